@@ -1,0 +1,1 @@
+"""Attacks: what a curious or dishonest server or participant does with what it sees."""

@@ -1,0 +1,242 @@
+"""White-box capture: every layer's input and error signal, for a whole batch at once.
+
+The gradient of an example's loss with respect to a Dense or Conv kernel is a sum, over
+the positions at which the kernel is applied, of outer products of the layer's input h
+and the gradient delta of the loss with respect to the layer's output. One forward and
+one backward pass over the batch give (h, delta) of every layer and example; the
+gradients themselves, `in * out` numbers an example and layer, are never needed
+(paper B computes them one example at a time; Goodfellow 2015, arXiv:1510.01799, uses
+the same identity for gradient norms).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxprivacy import types
+from jaxprivacy.models import convolution
+from jaxprivacy.training import losses
+
+Apply = Callable[[types.Params, jax.Array], jax.Array]
+
+
+class Layer(NamedTuple):
+    """A captured layer; hashable, static under jit."""
+
+    path: str  # the module's path, "Block_0/Dense_1"; "" for a bare layer
+    kind: str  # "dense" or "conv"
+    features: int
+    use_bias: bool
+    window: tuple[int, int] = (1, 1)  # the following are those of a Conv
+    strides: tuple[int, int] = (1, 1)
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
+class Capture(NamedTuple):
+    """What one forward and one backward pass over a batch reveal."""
+
+    logits: jax.Array  # (B, K)
+    loss: jax.Array  # (B,)
+    inputs: dict[str, jax.Array]  # path -> h (B, ...), the layer's input
+    deltas: dict[str, jax.Array]  # path -> (B, ...), d loss / d (the layer's output)
+
+
+def layers(apply: Apply, params: types.Params, x: jax.Array) -> tuple[Layer, ...]:
+    """Lists the Dense and Conv layers that `apply` calls, in order of their calls.
+
+    Args:
+      apply: any function that calls Linen modules: (params, x (B, *D)) -> logits.
+      params: parameters, or their shapes.
+      x: a batch, or its shape; nothing is computed.
+
+    Raises:
+      ValueError: a layer is called twice, or has a form that is not captured.
+    """
+    return tuple(_shapes(apply, params, x)[0].values())
+
+
+def capture(
+    apply: Apply,
+    params: types.Params,
+    x: jax.Array,
+    y: jax.Array,
+    loss: losses.Loss = losses.cross_entropy,
+) -> Capture:
+    """Captures (h, delta) of every Dense and Conv layer of any Linen model, unchanged.
+
+    Layers are met by interception, so `apply` may nest modules, add residuals, reuse
+    names in different scopes and wrap calls as it likes. Other layers with parameters
+    (normalisation, embeddings) are passed through and not captured. The examples must
+    not mix: BatchNorm in training mode makes `delta` a sum over examples.
+
+    Args:
+      apply: (params, x) -> logits (B, K); calls Linen modules.
+      params: what `apply` takes.
+      x: (B, *D).
+      y: (B,) labels.
+      loss: (logits, y) -> (B,).
+
+    Raises:
+      ValueError: a layer is called twice, or has a form that is not captured.
+    """
+    found, outputs = _shapes(apply, params, x)
+    zeros = {path: jnp.zeros(out.shape, out.dtype) for path, out in outputs.items()}
+
+    def total_loss(perturbations):
+        inputs = {}
+
+        def record(path, module, h, out):
+            del module
+            inputs[path] = h
+            return out + perturbations[path]
+
+        with nn.intercept_methods(_interceptor(record)):
+            logits = apply(params, x)
+        values = loss(logits, y)
+        return values.sum(), (logits, values, inputs)
+
+    deltas, (logits, values, inputs) = jax.grad(total_loss, has_aux=True)(zeros)
+    return Capture(logits, values, {path: inputs[path] for path in found}, deltas)
+
+
+def _shapes(apply, params, x):
+    """Traces `apply` without computing: layers and output shapes by path."""
+    found, outputs = {}, {}
+
+    def record(path, module, h, out):
+        if path in found:
+            raise ValueError(
+                f"layer {path!r} is called twice: capture needs one call per layer, "
+                "shared weights are not supported"
+            )
+        found[path] = _describe(path, module, h.shape)
+        outputs[path] = jax.ShapeDtypeStruct(out.shape, out.dtype)
+        return out
+
+    def run(params, x):
+        with nn.intercept_methods(_interceptor(record)):
+            return apply(params, x)
+
+    jax.eval_shape(run, params, x)
+    if not found:
+        raise ValueError("the model calls no Linen Dense or Conv layer to capture")
+    return found, outputs
+
+
+def _interceptor(record):
+    def intercept(next_function, args, kwargs, context):
+        out = next_function(*args, **kwargs)
+        module = context.module
+        if context.method_name != "__call__" or not isinstance(
+            module, (nn.Dense, nn.Conv)
+        ):
+            return out
+        h = args[0] if args else kwargs["inputs"]
+        return record("/".join(module.path), module, h, out)
+
+    return intercept
+
+
+def _describe(path: str, module: nn.Module, shape: tuple[int, ...]) -> Layer:
+    """Reads a module's hyperparameters; refuses the forms that are not captured."""
+    if isinstance(module, nn.Dense):
+        return Layer(path, "dense", module.features, module.use_bias)
+
+    def pair(value):
+        return (value,) * 2 if isinstance(value, int) else tuple(value or (1, 1))
+
+    window = module.kernel_size
+    supported = (
+        len(shape) == 4
+        and not isinstance(window, int)
+        and len(window) == 2
+        and pair(module.input_dilation) == (1, 1)
+        and module.mask is None
+        and module.padding not in ("CIRCULAR", "CAUSAL", "REFLECT")
+    )
+    if not supported:
+        raise ValueError(
+            f"layer {path!r}: only 2-d convolutions of (B, H, W, C) without input "
+            f"dilation, mask or circular padding are captured, not {module}"
+        )
+    strides, dilation = pair(module.strides), pair(module.kernel_dilation)
+    padding = module.padding
+    if isinstance(padding, int):
+        padding = [padding] * 2
+    if not isinstance(padding, str):
+        padding = [pair(p) for p in padding]
+    spans = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
+    return Layer(
+        path,
+        "conv",
+        module.features,
+        module.use_bias,
+        tuple(window),
+        strides,
+        convolution.explicit_padding(padding, shape[1:3], spans, strides),
+        dilation,
+        module.feature_group_count,
+    )
+
+
+def positions(
+    layer: Layer, h: jax.Array, delta: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Brings a layer's (h, delta) to the form in which gradients are outer products.
+
+    Args:
+      layer: the layer.
+      h: its input, (B, ...).
+      delta: the gradient with respect to its output, (B, ..., features).
+
+    Returns:
+      h as (B, S, G, I) and delta as (B, S, G, O): positions S (1 for a Dense layer on
+      vectors, output pixels for a Conv), feature groups G, and I, O inputs and outputs
+      of a group. The kernel's gradient is the sum over s of h[s] delta[s]^T.
+    """
+    batch = h.shape[0]
+    if layer.kind == "conv":
+        h = convolution.patches(
+            h, layer.window, layer.strides, layer.padding, layer.dilation, layer.groups
+        )
+    h = h.reshape(batch, -1, layer.groups, h.shape[-1])
+    return h, delta.reshape(batch, h.shape[1], layer.groups, -1)
+
+
+def kernel_gradient(layer: Layer, h: jax.Array, delta: jax.Array) -> jax.Array:
+    """Materialises each example's gradient of the kernel: (B, *kernel shape)."""
+    h, delta = positions(layer, h, delta)
+    gradient = jnp.einsum("bsgi,bsgo->bigo", h, delta)
+    flat = gradient.reshape(h.shape[0], h.shape[-1], layer.features)
+    if layer.kind == "dense":
+        return flat
+    return flat.reshape(h.shape[0], *layer.window, -1, layer.features)
+
+
+def bias_gradient(layer: Layer, delta: jax.Array) -> jax.Array:
+    """Each example's gradient of the bias: (B, ..., features) -> (B, features)."""
+    return delta.reshape(delta.shape[0], -1, layer.features).sum(axis=1)
+
+
+def squared_gradient_norm(layer: Layer, h: jax.Array, delta: jax.Array) -> jax.Array:
+    """Squared L2 norm of each example's gradient of the layer, bias included: (B,).
+
+    |sum_s h_s delta_s^T|^2 is the sum over s, t of (h_s . h_t)(delta_s . delta_t);
+    with one position it is |h|^2 |delta|^2.
+    """
+    h, d = positions(layer, h, delta)
+    norm = jnp.einsum(
+        "bgst,bgst->b",
+        jnp.einsum("bsgi,btgi->bgst", h, h),
+        jnp.einsum("bsgo,btgo->bgst", d, d),
+    )
+    if layer.use_bias:
+        norm += jnp.sum(bias_gradient(layer, delta) ** 2, axis=-1)
+    return norm

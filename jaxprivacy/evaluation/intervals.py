@@ -1,0 +1,50 @@
+"""Values with confidence intervals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """An estimate and the ends of its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def clopper_pearson(
+    successes: float, trials: int, confidence: float = 0.95
+) -> Interval:
+    """Returns a proportion with its exact (Clopper-Pearson) interval.
+
+    Args:
+      successes: number of successes, in [0, trials]; ties may count half.
+      trials: number of trials, at least 1.
+      confidence: coverage of the two-sided interval, in (0, 1).
+
+    Source: Clopper and Pearson, "The use of confidence or fiducial limits illustrated
+    in the case of the binomial", Biometrika 1934.
+    """
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(
+            f"successes={successes}, trials={trials}: accepted are at least one trial "
+            "and successes from 0 to trials"
+        )
+    low, high = clopper_pearson_bounds(np.array(successes), trials, confidence)
+    return Interval(float(successes / trials), float(low), float(high))
+
+
+def clopper_pearson_bounds(
+    successes: np.ndarray, trials: int, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the lower and upper ends for many counts of one number of trials."""
+    tail = (1 - confidence) / 2
+    failures = trials - successes
+    # The beta quantiles are undefined at the ends, where the bounds are 0 and 1.
+    low = stats.beta.ppf(tail, np.maximum(successes, 0.5), failures + 1)
+    high = stats.beta.isf(tail, successes + 1, np.maximum(failures, 0.5))
+    return np.where(successes == 0, 0.0, low), np.where(failures == 0, 1.0, high)

@@ -1,0 +1,228 @@
+"""How well membership scores tell members from non-members.
+
+Scores are vectors `(N,)`, higher means member; a record is called a member when its
+score is strictly above the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special, stats
+
+from jaxprivacy.evaluation.intervals import (
+    Interval,
+    clopper_pearson,
+    clopper_pearson_bounds,
+)
+
+FPRS = (0.1, 0.01, 0.001)
+
+
+class MembershipScores(NamedTuple):
+    """Scores of two disjoint sets of records, higher means member.
+
+    The threshold is chosen on the selection set; every number comes from the
+    evaluation set.
+    """
+
+    selection_members: np.ndarray  # (N,)
+    selection_non_members: np.ndarray  # (N,)
+    evaluation_members: np.ndarray  # (N,)
+    evaluation_non_members: np.ndarray  # (N,)
+
+
+class Roc(NamedTuple):
+    """A ROC curve from (0, 0) to (1, 1) with a pointwise band for the TPR."""
+
+    fpr: np.ndarray  # (R,) rising
+    tpr: np.ndarray  # (R,)
+    low: np.ndarray  # (R,)
+    high: np.ndarray  # (R,)
+
+
+def auc(
+    members: np.ndarray, non_members: np.ndarray, confidence: float = 0.95
+) -> Interval:
+    """Returns the area under the ROC curve with DeLong's interval on the logit scale.
+
+    The AUC is the share of member and non-member pairs in the right order, ties
+    counting half. Two cases are DeLong's estimate's blind spots, and the interval is
+    there that of n = min(members, non-members) independent pairs, which is wider:
+
+    - its variance is 0 or undefined (perfect separation, constant scores, a single
+      record): the Clopper-Pearson interval of AUC * n of n pairs. For AUC 1 the lower
+      end is (alpha / 2) ** (1 / n); constant scores give 0.5 with a wide interval.
+    - near AUC 0 or 1: no interval claims more than perfect separation would, so the
+      lower end is at most (alpha / 2) ** (1 / n) and the upper end mirrors it.
+
+    Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more
+    correlated receiver operating characteristic curves", Biometrics 1988; placements
+    from ranks as in Sun and Xu, IEEE Signal Processing Letters 2014.
+    """
+    m, n = len(members), len(non_members)
+    ranks = stats.rankdata(np.concatenate([members, non_members]))
+    # How many of the other set lie below each score, ties half: multiples of 1/2,
+    # kept undivided so that equal placements have a variance of exactly 0.
+    below_members = ranks[:m] - stats.rankdata(members)
+    below_non_members = ranks[m:] - stats.rankdata(non_members)
+    value = float(below_members.sum() / (m * n))
+    pairs = min(m, n)
+    exact = clopper_pearson(value * pairs, pairs, confidence)
+    if pairs < 2:
+        return exact
+    variance = np.var(below_members, ddof=1) / (m * n**2)
+    variance += np.var(below_non_members, ddof=1) / (n * m**2)
+    if variance == 0:
+        return exact
+    z = stats.norm.isf((1 - confidence) / 2)
+    margin = z * math.sqrt(variance) / (value * (1 - value))
+    limit = ((1 - confidence) / 2) ** (1 / pairs)
+    low = min(special.expit(special.logit(value) - margin), limit, value)
+    high = max(special.expit(special.logit(value) + margin), 1 - limit, value)
+    return Interval(value, float(low), float(high))
+
+
+def accuracy(
+    members: np.ndarray,
+    non_members: np.ndarray,
+    threshold: float,
+    confidence: float = 0.95,
+) -> Interval:
+    """Returns the share of records called right by `score > threshold`.
+
+    The Clopper-Pearson interval takes the records for one binomial sample; with fixed
+    numbers of members and non-members, as here, that is slightly conservative. Chance
+    is 0.5 for as many members as non-members.
+    """
+    right = np.sum(members > threshold) + np.sum(non_members <= threshold)
+    return clopper_pearson(int(right), len(members) + len(non_members), confidence)
+
+
+def best_threshold(members: np.ndarray, non_members: np.ndarray) -> float:
+    """Returns the threshold with the highest accuracy; for the selection set only.
+
+    Candidates are the middles between neighbouring distinct scores and one threshold
+    beyond each end. Of equally good ones the one in the widest gap is taken, then the
+    lowest.
+    """
+    scores = np.unique(np.concatenate([members, non_members]).astype(np.float64))
+    lower, upper = scores[:-1], scores[1:]
+    middle = lower / 2 + upper / 2
+    # Between neighbouring floats there is no middle; `>` makes the lower one serve.
+    middle = np.where((lower <= middle) & (middle < upper), middle, lower)
+    ends = np.nextafter(scores[0], -np.inf), scores[-1]
+    thresholds = np.concatenate([ends[:1], middle, ends[1:]])
+    gaps = np.concatenate([[0.0], upper - lower, [0.0]])
+    right = len(members) - np.searchsorted(np.sort(members), thresholds, "right")
+    right += np.searchsorted(np.sort(non_members), thresholds, "right")
+    return float(thresholds[np.lexsort((thresholds, -gaps, -right))[0]])
+
+
+def tpr_at_fpr(
+    members: np.ndarray,
+    non_members: np.ndarray,
+    fprs: Sequence[float] = FPRS,
+    confidence: float = 0.95,
+) -> list[dict]:
+    """Returns the true positive rate at each false positive rate.
+
+    The threshold is the lowest whose empirical FPR is at most `fpr`; of tied scores at
+    the limit none is called a member. The Clopper-Pearson interval is conditional on
+    that threshold: it leaves out that the non-members at hand set it. An FPR below
+    1 / len(non_members) cannot be resolved: value, low and high are None.
+
+    Source of the measure: Carlini et al., "Membership Inference Attacks From First
+    Principles", S&P 2022.
+    """
+    falling = np.sort(non_members)[::-1]
+    n = len(falling)
+    rows = []
+    for fpr in fprs:
+        if fpr < 1 / n:
+            rows.append({"fpr": fpr, "value": None, "low": None, "high": None})
+            continue
+        # The product may fall just short of the integer that it stands for.
+        allowed = max(1, math.floor(fpr * n * (1 + 1e-12)))
+        threshold = falling[allowed] if allowed < n else -np.inf
+        hits = int(np.sum(members > threshold))
+        interval = clopper_pearson(hits, len(members), confidence)
+        rows.append({"fpr": fpr} | interval._asdict())
+    return rows
+
+
+def roc(members: np.ndarray, non_members: np.ndarray, confidence: float = 0.95) -> Roc:
+    """Returns the ROC curve with a pointwise Clopper-Pearson band for the TPR."""
+    scores = np.unique(np.concatenate([members, non_members]))[::-1]
+
+    def counts(values):  # Of values at or above each score, from none to all.
+        below = np.searchsorted(np.sort(values), scores, "left")
+        return np.concatenate([[0], len(values) - below])
+
+    hits = counts(members)
+    low, high = clopper_pearson_bounds(hits, len(members), confidence)
+    fpr = counts(non_members) / len(non_members)
+    return Roc(fpr, hits / len(members), low, high)
+
+
+def membership_row(
+    scores: MembershipScores,
+    *,
+    attack: str,
+    setting: str,
+    attacker: str,
+    mode: str,
+    confidence: float = 0.95,
+) -> dict:
+    """Returns one attack's row of `result.json`.
+
+    Args:
+      scores: selection and evaluation scores.
+      attack: name of the attack, as in `report.threats`.
+      setting: what is trained, e.g. `federated`.
+      attacker: where the attacker sits, e.g. `global`.
+      mode: what it does, e.g. `passive`.
+      confidence: coverage of each interval.
+
+    Raises:
+      ValueError: a set is empty, not a vector, or holds NaN or infinity.
+    """
+    scores = MembershipScores(*(np.asarray(part, np.float64) for part in scores))
+    for name, part in scores._asdict().items():
+        if part.ndim != 1 or not part.size or not np.isfinite(part).all():
+            raise ValueError(
+                f"{name} scores of {attack}, shape {part.shape}: accepted is a "
+                "non-empty vector of finite numbers"
+            )
+    threshold = best_threshold(scores.selection_members, scores.selection_non_members)
+    sets = scores.evaluation_members, scores.evaluation_non_members
+    return {
+        "attack": attack,
+        "setting": setting,
+        "attacker": attacker,
+        "mode": mode,
+        "members": len(sets[0]),
+        "non_members": len(sets[1]),
+        "confidence": confidence,
+        "threshold": threshold,
+        "auc": auc(*sets, confidence)._asdict(),
+        "accuracy": accuracy(*sets, threshold, confidence)._asdict(),
+        "tpr_at_fpr": tpr_at_fpr(*sets, confidence=confidence),
+    }
+
+
+def null_confidence(checks: int, together: float = 0.95) -> float:
+    """Returns the confidence of each of several null checks (Bonferroni).
+
+    With it all of them hold together with probability `together` or more, when no
+    record was trained on.
+    """
+    return 1 - (1 - together) / checks
+
+
+def null_holds(row: dict) -> bool:
+    """Whether the AUC interval of a row on untrained records covers chance, 0.5."""
+    return row["auc"]["low"] <= 0.5 <= row["auc"]["high"]

@@ -1,0 +1,149 @@
+"""How close reconstructed images come to the victim's.
+
+Paper A (Hitaj, Ateniese and Perez-Cruz, CCS 2017) only looks at pictures, beside the
+nearest training image in L1; the measures here are this project's own.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.spatial import distance
+
+from jaxprivacy.evaluation.intervals import clopper_pearson
+
+_CHUNK = 64  # Images compared with all references at once.
+
+
+def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
+    """Returns the squared Frechet distance of Gaussians fitted to two feature sets.
+
+        |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a^(1/2) C_b C_a^(1/2))^(1/2))
+
+    The trace of the root is the sum of the singular values of X_b X_a^T, X the centred
+    features over sqrt(n - 1): no root of a matrix is taken, so that singular
+    covariances (fewer records than features) do no harm. The estimate grows as samples
+    get fewer; compare only sets of the same size.
+
+    Args:
+      features_a: (N, F), N at least 2.
+      features_b: (M, F), M at least 2.
+
+    Returns:
+      The distance, at least 0; NaN if a feature is not finite.
+
+    Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a
+    Local Nash Equilibrium", NeurIPS 2017, equation 6.
+    """
+    sets = [np.asarray(features, np.float64) for features in (features_a, features_b)]
+    if min(len(features) for features in sets) < 2:
+        raise ValueError(
+            f"features of {len(sets[0])} and {len(sets[1])} records: accepted are at "
+            "least 2 of each"
+        )
+    if not all(np.isfinite(features).all() for features in sets):
+        return math.nan
+    means = [features.mean(axis=0) for features in sets]
+    centred = [
+        (features - mean) / math.sqrt(len(features) - 1)
+        for features, mean in zip(sets, means, strict=True)
+    ]
+    root_a, root_b = (np.linalg.qr(x, mode="r") for x in centred)
+    trace_of_root = np.linalg.svd(root_b @ root_a.T, compute_uv=False).sum()
+    squared = np.sum((means[0] - means[1]) ** 2)
+    spread = sum(np.sum(x**2) for x in centred) - 2 * trace_of_root
+    return float(max(squared + spread, 0.0))
+
+
+def diversity(images: np.ndarray) -> float:
+    """Returns the mean pairwise Euclidean distance of (N, *D) images, N at least 2.
+
+    Near 0 it shows mode collapse.
+    """
+    return float(distance.pdist(_flat(images)).mean())
+
+
+def nearest(images: np.ndarray, references: np.ndarray) -> float:
+    """Returns the mean Euclidean distance from each image to its nearest reference."""
+    blocks = _distances(images, references, "euclidean")
+    return float(np.concatenate([block.min(axis=1) for block in blocks]).mean())
+
+
+def closest_l1(images: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Returns the index (N,) of the reference closest to each image in L1 norm.
+
+    Source: paper A shows the training image closest to each reconstruction so.
+    """
+    blocks = _distances(images, references, "cityblock")
+    return np.concatenate([block.argmin(axis=1) for block in blocks])
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return np.asarray(images, np.float64).reshape(len(images), -1)
+
+
+def _distances(images: np.ndarray, references: np.ndarray, metric: str):
+    """Yields (chunk, M) distances, so that memory stays bounded."""
+    images, references = _flat(images), _flat(references)
+    for start in range(0, len(images), _CHUNK):
+        yield distance.cdist(images[start : start + _CHUNK], references, metric)
+
+
+def reconstruction_row(
+    *,
+    attack: str,
+    target_class: int,
+    probabilities: np.ndarray,
+    features: np.ndarray,
+    images: np.ndarray,
+    private_images: np.ndarray,
+    public_images: np.ndarray,
+    private_features: np.ndarray,
+) -> dict:
+    """Returns one attack's row of `result.json`.
+
+    The first min(private, public) reference images of each kind are used, so that the
+    two nearest distances compare: more references alone bring the nearest one nearer.
+    For the row `real`, the images are the victim's and the references others of its.
+
+    Args:
+      attack: name of the attack, as in `report.threats`.
+      target_class: the class that is reconstructed.
+      probabilities: (N, K) of an independent classifier on the samples.
+      features: (N, F) of that classifier on the samples.
+      images: (N, H, W, C) the samples.
+      private_images: (M, H, W, C) the victim's images of the class.
+      public_images: (L, H, W, C) images of the class that no participant holds.
+      private_features: (M, F) of the classifier on the victim's images.
+
+    Returns:
+      The row; a measure that is not finite or has too few images is None.
+    """
+    if not len(images):
+        raise ValueError(f"samples of {attack}: accepted is at least 1, got 0")
+    of_target = probabilities[:, target_class]
+    hits = (np.argmax(probabilities, axis=1) == target_class) & np.isfinite(of_target)
+    count = min(len(private_images), len(public_images))
+    enough = len(images) > 1
+    return {
+        "attack": attack,
+        "target_class": int(target_class),
+        "samples": len(images),
+        "hit_rate": clopper_pearson(int(hits.sum()), len(images))._asdict(),
+        "confidence": _finite(of_target.mean()),
+        "frechet": _finite(frechet_distance(features, private_features))
+        if enough and len(private_features) > 1
+        else None,
+        "nearest_private": _finite(nearest(images, private_images[:count]))
+        if count
+        else None,
+        "nearest_public": _finite(nearest(images, public_images[:count]))
+        if count
+        else None,
+        "diversity": _finite(diversity(images)) if enough else None,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Federated protocols: the roles, and rounds that know nothing of attacks."""

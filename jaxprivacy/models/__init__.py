@@ -1,0 +1,1 @@
+"""Linen modules: targets, generators, attack networks, and their fast convolutions."""

@@ -1,0 +1,200 @@
+"""Convolution, transposed convolution and pooling that stay fast inside loops.
+
+XLA's CPU convolution inside `lax.scan` runs 25 to 50 times slower than a matmul over
+patches (BUILD_NOTES.md has the measurement), and every training loop here is a scan.
+On the CPU these functions gather the patches by slicing and multiply once; on other
+platforms they call XLA's convolution. `lax.platform_dependent` chooses when the program
+is compiled, under `grad`, `vmap` and `scan` alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Padding = str | Sequence[tuple[int, int]]
+
+
+def explicit_padding(
+    padding: Padding,
+    spatial: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+) -> tuple[tuple[int, int], ...]:
+    """Returns the padding as pairs; `window` counts the dilation."""
+    if isinstance(padding, str):
+        return tuple(lax.padtype_to_pads(spatial, window, strides, padding))
+    return tuple((low, high) for low, high in padding)
+
+
+def patches(
+    x: jax.Array,
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: Padding,
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+) -> jax.Array:
+    """Gathers the patches that a 2-d convolution multiplies with its kernel.
+
+    Args:
+      x: images, (B, H, W, C).
+      window: height and width of the kernel.
+      strides: vertical and horizontal stride.
+      padding: "SAME", "VALID" or pairs (before, after) for height and width.
+      dilation: spacing of the kernel's elements.
+      groups: feature groups, a divisor of C.
+
+    Returns:
+      (B, H', W', groups, h * w * C / groups): a dot product of the last axis with the
+      kernel reshaped to (h * w * C / groups, features) is the convolution.
+    """
+    height, width = window
+    spans = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
+    pads = explicit_padding(padding, x.shape[1:3], spans, strides)
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    out = [(n - s) // t + 1 for n, s, t in zip(x.shape[1:3], spans, strides, strict=True)]
+    views = [
+        lax.slice(
+            x,
+            (0, i * dilation[0], j * dilation[1], 0),
+            (
+                x.shape[0],
+                i * dilation[0] + (out[0] - 1) * strides[0] + 1,
+                j * dilation[1] + (out[1] - 1) * strides[1] + 1,
+                x.shape[3],
+            ),
+            (1, *strides, 1),
+        )
+        for i in range(height)
+        for j in range(width)
+    ]
+    if groups == 1:
+        return jnp.concatenate(views, axis=-1)[..., None, :]
+    views = [v.reshape(*v.shape[:3], groups, -1) for v in views]
+    return jnp.concatenate(views, axis=-1)
+
+
+def convolution_by_patches(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Padding,
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+) -> jax.Array:
+    """Convolves (B, H, W, C) with a kernel (h, w, C / groups, features)."""
+    gathered = patches(x, kernel.shape[:2], strides, padding, dilation, groups)
+    features = kernel.shape[-1]
+    if groups == 1:
+        return gathered[..., 0, :] @ kernel.reshape(-1, features)
+    matrix = kernel.reshape(-1, groups, features // groups)
+    out = jnp.einsum("bhwgi,igo->bhwgo", gathered, matrix)
+    return out.reshape(*out.shape[:3], features)
+
+
+def conv_general_dilated(
+    lhs: jax.Array,
+    rhs: jax.Array,
+    window_strides: Sequence[int],
+    padding: Padding,
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    feature_group_count: int = 1,
+    precision: Any = None,
+) -> jax.Array:
+    """`lax.conv_general_dilated` for `nn.Conv(conv_general_dilated=...)`.
+
+    Takes the patches on the CPU where that is possible: two spatial dimensions and no
+    input dilation. Everything else is XLA's convolution.
+    """
+
+    def by_xla(lhs, rhs):
+        return lax.conv_general_dilated(
+            lhs,
+            rhs,
+            window_strides,
+            padding,
+            lhs_dilation=lhs_dilation,
+            rhs_dilation=rhs_dilation,
+            dimension_numbers=dimension_numbers,
+            feature_group_count=feature_group_count,
+            precision=precision,
+        )
+
+    def by_patches(lhs, rhs):
+        dilation = tuple(rhs_dilation or (1, 1))
+        return convolution_by_patches(
+            lhs, rhs, window_strides, padding, dilation, feature_group_count
+        )
+
+    dilated_input = lhs_dilation is not None and any(d != 1 for d in lhs_dilation)
+    if lhs.ndim != 4 or dilated_input:
+        return by_xla(lhs, rhs)
+    return lax.platform_dependent(lhs, rhs, cpu=by_patches, default=by_xla)
+
+
+def max_pool(x: jax.Array, window: int) -> jax.Array:
+    """Maximum over windows of `window` x `window`, stride `window`, no padding.
+
+    (B, H, W, C) -> (B, H // window, W // window, C). The gradient of a tie is shared
+    by the tied elements, where `reduce_window` gives it to the first.
+    """
+    batch, height, width, channels = x.shape
+    rows, columns = height // window, width // window
+    x = x[:, : rows * window, : columns * window]
+    x = x.reshape(batch, rows, window, columns, window, channels)
+    return x.max(axis=(2, 4))
+
+
+def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Transposed convolution of stride 2, kernel 4 x 4, padding 1: doubles the size.
+
+    Each of the four phases (even or odd row, even or odd column) of the output sees
+    2 x 2 inputs, so it is one convolution with a quarter of the kernel; no zeros are
+    inserted and multiplied.
+
+    Args:
+      x: (B, H, W, C).
+      kernel: (4, 4, C, features); output pixel (2 i - 1 + a, 2 j - 1 + b) receives
+        `x[i, j] @ kernel[a, b]`, as in PyTorch's ConvTranspose2d(C, features, 4, 2, 1).
+
+    Returns:
+      (B, 2 H, 2 W, features).
+    """
+    batch, height, width, _ = x.shape
+    features = kernel.shape[-1]
+
+    def phase(row, column):
+        # Row 2 i sees inputs i - 1 and i through kernel rows 3 and 1; row 2 i + 1 sees
+        # i and i + 1 through rows 2 and 0. Columns alike.
+        quarter = kernel[3 - row :: -2, 3 - column :: -2]
+        pads = ((1 - row, row), (1 - column, column))
+        return conv_general_dilated(
+            x, quarter, (1, 1), pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    rows = [jnp.stack([phase(r, c) for c in (0, 1)], axis=3) for r in (0, 1)]
+    out = jnp.stack(rows, axis=2)  # (B, H, 2, W, 2, features)
+    return out.reshape(batch, 2 * height, 2 * width, features)
+
+
+class ConvTranspose(nn.Module):
+    """Linen module of `transposed_convolution` with a bias."""
+
+    features: int
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(B, H, W, C) -> (B, 2 H, 2 W, features)."""
+        shape = (4, 4, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return transposed_convolution(x, kernel) + bias

@@ -1,0 +1,1 @@
+"""Loss, gradient functions and local training."""

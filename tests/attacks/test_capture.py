@@ -1,0 +1,177 @@
+"""Capture equals one gradient per example, on the models that Linen can make."""
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxprivacy.attacks import capture
+from jaxprivacy.models import convolution, targets
+from jaxprivacy.training import losses
+
+
+class Block(nn.Module):
+    width: int
+
+    @nn.compact
+    def __call__(self, x):
+        return x + nn.Dense(x.shape[-1], use_bias=False)(jnp.tanh(nn.Dense(self.width)(x)))
+
+
+class Residual(nn.Module):
+    """Nested modules, residual connections, the same names in different scopes."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(6)(x)
+        x = Block(5)(x)
+        x = Block(7)(nn.LayerNorm()(x))
+        return nn.Dense(3, name="head")(x)
+
+
+class Convolutions(nn.Module):
+    """Stride, padding, dilation and groups; XLA's convolution and ours."""
+
+    @nn.compact
+    def __call__(self, x):
+        ours = {"conv_general_dilated": convolution.conv_general_dilated}
+        x = nn.relu(nn.Conv(4, (3, 2), strides=(2, 1), padding="SAME")(x))
+        x = nn.Conv(6, (3, 3), padding=[(1, 0), (2, 1)], feature_group_count=2, **ours)(x)
+        x = nn.tanh(nn.Conv(4, (2, 2), kernel_dilation=2, padding=1, use_bias=False)(x))
+        x = nn.Conv(2, (1, 1), strides=2, padding="VALID", **ours)(x)
+        return nn.Dense(3)(x.reshape(x.shape[0], -1))
+
+
+class Sequence(nn.Module):
+    """Dense layers applied at every position of a sequence."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(jnp.tanh(nn.Dense(5)(x)).mean(axis=1))
+
+
+MODELS = {
+    "bare dense": (nn.Dense(3), (4,)),
+    "mlp": (targets.MLP((6, 5), 3), (2, 2)),
+    "residual": (Residual(), (4,)),
+    "convolutions": (Convolutions(), (9, 8, 2)),
+    "sequence": (Sequence(), (7, 4)),
+    "paper A": (targets.classifier((8, 8, 1), 3), (8, 8, 1)),
+}
+
+
+def example(name):
+    module, shape = MODELS[name]
+    model = targets.as_model(module, shape)
+    params = jax.jit(model.init)(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (5, *shape))
+    y = jnp.array([0, 1, 2, 1, 0])
+    return model, params, x, y
+
+
+def lookup(tree, path):
+    for name in filter(None, path.split("/")):
+        tree = tree[name]
+    return tree
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_equals_a_gradient_per_example(name):
+    model, params, x, y = example(name)
+
+    def loss(params, x, y):
+        return losses.cross_entropy(model.apply(params, x[None]), y[None])[0]
+
+    oracle = jax.vmap(jax.value_and_grad(loss), (None, 0, 0))
+    value, expected = jax.jit(oracle)(params, x, y)
+    layers = capture.layers(model.apply, params, x)
+
+    @jax.jit
+    def fast(params, x, y):
+        got = capture.capture(model.apply, params, x, y)
+        gradients, norms = {}, {}
+        for layer in layers:
+            h, delta = got.inputs[layer.path], got.deltas[layer.path]
+            gradients[layer.path] = {"kernel": capture.kernel_gradient(layer, h, delta)}
+            if layer.use_bias:
+                bias = capture.bias_gradient(layer, delta)
+                gradients[layer.path]["bias"] = bias
+            norms[layer.path] = capture.squared_gradient_norm(layer, h, delta)
+        return got.loss, gradients, norms
+
+    loss_values, gradients, norms = fast(params, x, y)
+    chex.assert_trees_all_close(loss_values, value, rtol=1e-5)
+    for path, gradient in gradients.items():
+        want = lookup(expected, path)
+        chex.assert_trees_all_close(gradient, want, rtol=1e-5, atol=1e-6)
+        square = sum(jnp.sum(g**2, range(1, g.ndim)) for g in want.values())
+        chex.assert_trees_all_close(norms[path], square, rtol=1e-4)
+    captured = len(jax.tree.leaves(gradients))
+    # LayerNorm's two are passed by.
+    assert captured + 2 * (name == "residual") == len(jax.tree.leaves(params))
+
+
+def test_layers_are_named_by_path_in_call_order():
+    model, params, x, _ = example("residual")
+    paths = [layer.path for layer in capture.layers(model.apply, params, x)]
+    assert paths == [
+        "Dense_0",
+        "Block_0/Dense_1",  # Made second, called first.
+        "Block_0/Dense_0",
+        "Block_1/Dense_1",
+        "Block_1/Dense_0",
+        "head",
+    ]
+
+
+def test_a_layer_called_twice_is_refused_by_name():
+    class Shared(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            layer = nn.Dense(4, name="tied")
+            return layer(jnp.tanh(layer(x)))
+
+    model = targets.as_model(Shared(), (4,))
+    params = model.init(jax.random.key(0))
+    with pytest.raises(ValueError, match="'tied' is called twice"):
+        capture.capture(model.apply, params, jnp.ones((2, 4)), jnp.zeros(2, int))
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Conv(2, (3,)), (6, 2)),
+        (nn.Conv(2, (3, 3), input_dilation=2, padding=1), (6, 6, 2)),
+        (nn.Conv(2, (3, 3), padding="CIRCULAR"), (6, 6, 2)),
+    ],
+)
+def test_other_convolutions_are_refused_by_name(module, shape):
+    class Model(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(2)(module.copy(name="odd")(x).reshape(x.shape[0], -1))
+
+    model = targets.as_model(Model(), shape)
+    params = model.init(jax.random.key(0))
+    with pytest.raises(ValueError, match="'odd'"):
+        capture.layers(model.apply, params, jnp.ones((1, *shape)))
+
+
+def test_a_function_without_layers_is_refused():
+    with pytest.raises(ValueError, match="no Linen Dense or Conv"):
+        capture.layers(lambda w, x: x @ w, jnp.ones((4, 2)), jnp.ones((1, 4)))
+
+
+def test_capture_in_a_loop_equals_capture_outside():
+    model, params, x, y = example("convolutions")
+
+    @jax.jit
+    def in_loop(x, y):
+        return jax.lax.map(
+            lambda xy: capture.capture(model.apply, params, *xy), (x[None], y[None])
+        )
+
+    once = capture.capture(model.apply, params, x, y)
+    looped = jax.tree.map(lambda a: a[0], in_loop(x, y))
+    chex.assert_trees_all_close(looped, once, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,251 @@
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from jaxprivacy.evaluation import membership
+
+
+def normal(shift, shape, seed):
+    return np.random.default_rng(seed).normal(shift, size=shape)
+
+
+def naive_delong(members, non_members):
+    """AUC and its variance from the matrix of all pairs."""
+    wins = np.array(
+        [[(x > y) + 0.5 * (x == y) for y in non_members] for x in members], float
+    )
+    variance = np.var(wins.mean(1), ddof=1) / len(members)
+    variance += np.var(wins.mean(0), ddof=1) / len(non_members)
+    return wins.mean(), variance
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+def test_auc_agrees_with_naive_delong_and_sklearn(decimals):
+    members = normal(0.7, 23, 0).round(decimals)
+    non_members = normal(0.0, 31, 1).round(decimals)
+    value, variance = naive_delong(members, non_members)
+    interval = membership.auc(members, non_members)
+    labels = np.repeat([1, 0], [23, 31])
+    scores = np.concatenate([members, non_members])
+    assert interval.value == pytest.approx(metrics.roc_auc_score(labels, scores))
+    assert interval.value == pytest.approx(value)
+    logit = np.log(value / (1 - value))
+    margin = 1.959964 * np.sqrt(variance) / (value * (1 - value))
+    ends = 1 / (1 + np.exp(-np.array([logit - margin, logit + margin])))
+    assert (interval.low, interval.high) == pytest.approx(tuple(ends), rel=1e-6)
+
+
+def test_auc_by_hand():
+    # Pairs won: 2 over 1 and 1.5 (2), 1 against 1 and 1.5 (a half): 2.5 of 4.
+    assert membership.auc(np.array([2, 1]), np.array([1, 1.5])).value == 2.5 / 4
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0, 2.5])
+def test_auc_interval_covers(shift):
+    truth = stats.norm.cdf(shift / np.sqrt(2))
+    members, non_members = normal(shift, (400, 60), 2), normal(0.0, (400, 80), 3)
+    covered = []
+    for pair in zip(members, non_members, strict=True):
+        _, low, high = membership.auc(*pair)
+        covered.append(low <= truth <= high)
+    assert 0.92 <= np.mean(covered) <= 0.985
+
+
+def test_perfect_separation_has_the_exact_bound():
+    high, low = np.array([2.0, 3.0, 4.0]), np.array([0.0, 1.0])
+    bound = 0.025**0.5
+    assert membership.auc(high, low) == pytest.approx((1, bound, 1))
+    assert membership.auc(low, high) == pytest.approx((0, 0, 1 - bound))
+
+
+def test_one_wrong_pair_claims_no_more_than_none():
+    members = np.arange(500.0) + 500
+    non_members = np.arange(500.0)
+    perfect = membership.auc(members, non_members)
+    non_members[-1] = 500.5
+    nearly = membership.auc(members, non_members)
+    assert nearly.value < 1 and nearly.low <= perfect.low
+    mirrored = membership.auc(non_members, members)
+    assert mirrored.high == pytest.approx(1 - nearly.low)
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+def test_constant_scores_are_chance_with_a_wide_interval(count):
+    value, low, high = membership.auc(np.zeros(count), np.zeros(count))
+    assert value == 0.5
+    assert low < 0.5 - 0.9 / np.sqrt(count + 9) and high == pytest.approx(1 - low)
+
+
+def test_auc_ignores_monotone_maps_and_mirrors():
+    members, non_members = normal(1.0, 30, 4), normal(0.0, 20, 5)
+    interval = membership.auc(members, non_members)
+    assert membership.auc(np.exp(members), np.exp(non_members)) == interval
+    mirrored = membership.auc(-members, -non_members)
+    assert mirrored == pytest.approx(
+        (1 - interval.value, 1 - interval.high, 1 - interval.low)
+    )
+
+
+def test_accuracy_is_strict_at_the_threshold():
+    members, non_members = np.array([0.0, 1.0, 2.0]), np.array([1.0, 0.0])
+    assert membership.accuracy(members, non_members, 1.0).value == 3 / 5
+    assert membership.accuracy(members, non_members, 0.5).value == 3 / 5
+    interval = membership.accuracy(members, non_members, -1.0)
+    expected = stats.binomtest(3, 5).proportion_ci(method="exact")
+    assert interval == pytest.approx((3 / 5, expected.low, expected.high))
+
+
+@pytest.mark.parametrize(
+    "members, non_members, threshold",
+    [
+        ([3, 4], [1, 2], 2.5),
+        ([2, 10], [0, 1], 1.5),  # Only there are all right.
+        ([0, 10, 11], [1, 2], 6.0),  # Widest gap, also the best.
+        ([0.0], [0.0], np.nextafter(0.0, -1)),  # Both ends are right once.
+        ([1], [2], np.nextafter(1.0, 0.0)),  # Reversed: call all members, or none.
+        ([0, 2, 7], [1, 3, 4], 5.5),  # Thresholds below 0 give 3 right, 5.5 gives 4.
+    ],
+)
+def test_best_threshold_by_hand(members, non_members, threshold):
+    found = membership.best_threshold(np.array(members), np.array(non_members))
+    assert found == threshold
+
+
+def test_best_threshold_against_every_threshold():
+    members, non_members = normal(0.8, 25, 6).round(1), normal(0, 35, 7).round(1)
+    best = max(
+        membership.accuracy(members, non_members, threshold).value
+        for threshold in np.linspace(-4, 4, 161)
+    )
+    threshold = membership.best_threshold(members, non_members)
+    assert membership.accuracy(members, non_members, threshold).value == best
+
+
+def test_best_threshold_between_neighbouring_floats():
+    low = 1.0
+    high = np.nextafter(low, 2)
+    threshold = membership.best_threshold(np.array([high]), np.array([low]))
+    assert low <= threshold < high
+
+
+def test_tpr_at_fpr_by_hand():
+    non_members = np.arange(10.0)  # 0 to 9.
+    members = np.array([8.5, 9.0, 9.5, 10.0])
+    rows = membership.tpr_at_fpr(members, non_members, (0.2, 0.1, 0.05, 1.0))
+    assert [row["fpr"] for row in rows] == [0.2, 0.1, 0.05, 1.0]
+    # FPR 0.2 admits 9 and 8: the threshold is 7; FPR 0.1 admits 9: it is 8.
+    assert [row["value"] for row in rows] == [1.0, 1.0, None, 1.0]
+    members = np.array([7.5, 8.0, 8.5, 10.0])
+    row = membership.tpr_at_fpr(members, non_members, (0.1,))[0]
+    expected = stats.binomtest(2, 4).proportion_ci(method="exact")
+    assert (row["value"], row["low"], row["high"]) == pytest.approx(
+        (0.5, expected.low, expected.high)
+    )
+
+
+def test_tpr_at_fpr_takes_ties_conservatively():
+    non_members = np.array([0.0, 0.0, 1.0, 1.0])  # Calling 1 a member costs FPR 0.5.
+    members = np.array([1.0, 1.0, 2.0, 0.0])
+    rows = membership.tpr_at_fpr(members, non_members, (0.25, 0.5))
+    assert [row["value"] for row in rows] == [0.25, 0.75]
+
+
+@pytest.mark.parametrize("count", [3, 7, 10, 49, 100, 1000])
+def test_fpr_of_one_non_member_is_resolved(count):
+    row = membership.tpr_at_fpr(np.ones(2), np.arange(count) / count, (1 / count,))[0]
+    assert row["value"] == 1.0
+    below = np.nextafter(1 / count, 0)
+    row = membership.tpr_at_fpr(np.ones(2), np.arange(count) / count, (below,))[0]
+    assert row == {"fpr": below, "value": None, "low": None, "high": None}
+
+
+def test_empirical_fpr_is_the_largest_allowed():
+    non_members, members = normal(0, 57, 8).round(1), normal(1, 40, 9).round(1)
+    for row in membership.tpr_at_fpr(members, non_members, (0.1, 0.3, 0.5)):
+        allowed = [
+            t
+            for t in np.concatenate([[-9.0], non_members])
+            if (non_members > t).mean() <= row["fpr"]
+        ]
+        assert row["value"] == (members > min(allowed)).mean()
+
+
+def test_roc_by_hand_and_against_sklearn():
+    members, non_members = np.array([2.0, 1.0]), np.array([1.0, 0.0])
+    curve = membership.roc(members, non_members)
+    np.testing.assert_allclose(curve.fpr, [0, 0, 0.5, 1])
+    np.testing.assert_allclose(curve.tpr, [0, 0.5, 1, 1])
+    np.testing.assert_allclose(curve.low[:2], [0, 1 - 0.975**0.5], rtol=1e-6)
+    np.testing.assert_allclose(curve.high[:2], [1 - 0.025**0.5, 0.975**0.5], rtol=1e-6)
+    members, non_members = normal(1, 40, 10).round(1), normal(0, 30, 11).round(1)
+    curve = membership.roc(members, non_members)
+    fpr, tpr, _ = metrics.roc_curve(
+        np.repeat([1, 0], [40, 30]),
+        np.concatenate([members, non_members]),
+        drop_intermediate=False,
+    )
+    np.testing.assert_allclose(curve.fpr, fpr)
+    np.testing.assert_allclose(curve.tpr, tpr)
+    area = np.trapezoid(curve.tpr, curve.fpr)
+    assert area == pytest.approx(membership.auc(members, non_members).value)
+
+
+NAMES = {"setting": "federated", "attacker": "global", "mode": "passive"}
+
+
+def test_row_has_the_contracts_fields():
+    selection = np.array([3.0, 4.0]), np.array([1.0, 2.0])
+    evaluation = np.array([2.4, 2.6, 9.0]), np.arange(20.0) / 10
+    scores = membership.MembershipScores(*selection, *evaluation)
+    row = membership.membership_row(scores, attack="white_box", **NAMES)
+    assert {name: row[name] for name in ("attack", *NAMES)} == {
+        "attack": "white_box",
+        **NAMES,
+    }
+    assert (row["members"], row["non_members"], row["confidence"]) == (3, 20, 0.95)
+    # Chosen on the selection set, where 2.5 is best; applied to the evaluation set.
+    assert row["threshold"] == 2.5
+    assert row["accuracy"]["value"] == 22 / 23
+    assert row["auc"] == membership.auc(*evaluation)._asdict()
+    assert [t["fpr"] for t in row["tpr_at_fpr"]] == [0.1, 0.01, 0.001]
+    assert [t["value"] for t in row["tpr_at_fpr"]] == [1.0, None, None]
+    json.dumps(row, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.array([1.0, np.nan]), np.array([np.inf]), [], 1.0]
+)
+@pytest.mark.parametrize("place", range(4))
+def test_row_refuses_what_is_no_score(wrong, place):
+    parts = [np.array([0.0, 1.0])] * 4
+    parts[place] = np.asarray(wrong)
+    name = membership.MembershipScores._fields[place]
+    with pytest.raises(ValueError, match=f"{name} scores of white_box"):
+        membership.membership_row(
+            membership.MembershipScores(*parts), attack="white_box", **NAMES
+        )
+
+
+def test_null_checks():
+    assert membership.null_confidence(1) == pytest.approx(0.95)
+    assert membership.null_confidence(10) == pytest.approx(0.995)
+    for low, high, holds in [(0.4, 0.6, True), (0.51, 0.6, False), (0.3, 0.49, False)]:
+        assert membership.null_holds({"auc": {"low": low, "high": high}}) is holds
+
+
+def test_wider_confidence_is_wider():
+    parts = [
+        normal(shift, 50, seed) for shift, seed in ((1, 0), (0, 1), (1, 2), (0, 3))
+    ]
+    scores = membership.MembershipScores(*parts)
+    narrow, wide = (
+        membership.membership_row(scores, attack="a", **NAMES, confidence=confidence)
+        for confidence in (0.95, membership.null_confidence(10))
+    )
+    for name in ("auc", "accuracy"):
+        assert wide[name]["low"] < narrow[name]["low"]
+        assert wide[name]["high"] > narrow[name]["high"]
+    assert wide["tpr_at_fpr"][0]["low"] < narrow["tpr_at_fpr"][0]["low"]

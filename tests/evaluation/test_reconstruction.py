@@ -1,0 +1,138 @@
+import json
+
+import numpy as np
+import pytest
+from scipy import linalg
+
+from jaxprivacy.evaluation import reconstruction
+
+
+def images(count, seed, shape=(4, 4, 1)):
+    return np.random.default_rng(seed).uniform(-1, 1, (count, *shape))
+
+
+def test_frechet_by_hand():
+    # One feature: (0 - 5)^2 + (sd 1 - sd 3)^2; the sd have ddof 1.
+    a, b = np.array([[-1.0], [0.0], [1.0]]), np.array([[2.0], [5.0], [8.0]])
+    assert reconstruction.frechet_distance(a, b) == pytest.approx(25 + 4)
+    assert reconstruction.frechet_distance(a, a) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("counts", [(40, 30), (3, 40), (3, 4)])
+def test_frechet_agrees_with_the_formula(counts):
+    rng = np.random.default_rng(0)
+    a, b = (
+        rng.normal(i, 1 + i, (n, 6)) @ rng.normal(size=(6, 6))
+        for i, n in enumerate(counts)
+    )
+    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+
+    def root(matrix):  # Of a symmetric matrix, singular or not.
+        values, vectors = linalg.eigh(matrix)
+        return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+    middle = root(root(cov_a) @ cov_b @ root(cov_a))
+    expected = np.sum((a.mean(0) - b.mean(0)) ** 2)
+    expected += np.trace(cov_a + cov_b - 2 * middle)
+    found = reconstruction.frechet_distance(a, b)
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert found == pytest.approx(reconstruction.frechet_distance(b, a), rel=1e-9)
+    if min(counts) > 6:
+        product = linalg.sqrtm(cov_a @ cov_b).real
+        assert np.trace(middle) == pytest.approx(np.trace(product))
+
+
+def test_frechet_needs_two_finite_records():
+    with pytest.raises(ValueError, match="features of 1 and 2 records"):
+        reconstruction.frechet_distance(np.ones((1, 3)), np.ones((2, 3)))
+    assert np.isnan(reconstruction.frechet_distance(np.full((2, 3), np.nan), np.eye(3)))
+
+
+def test_diversity_by_hand():
+    # Corners of a 3-4-5 triangle.
+    corners = np.array([[0, 0], [3, 0], [0, 4]]).reshape(3, 1, 2, 1)
+    assert reconstruction.diversity(corners) == pytest.approx((3 + 4 + 5) / 3)
+    assert reconstruction.diversity(np.ones((4, 2, 2, 1))) == 0
+
+
+def test_nearest_and_closest_by_hand():
+    samples = np.array([[0.0, 0.0], [10.0, 0.0]]).reshape(2, 1, 2, 1)
+    # From (0, 0): L2 3 and sqrt(8), L1 3 and 4.
+    references = np.array([[3.0, 0.0], [2.0, 2.0]]).reshape(2, 1, 2, 1)
+    found = reconstruction.nearest(samples, references)
+    assert found == pytest.approx((np.sqrt(8) + 7) / 2)
+    indices = reconstruction.closest_l1(samples, references)
+    np.testing.assert_array_equal(indices, [0, 0])
+
+
+def test_chunks_agree_with_plain_loops():
+    samples, references = images(150, 0), images(9, 1)
+    gaps = samples[:, None] - references[None]
+    euclidean = np.sqrt((gaps**2).sum((2, 3, 4)))
+    taxicab = np.abs(gaps).sum((2, 3, 4))
+    assert reconstruction.nearest(samples, references) == pytest.approx(
+        euclidean.min(1).mean()
+    )
+    indices = reconstruction.closest_l1(samples, references)
+    np.testing.assert_array_equal(indices, taxicab.argmin(1))
+
+
+def row(count=4, **changes):
+    rng = np.random.default_rng(2)
+    arguments = {
+        "attack": "gan",
+        "target_class": 1,
+        "probabilities": np.array([[0.1, 0.9], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]]),
+        "features": rng.normal(size=(4, 3)),
+        "images": images(4, 3),
+        "private_images": images(5, 4),
+        "public_images": images(3, 5),
+        "private_features": rng.normal(size=(5, 3)),
+    }
+    for name in ("probabilities", "features", "images"):
+        arguments[name] = arguments[name][:count]
+    return reconstruction.reconstruction_row(**arguments | changes), arguments
+
+
+def test_row():
+    found, arguments = row()
+    assert (found["attack"], found["target_class"], found["samples"]) == ("gan", 1, 4)
+    assert found["hit_rate"]["value"] == 0.75
+    assert 0 < found["hit_rate"]["low"] < 0.75 < found["hit_rate"]["high"] < 1
+    assert found["confidence"] == pytest.approx(0.7)
+    # Both references are cut to three, or more private images would be nearer.
+    assert found["nearest_private"] == reconstruction.nearest(
+        arguments["images"], arguments["private_images"][:3]
+    )
+    assert found["nearest_public"] == reconstruction.nearest(
+        arguments["images"], arguments["public_images"]
+    )
+    assert found["frechet"] == reconstruction.frechet_distance(
+        arguments["features"], arguments["private_features"]
+    )
+    assert found["diversity"] == reconstruction.diversity(arguments["images"])
+    json.dumps(found, allow_nan=False)
+
+
+def test_row_of_one_sample_or_without_references():
+    found, _ = row(1)
+    assert found["frechet"] is None and found["diversity"] is None
+    assert found["nearest_private"] > 0
+    found, _ = row(public_images=images(0, 0), private_features=np.ones((1, 3)))
+    assert found["nearest_private"] is None and found["nearest_public"] is None
+    assert found["frechet"] is None and found["diversity"] > 0
+    with pytest.raises(ValueError, match="samples of gan"):
+        row(0)
+
+
+def test_row_of_a_generator_that_diverged():
+    nothing = np.full((4, 4, 4, 1), np.nan)
+    found, _ = row(
+        images=nothing,
+        features=np.full((4, 3), np.inf),
+        probabilities=nothing[:, 0, :2, 0],
+    )
+    assert found["hit_rate"]["value"] == 0
+    for name in ("confidence", "frechet", "nearest_private", "diversity"):
+        assert found[name] is None, name
+    json.dumps(found, allow_nan=False)
