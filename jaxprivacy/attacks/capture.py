@@ -11,32 +11,15 @@ the same identity for gradient norms).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jaxprivacy import types
-from jaxprivacy.models import convolution
+from jaxprivacy.models import convolution, interception
+from jaxprivacy.models.interception import Layer
 from jaxprivacy.training import losses
-
-Apply = Callable[[types.Params, jax.Array], jax.Array]
-
-
-class Layer(NamedTuple):
-    """A captured layer; hashable, static under jit."""
-
-    path: str  # the module's path, "Block_0/Dense_1"; "" for a bare layer
-    kind: str  # "dense" or "conv"
-    features: int
-    use_bias: bool
-    window: tuple[int, int] = (1, 1)  # the following are those of a Conv
-    strides: tuple[int, int] = (1, 1)
-    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-    dilation: tuple[int, int] = (1, 1)
-    groups: int = 1
 
 
 class Capture(NamedTuple):
@@ -48,22 +31,8 @@ class Capture(NamedTuple):
     deltas: dict[str, jax.Array]  # path -> (B, ...), d loss / d (the layer's output)
 
 
-def layers(apply: Apply, params: types.Params, x: jax.Array) -> tuple[Layer, ...]:
-    """Lists the Dense and Conv layers that `apply` calls, in order of their calls.
-
-    Args:
-      apply: any function that calls Linen modules: (params, x (B, *D)) -> logits.
-      params: parameters, or their shapes.
-      x: a batch, or its shape; nothing is computed.
-
-    Raises:
-      ValueError: a layer is called twice, or has a form that is not captured.
-    """
-    return tuple(_shapes(apply, params, x)[0].values())
-
-
 def capture(
-    apply: Apply,
+    apply: interception.Apply,
     params: types.Params,
     x: jax.Array,
     y: jax.Array,
@@ -86,104 +55,24 @@ def capture(
     Raises:
       ValueError: a layer is called twice, or has a form that is not captured.
     """
-    found, outputs = _shapes(apply, params, x)
-    zeros = {path: jnp.zeros(out.shape, out.dtype) for path, out in outputs.items()}
+    zeros = {
+        layer.path: jnp.zeros(out.shape, out.dtype)
+        for layer, out in interception.trace(apply, params, x)
+    }
 
     def total_loss(perturbations):
         inputs = {}
 
-        def record(path, module, h, out):
-            del module
+        def perturb(path, h, out):
             inputs[path] = h
             return out + perturbations[path]
 
-        with nn.intercept_methods(_interceptor(record)):
-            logits = apply(params, x)
+        logits = interception.call(apply, params, x, perturb)
         values = loss(logits, y)
         return values.sum(), (logits, values, inputs)
 
     deltas, (logits, values, inputs) = jax.grad(total_loss, has_aux=True)(zeros)
-    return Capture(logits, values, {path: inputs[path] for path in found}, deltas)
-
-
-def _shapes(apply, params, x):
-    """Traces `apply` without computing: layers and output shapes by path."""
-    found, outputs = {}, {}
-
-    def record(path, module, h, out):
-        if path in found:
-            raise ValueError(
-                f"layer {path!r} is called twice: capture needs one call per layer, "
-                "shared weights are not supported"
-            )
-        found[path] = _describe(path, module, h.shape)
-        outputs[path] = jax.ShapeDtypeStruct(out.shape, out.dtype)
-        return out
-
-    def run(params, x):
-        with nn.intercept_methods(_interceptor(record)):
-            return apply(params, x)
-
-    jax.eval_shape(run, params, x)
-    if not found:
-        raise ValueError("the model calls no Linen Dense or Conv layer to capture")
-    return found, outputs
-
-
-def _interceptor(record):
-    def intercept(next_function, args, kwargs, context):
-        out = next_function(*args, **kwargs)
-        module = context.module
-        if context.method_name != "__call__" or not isinstance(
-            module, (nn.Dense, nn.Conv)
-        ):
-            return out
-        h = args[0] if args else kwargs["inputs"]
-        return record("/".join(module.path), module, h, out)
-
-    return intercept
-
-
-def _describe(path: str, module: nn.Module, shape: tuple[int, ...]) -> Layer:
-    """Reads a module's hyperparameters; refuses the forms that are not captured."""
-    if isinstance(module, nn.Dense):
-        return Layer(path, "dense", module.features, module.use_bias)
-
-    def pair(value):
-        return (value,) * 2 if isinstance(value, int) else tuple(value or (1, 1))
-
-    window = module.kernel_size
-    supported = (
-        len(shape) == 4
-        and not isinstance(window, int)
-        and len(window) == 2
-        and pair(module.input_dilation) == (1, 1)
-        and module.mask is None
-        and module.padding not in ("CIRCULAR", "CAUSAL", "REFLECT")
-    )
-    if not supported:
-        raise ValueError(
-            f"layer {path!r}: only 2-d convolutions of (B, H, W, C) without input "
-            f"dilation, mask or circular padding are captured, not {module}"
-        )
-    strides, dilation = pair(module.strides), pair(module.kernel_dilation)
-    padding = module.padding
-    if isinstance(padding, int):
-        padding = [padding] * 2
-    if not isinstance(padding, str):
-        padding = [pair(p) for p in padding]
-    spans = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
-    return Layer(
-        path,
-        "conv",
-        module.features,
-        module.use_bias,
-        tuple(window),
-        strides,
-        convolution.explicit_padding(padding, shape[1:3], spans, strides),
-        dilation,
-        module.feature_group_count,
-    )
+    return Capture(logits, values, inputs, deltas)
 
 
 def positions(

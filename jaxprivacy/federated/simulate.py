@@ -90,7 +90,9 @@ def simulate(
             jax.random.fold_in(key, index), server, groups, starts, state
         )
         local = jax.tree.map(
-            lambda a, b: a[observed_participant] + b[observed_participant], sent, updates
+            lambda a, b: a[observed_participant] + b[observed_participant],
+            sent,
+            updates,
         )
         snapshots = jax.tree.map(
             lambda kept, new: jnp.where(_expand(observed == index, kept), new, kept),
@@ -134,9 +136,7 @@ def _parallel(key, server, groups, starts, state):
     for i, group in enumerate(groups):
         count = group.data.y.shape[0]
         indices = starts[i] + jnp.arange(count)
-        sent = jax.vmap(
-            server.send, (None, 0), axis_size=count
-        )(state.server, indices)
+        sent = jax.vmap(server.send, (None, 0), axis_size=count)(state.server, indices)
         new, update, info = jax.vmap(group.role.step)(
             _keys(jax.random.fold_in(key, i), count),
             state.participants[i],

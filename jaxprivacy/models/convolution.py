@@ -58,7 +58,9 @@ def patches(
     spans = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
     pads = explicit_padding(padding, x.shape[1:3], spans, strides)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    out = [(n - s) // t + 1 for n, s, t in zip(x.shape[1:3], spans, strides, strict=True)]
+    out = [
+        (n - s) // t + 1 for n, s, t in zip(x.shape[1:3], spans, strides, strict=True)
+    ]
     views = [
         lax.slice(
             x,

@@ -1,0 +1,1 @@
+"""What a run found, as result.json, figures, one HTML page and terminal tables."""

@@ -22,7 +22,9 @@ def plain(model: types.Model, loss: losses.Loss = losses.cross_entropy) -> Gradi
     """Returns the gradient of the mean loss over the batch's real records."""
 
     def mean_loss(params, batch):
-        return losses.masked_mean(loss(model.apply(params, batch.x), batch.y), batch.mask)
+        return losses.masked_mean(
+            loss(model.apply(params, batch.x), batch.y), batch.mask
+        )
 
     def gradient(key, params, batch):
         del key  # Nothing random in it; private gradient functions draw their noise.

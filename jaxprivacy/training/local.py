@@ -76,9 +76,10 @@ def sgd(
         new = (optax.apply_updates(params, updates), new_state)
         # Momentum and decay must not move on a batch of nothing but padding.
         count = jnp.sum(batch.mask)
-        return jax.tree.map(
-            lambda a, b: jnp.where(count > 0, a, b), new, carry
-        ), (loss * count, count)
+        return jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, carry), (
+            loss * count,
+            count,
+        )
 
     def train(key, params, opt_state, data):
         key_order, key_steps = jax.random.split(key)

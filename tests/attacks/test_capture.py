@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxprivacy.attacks import capture
-from jaxprivacy.models import convolution, targets
+from jaxprivacy.models import convolution, interception, targets
 from jaxprivacy.training import losses
 
 
@@ -16,7 +16,9 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        return x + nn.Dense(x.shape[-1], use_bias=False)(jnp.tanh(nn.Dense(self.width)(x)))
+        return x + nn.Dense(x.shape[-1], use_bias=False)(
+            jnp.tanh(nn.Dense(self.width)(x))
+        )
 
 
 class Residual(nn.Module):
@@ -37,7 +39,9 @@ class Convolutions(nn.Module):
     def __call__(self, x):
         ours = {"conv_general_dilated": convolution.conv_general_dilated}
         x = nn.relu(nn.Conv(4, (3, 2), strides=(2, 1), padding="SAME")(x))
-        x = nn.Conv(6, (3, 3), padding=[(1, 0), (2, 1)], feature_group_count=2, **ours)(x)
+        x = nn.Conv(6, (3, 3), padding=[(1, 0), (2, 1)], feature_group_count=2, **ours)(
+            x
+        )
         x = nn.tanh(nn.Conv(4, (2, 2), kernel_dilation=2, padding=1, use_bias=False)(x))
         x = nn.Conv(2, (1, 1), strides=2, padding="VALID", **ours)(x)
         return nn.Dense(3)(x.reshape(x.shape[0], -1))
@@ -85,7 +89,7 @@ def test_equals_a_gradient_per_example(name):
 
     oracle = jax.vmap(jax.value_and_grad(loss), (None, 0, 0))
     value, expected = jax.jit(oracle)(params, x, y)
-    layers = capture.layers(model.apply, params, x)
+    layers = interception.layers(model.apply, params, x)
 
     @jax.jit
     def fast(params, x, y):
@@ -114,7 +118,7 @@ def test_equals_a_gradient_per_example(name):
 
 def test_layers_are_named_by_path_in_call_order():
     model, params, x, _ = example("residual")
-    paths = [layer.path for layer in capture.layers(model.apply, params, x)]
+    paths = [layer.path for layer in interception.layers(model.apply, params, x)]
     assert paths == [
         "Dense_0",
         "Block_0/Dense_1",  # Made second, called first.
@@ -155,12 +159,12 @@ def test_other_convolutions_are_refused_by_name(module, shape):
     model = targets.as_model(Model(), shape)
     params = model.init(jax.random.key(0))
     with pytest.raises(ValueError, match="'odd'"):
-        capture.layers(model.apply, params, jnp.ones((1, *shape)))
+        interception.layers(model.apply, params, jnp.ones((1, *shape)))
 
 
 def test_a_function_without_layers_is_refused():
     with pytest.raises(ValueError, match="no Linen Dense or Conv"):
-        capture.layers(lambda w, x: x @ w, jnp.ones((4, 2)), jnp.ones((1, 4)))
+        interception.layers(lambda w, x: x @ w, jnp.ones((4, 2)), jnp.ones((1, 4)))
 
 
 def test_capture_in_a_loop_equals_capture_outside():

@@ -1,0 +1,150 @@
+"""Data sets that TensorFlow Datasets has prepared, read without TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from jaxprivacy import checks
+from jaxprivacy.data import validate
+
+_NAME = re.compile(r"\w+(/[\w.-]+)?(:[\d.*]+)?", re.ASCII)
+_SPLITS = ("train", "test")
+
+
+def read(source: str, name: str) -> list[validate.Part]:
+    """Reads the train and test splits of a prepared data set.
+
+    The data set is found by its files alone, in the folder that the environment
+    variable TFDS_DATA_DIR names or else in ~/tensorflow_datasets. No builder runs:
+    `tfds.data_source` itself would download what it does not find.
+
+    Args:
+      source: the start of every error.
+      name: NAME, NAME/CONFIG, each with :VERSION or without.
+
+    Returns:
+      One part for each split.
+
+    Raises:
+      InputError: if it is not prepared, not as array_record, or has no records with
+        labels.
+    """
+    if not _NAME.fullmatch(name):
+        raise checks.InputError(
+            f"{source}: accepted are tfds:NAME, tfds:NAME/CONFIG, each with :VERSION "
+            "or without"
+        )
+    folder = os.path.expanduser(
+        os.environ.get("TFDS_DATA_DIR") or os.path.join("~", "tensorflow_datasets")
+    )
+    with _quiet():
+        return _read(source, name, folder)
+
+
+def _read(source: str, name: str, folder: str) -> list[validate.Part]:
+    from tensorflow_datasets.core import read_only_builder, registered
+
+    # TFDS reads a folder through protobuf, Riegeli and Pillow, each with errors of
+    # its own; whatever they say, the folder is not usable.
+    try:
+        builder = read_only_builder.builder_from_files(
+            name, data_dir=folder, file_format="array_record"
+        )
+    except registered.DatasetNotFoundError as error:
+        raise checks.InputError(
+            f"{source}: not prepared in {folder!r} (TFDS_DATA_DIR names another "
+            f"folder): {_how_to_prepare(name, folder)}"
+        ) from error
+    except Exception as error:
+        raise _unreadable(source, name, folder, error) from error
+    x_key, y_key = _keys(source, builder.info)
+    splits = [split for split in _SPLITS if split in builder.info.splits]
+    if not splits:
+        raise checks.InputError(
+            f"{source}: has the splits {', '.join(sorted(builder.info.splits))}: "
+            "accepted are data sets with a split train, test or both"
+        )
+    try:
+        records = {split: _records(builder, split) for split in splits}
+    except Exception as error:
+        raise _unreadable(source, name, folder, error) from error
+    return [
+        validate.Part(
+            f"{split}[{x_key!r}]",
+            _stack(source, f"{split}[{x_key!r}]", [r[x_key] for r in records[split]]),
+            f"{split}[{y_key!r}]",
+            np.asarray([record[y_key] for record in records[split]]),
+        )
+        for split in splits
+    ]
+
+
+def _records(builder: Any, split: str) -> list[dict[str, Any]]:
+    records = builder.as_data_source(split)
+    return records.__getitems__(range(len(records)))  # One read, not one a record.
+
+
+def _keys(source: str, info: Any) -> tuple[str, str]:
+    """Returns the names of the features that hold the records and the labels."""
+    pairs = [info.supervised_keys, ("image", "label"), ("features", "label")]
+    for pair in pairs:
+        if pair and all(isinstance(key, str) and key in info.features for key in pair):
+            return pair[0], pair[-1]
+    raise checks.InputError(
+        f"{source}: has the features {', '.join(sorted(info.features))}: accepted are "
+        "data sets with supervised keys, image and label, or features and label"
+    )
+
+
+def _stack(source: str, name: str, values: list[Any]) -> np.ndarray:
+    """Returns one array of all records; a dictionary is a row, sorted by key."""
+    if values and isinstance(values[0], dict):
+        values = [np.hstack([row[key] for key in sorted(row)]) for row in values]
+    shapes = sorted({np.shape(value) for value in values})
+    if len(shapes) > 1:
+        raise checks.InputError(
+            f"{source}: {name} has records of shapes {shapes[0]} and {shapes[1]}: "
+            "accepted are records of one shape"
+        )
+    return np.asarray(values)
+
+
+def _unreadable(
+    source: str, name: str, folder: str, error: Exception
+) -> checks.InputError:
+    return checks.InputError(
+        f"{source}: cannot be read in {folder!r} ({validate.first_line(error)}); "
+        f"remove its folder there and then: {_how_to_prepare(name, folder)}"
+    )
+
+
+def _how_to_prepare(name: str, folder: str) -> str:
+    code = (
+        f"import tensorflow_datasets as tfds; tfds.builder({json.dumps(name)}, "
+        f"data_dir={json.dumps(folder)}, "
+        'file_format="array_record").download_and_prepare()'
+    )
+    return (
+        f"accepted are data sets prepared once with: python -c {shlex.quote(code)} "
+        "(TFDS's own builders of images need TensorFlow for this, reading does not)"
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps TFDS from advising on its own installation."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)

@@ -1,0 +1,154 @@
+"""Checks of the arrays that a file or a data set brings, and their scaling.
+
+Every error is an `InputError` of one line that starts with the source, names the
+array and prints the value that is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxprivacy import checks
+
+_IMAGES = "images of dtype uint8 and shape (N, H, W) or (N, H, W, C)"
+_TABLES = "tables of finite numbers of shape (N, F)"
+_LABELS = "integers 0 to K - 1 of shape (N,), K at least 2, each present"
+
+
+class Part(NamedTuple):
+    """Records and labels as they were found, with the names to use in errors."""
+
+    x_name: str
+    x: np.ndarray
+    y_name: str
+    y: np.ndarray
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message, or its type without one."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def pool(source: str, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
+    """Checks the parts and joins them into one pool of scaled records.
+
+    Args:
+      source: what the arrays come from, the start of every error.
+      parts: at least one; in order.
+
+    Returns:
+      Records, (N, H, W, C) float32 in [-1, 1] or (N, F) float32, and labels, (N,)
+      int32.
+
+    Raises:
+      InputError: if an array is not what `load` documents.
+    """
+    for part in parts:
+        _check_records(source, part.x_name, part.x)
+        _check_labels(source, part.y_name, part.y)
+        if len(part.x) != len(part.y):
+            raise checks.InputError(
+                f"{source}: {part.x_name} has {len(part.x)} records and {part.y_name} "
+                f"{len(part.y)}: accepted are arrays of one length"
+            )
+        if part.x.shape[1:] != parts[0].x.shape[1:]:
+            raise checks.InputError(
+                f"{source}: a record of {parts[0].x_name} has shape "
+                f"{parts[0].x.shape[1:]} and one of {part.x_name} {part.x.shape[1:]}: "
+                "accepted are records of one shape"
+            )
+    names = " and ".join(part.y_name for part in parts)
+    y = np.concatenate([part.y.astype(np.int64) for part in parts])
+    _check_classes(source, names, y)
+    x = np.concatenate([part.x for part in parts])
+    return (_scale_table if x.ndim == 2 else _scale_images)(x), y.astype(np.int32)
+
+
+def _check_records(source: str, name: str, x: np.ndarray) -> None:
+    found = f"{source}: {name} has shape {x.shape} and dtype {x.dtype}"
+    if x.ndim not in (2, 3, 4):
+        raise checks.InputError(f"{found}: accepted are {_IMAGES}, and {_TABLES}")
+    if x.size == 0:
+        raise checks.InputError(f"{found}: accepted are arrays that are not empty")
+    if x.ndim == 2:
+        _check_table(source, name, x)
+    elif x.dtype != np.uint8:
+        nan = " and holds NaN" if x.dtype.kind == "f" and np.isnan(x).any() else ""
+        raise checks.InputError(f"{found}{nan}: accepted are {_IMAGES}")
+    elif x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
+        raise checks.InputError(
+            f"{found}: its channels seem to stand first; accepted are {_IMAGES}"
+        )
+
+
+def _check_table(source: str, name: str, x: np.ndarray) -> None:
+    if x.dtype.kind not in "buif":
+        raise checks.InputError(
+            f"{source}: {name} has dtype {x.dtype}: accepted are {_TABLES}"
+        )
+    # A value above float32's range turns into infinity and is reported as well.
+    with np.errstate(over="ignore"):
+        bad = np.argwhere(~np.isfinite(x.astype(np.float32)))
+    if len(bad):
+        row, column = bad[0]
+        raise checks.InputError(
+            f"{source}: {name} holds {x[row, column]} at record {row}, column {column}"
+            f": accepted are {_TABLES}, none beyond float32's 3.4e38"
+        )
+
+
+def _check_labels(source: str, name: str, y: np.ndarray) -> None:
+    if y.dtype.kind not in "iu":
+        whole = y.dtype.kind == "f" and np.array_equal(y, np.rint(y))
+        hint = " (whole numbers stored as floats are refused too)" if whole else ""
+        raise checks.InputError(
+            f"{source}: {name} has dtype {y.dtype}{hint}: accepted are {_LABELS}"
+        )
+    if y.ndim != 1 or y.size == 0:
+        raise checks.InputError(
+            f"{source}: {name} has shape {y.shape}: accepted are {_LABELS}"
+        )
+    if y.min() < 0:
+        raise checks.InputError(
+            f"{source}: {name} holds {y.min()} at record {y.argmin()}: accepted are "
+            f"{_LABELS}"
+        )
+
+
+def _check_classes(source: str, name: str, y: np.ndarray) -> None:
+    present = np.unique(y)
+    if len(present) == 1:
+        raise checks.InputError(
+            f"{source}: {name} holds one class only, {present[0]}: accepted are "
+            f"{_LABELS}"
+        )
+    missing = np.flatnonzero(present != np.arange(len(present)))
+    if len(missing):
+        raise checks.InputError(
+            f"{source}: {name} holds labels up to {present[-1]} and no {missing[0]}: "
+            f"accepted are {_LABELS}"
+        )
+
+
+def _scale_images(x: np.ndarray) -> np.ndarray:
+    """Returns uint8 images as (N, H, W, C) float32, 0 as -1 and 255 as 1."""
+    x = x.reshape(*x.shape[:3], -1).astype(np.float32)
+    x /= 127.5
+    x -= 1
+    return x
+
+
+def _scale_table(x: np.ndarray) -> np.ndarray:
+    """Returns a table as float32, standardised unless all of it lies in [0, 1]."""
+    x = x.astype(np.float32)
+    if x.min() >= 0 and x.max() <= 1:
+        return x
+    # The spread is tested by its range: rounding gives a constant column a standard
+    # deviation slightly above 0.
+    constant = x.max(axis=0) == x.min(axis=0)
+    deviation = np.where(constant, 1, x.std(axis=0, dtype=np.float64))
+    standardised = (x - x.mean(axis=0, dtype=np.float64)) / deviation
+    return np.where(constant, 0, standardised).astype(np.float32)

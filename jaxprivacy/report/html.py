@@ -1,0 +1,132 @@
+"""One self-contained page: no script, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import pathlib
+from typing import Any
+
+import jinja2
+
+from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.report import plots, text
+from jaxprivacy.report.contents import Report
+from jaxprivacy.report.threats import ATTACKERS, MODES, label, threat, variant
+from jaxprivacy.report.verdict import STRENGTHS, strength, verdict
+
+CAVEATS = (
+    "The numbers are lower bounds: another attack may find more, and no evidence of "
+    "exposure is not evidence of none.",
+    "The intervals cover which records were drawn for the evaluation, not the "
+    "randomness of training: another seed gives another model.",
+    "The training was simulated on one machine, with the settings below and no others.",
+)
+MEMBERSHIP_CAVEATS = (
+    "The AUC and the accuracy are averages over records. A few unusual records can be "
+    "far more exposed; the true positive rate at a low false positive rate shows them "
+    "better.",
+    "There is a fixed mix of members and non-members in the evaluation. Where members "
+    "are rare, the same attack is wrong more often when it says member.",
+    "The interval of a true positive rate takes the threshold for given, although the "
+    "non-members at hand set it.",
+    "The strongest attack was picked on the records that it is judged on, which "
+    "flatters it a little when attacks are close.",
+)
+RECONSTRUCTION_CAVEATS = (
+    "Samples show what a class looks like; they are not copies of training records. "
+    "Where a class is one person, that alone exposes the person.",
+    "The hit rate says that a classifier takes a sample for the class, and no more; "
+    "it saturates early. The Frechet distance ranks attacks, among samples of the same "
+    "number only. Look at the pictures too.",
+    "Where samples lie no nearer to the victim's images than to others of the class, "
+    "they show the class, not the victim.",
+)
+
+
+def render(report: Report, figures: dict[str, bytes]) -> str:
+    """Returns the page.
+
+    Args:
+      report: the findings; every string in it is escaped.
+      figures: PNG bytes by file name, as `plots.draw` returns them.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": text.number,
+        "percent": text.percent,
+        "rate": lambda value: _glued(text.rate(value)),
+        "significant": text.significant,
+        "number_interval": text.number_interval,
+        "percent_interval": text.percent_interval,
+    }
+    environment.globals |= {
+        "at_fpr": text.at_fpr,
+        "label": label,
+        "null_holds": null_holds,
+        "threat": threat,
+        "variant": variant,
+    }
+    return environment.get_template("template.html").render(_context(report, figures))
+
+
+def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
+    result = report.result
+    membership, reconstruction = result["membership"], result["reconstruction"]
+    headline, *findings = map(_glued, verdict(result))
+    return {
+        "report": report,
+        "result": result,
+        "headline": headline,
+        "findings": findings,
+        "strength": strength(result),
+        "strengths": STRENGTHS,
+        "fprs": _fprs(membership),
+        "by_attack": _by_attack(membership),
+        "attackers": _explained(membership, "attacker", ATTACKERS),
+        "modes": _explained(membership, "mode", MODES),
+        "reconstructed_by": _by_attack(reconstruction),
+        "caveats": [
+            *CAVEATS,
+            *(MEMBERSHIP_CAVEATS if membership else ()),
+            *(RECONSTRUCTION_CAVEATS if reconstruction else ()),
+        ],
+        "figures": {
+            name.removesuffix(".png"): "data:image/png;base64,"
+            + base64.b64encode(figures[name]).decode()
+            for name in plots.NAMES
+            if name in figures
+        },
+    }
+
+
+def _glued(sentence: str) -> str:
+    """Returns a sentence in which no line ends between a number and its unit."""
+    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _by_attack(rows: list[dict]) -> dict[str, list[dict]]:
+    grouped: dict[str, list[dict]] = {}
+    for row in rows:
+        grouped.setdefault(row["attack"], []).append(row)
+    return grouped
+
+
+def _explained(rows: list[dict], key: str, words: dict[str, str]) -> dict[str, str]:
+    """Returns the explanations of those values that occur, in their order."""
+    occurring = {row[key] for row in rows}
+    return {
+        name.replace("_", " "): meaning
+        for name, meaning in words.items()
+        if name in occurring
+    }
+
+
+def _fprs(rows: list[dict]) -> list[float]:
+    fprs = {entry["fpr"] for row in rows for entry in row["tpr_at_fpr"]}
+    return sorted(fprs, reverse=True)

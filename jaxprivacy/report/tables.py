@@ -1,0 +1,112 @@
+"""The findings as tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import pathlib
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.report import text
+from jaxprivacy.report.contents import Report
+from jaxprivacy.report.threats import threat, variant
+from jaxprivacy.report.verdict import verdict
+
+SHOWN_FPRS = (0.1, 0.01)
+
+
+def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> None:
+    """Prints the tables, the verdict and where the report lies.
+
+    Args:
+      report: the findings.
+      console: where to print.
+      out: the folder that the report was written into.
+    """
+    result = report.result
+    if result["membership"]:
+        console.print(_membership(result["membership"]))
+        console.print(Text(_footnote(result["membership"]), style="dim"))
+    if result["reconstruction"]:
+        console.print(_reconstruction(result["reconstruction"]))
+    if result.get("null_checks"):
+        console.print(_null_checks(result["null_checks"]))
+    console.print(Text("\nVerdict", style="bold"))
+    sentences = Table.grid(padding=(0, 1))
+    for sentence in [*verdict(result), *report.notes]:
+        # Text, not markup: names come from users.
+        sentences.add_row(" -", Text(sentence))
+    console.print(sentences)
+    place = Text(f"\nReport: {pathlib.Path(out) / 'report.html'}")
+    console.print(place, soft_wrap=True)
+
+
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    table = Table(
+        title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold"
+    )
+    table.add_column("attack", ratio=None, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _name(row: dict) -> Text:
+    return Text.assemble(threat(row["attack"]).title, (f"\n{variant(row)}", "dim"))
+
+
+def _stacked(interval: dict, show) -> Text:
+    """A value above its interval."""
+    if interval["value"] is None:
+        return Text(text.MISSING)
+    ends = f"\n{show(interval['low'])}-{show(interval['high'])}"
+    return Text.assemble(show(interval["value"]), (ends, "dim"))
+
+
+def _membership(rows: list[dict]) -> Table:
+    rates = tuple(f"TPR % at\n{text.rate(fpr)} FPR" for fpr in SHOWN_FPRS)
+    table = _table("Membership inference", ("AUC", "accuracy %", *rates))
+    for row in rows:
+        found = [text.at_fpr(row, fpr) for fpr in SHOWN_FPRS]
+        table.add_row(
+            _name(row),
+            _stacked(row["auc"], text.number),
+            *(_stacked(rate, text.percent) for rate in (row["accuracy"], *found)),
+        )
+    return table
+
+
+def _footnote(rows: list[dict]) -> str:
+    confidence = text.rate(rows[0].get("confidence", 0.95))
+    note = f"  Below each value: its {confidence} interval."
+    missing = any(
+        text.at_fpr(row, fpr)["value"] is None for row in rows for fpr in SHOWN_FPRS
+    )
+    if missing:
+        note += f"\n  {text.MISSING}: too few non-members to resolve this FPR."
+    return note
+
+
+def _reconstruction(rows: list[dict]) -> Table:
+    columns = ("class", "hit rate %", "Frechet", "nearest\nprivate", "nearest\npublic")
+    table = _table("Reconstruction", (*columns, "diver-\nsity"))
+    for row in rows:
+        names = ("frechet", "nearest_private", "nearest_public", "diversity")
+        table.add_row(
+            Text(threat(row["attack"]).title),
+            str(row["target_class"]),
+            _stacked(row["hit_rate"], text.percent),
+            *(text.significant(row[name]) for name in names),
+        )
+    return table
+
+
+def _null_checks(rows: list[dict]) -> Table:
+    table = _table("Null checks: no record was trained on", ("AUC", "covers 0.5"))
+    for row in rows:
+        holds = Text("yes") if null_holds(row) else Text("NO", style="bold red")
+        table.add_row(_name(row), Text(text.number_interval(row["auc"])), holds)
+    return table

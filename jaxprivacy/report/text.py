@@ -1,0 +1,53 @@
+"""Numbers as readers see them, in the page, the terminal and the verdict alike."""
+
+from __future__ import annotations
+
+MISSING = "-"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Returns a number with fixed decimals, or a dash."""
+    return MISSING if value is None else f"{value:.{digits}f}"
+
+
+def significant(value: float | None) -> str:
+    """Returns a number with three significant digits, plain below a million."""
+    if value is None:
+        return MISSING
+    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:#.3g}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Returns a rate in percent, 100 without decimals, or a dash."""
+    if value is None:
+        return MISSING
+    return f"{100 * value:.{digits}f}".replace("100." + "0" * digits, "100")
+
+
+def rate(value: float) -> str:
+    """Returns a chosen rate in percent as it was chosen, e.g. '10 %' or '0.1 %'."""
+    return f"{100 * value:.4g} %"
+
+
+def number_interval(interval: dict) -> str:
+    """Returns e.g. '0.712 [0.690, 0.733]'."""
+    if interval["value"] is None:
+        return MISSING
+    low, high = number(interval["low"]), number(interval["high"])
+    return f"{number(interval['value'])} [{low}, {high}]"
+
+
+def percent_interval(interval: dict) -> str:
+    """Returns e.g. '65.2 % [63.1, 67.2]'."""
+    if interval["value"] is None:
+        return MISSING
+    low, high = percent(interval["low"]), percent(interval["high"])
+    return f"{percent(interval['value'])} % [{low}, {high}]"
+
+
+def at_fpr(row: dict, fpr: float) -> dict:
+    """Returns the entry of a membership row at `fpr`, empty if there is none."""
+    for entry in row["tpr_at_fpr"]:
+        if entry["fpr"] == fpr:
+            return entry
+    return {"fpr": fpr, "value": None, "low": None, "high": None}

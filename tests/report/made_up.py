@@ -1,0 +1,131 @@
+"""Small made-up reports."""
+
+import numpy as np
+
+from jaxprivacy.evaluation import membership
+from jaxprivacy.report.contents import (
+    GradientNorms,
+    Reconstructions,
+    Report,
+    RocCurve,
+)
+
+
+def interval(value, low, high):
+    return {"value": value, "low": low, "high": high}
+
+
+def member_row(auc, attack="white_box", attacker="global", mode="passive", tprs=None):
+    tprs = tprs or {0.1: (0.4, 0.3, 0.5), 0.01: (None, None, None)}
+    return {
+        "attack": attack,
+        "setting": "federated",
+        "attacker": attacker,
+        "mode": mode,
+        "members": 50,
+        "non_members": 60,
+        "confidence": 0.95,
+        "threshold": 0.5,
+        "auc": interval(*auc),
+        "accuracy": interval(0.654, 0.601, 0.702),
+        "tpr_at_fpr": [{"fpr": fpr} | interval(*t) for fpr, t in tprs.items()],
+    }
+
+
+def image_row(attack, hit, frechet=1.5, target=3):
+    return {
+        "attack": attack,
+        "target_class": target,
+        "samples": 40,
+        "hit_rate": interval(*hit),
+        "confidence": 0.5,
+        "frechet": frechet,
+        "nearest_private": 3.25,
+        "nearest_public": None,
+        "diversity": 123.4,
+    }
+
+
+def result(members=(), images=(), nulls=()):
+    return {
+        "schema": 1,
+        "command": "python -m launch.audit --data=digits",
+        "seed": 7,
+        "versions": {"jaxprivacy": "0.1.0"},
+        "seconds": 12.34,
+        "target": {"train_accuracy": 0.99, "test_accuracy": 0.8},
+        "membership": list(members),
+        "reconstruction": list(images),
+        "null_checks": list(nulls),
+    }
+
+
+MEMBERS = (
+    member_row((0.572, 0.511, 0.631), "loss_threshold"),
+    member_row((0.712, 0.651, 0.763), mode="isolating_gradient_ascent"),
+)
+IMAGES = (
+    image_row("untrained", (0.0, 0.0, 0.09), 80.0),
+    image_row("gan", (0.9, 0.8, 0.95), 12.25),
+    image_row("gan_no_influence", (1.0, 0.91, 1.0), None),
+)
+NULLS = (member_row((0.503, 0.42, 0.581)),)
+
+
+def curve(label="white-box"):
+    rng = np.random.default_rng(0)
+    sets = rng.normal(1, size=30), rng.normal(0, size=40)
+    return RocCurve(label, membership.roc(*sets), membership.auc(*sets))
+
+
+def reconstructions(channels=1, attacks=("gan", "untrained")):
+    rng = np.random.default_rng(1)
+
+    def images(*shape):
+        return rng.uniform(-1, 1, (*shape, 6, 5, channels))
+
+    return Reconstructions(
+        target_class=3,
+        real=images(4),
+        closest=images(4),
+        final={attack: images(4) for attack in attacks},
+        rounds=np.array([5, 10, 15]),
+        over_rounds=images(3, 4),
+        accuracy=np.array([0.2, 0.5, 0.9]),
+    )
+
+
+def report(**changes):
+    rounds = np.arange(1, 6)
+    rng = np.random.default_rng(2)
+    rates = np.linspace(0.1, 0.9, 5)
+    norms = rng.lognormal(size=(5, 9)), rng.lognormal(size=(5, 11))
+    whole = Report(
+        result=result(MEMBERS, IMAGES, NULLS),
+        settings=[("data", "digits"), ("rounds", 5)],
+        split_counts=[("victim", 1300, "trained on")],
+        roc_curves=[curve(), curve("black-box")],
+        gradient_norms=GradientNorms(rounds, *norms, "all layers"),
+        training={
+            "rounds": rounds,
+            "train_accuracy": rates,
+            "test_accuracy": rates / 2,
+            "train_loss": 1 - rates,
+        },
+        reconstructions=reconstructions(),
+        notes=["A made-up note."],
+    )
+    return whole._replace(**changes)
+
+
+def empty_report():
+    return report(
+        result=result(),
+        settings=[],
+        split_counts=[],
+        roc_curves=[],
+        gradient_norms=None,
+        training=None,
+        reconstructions=None,
+        notes=[],
+    )

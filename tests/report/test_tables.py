@@ -1,0 +1,77 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from jaxprivacy.report.tables import print_summary
+from tests.report import made_up
+
+
+def printed(report, out="reports/audit", width=80):
+    stream = io.StringIO()
+    print_summary(report, Console(file=stream, width=width), out)
+    return stream.getvalue()
+
+
+def widest_report():
+    tprs = {0.1: (0.999, 0.123, 0.999), 0.01: (0.999, 0.123, 0.999)}
+    members = [
+        made_up.member_row((0.512, 0.412, 0.612), attack, attacker, mode, tprs)
+        for attack in ("loss_threshold", "black_box", "white_box")
+        for attacker in ("global", "local")
+        for mode in ("passive", "isolating_gradient_ascent")
+    ]
+    images = [
+        made_up.image_row(attack, (0.999, 0.123, 0.999), 123456.7)
+        for attack in ("model_inversion", "gan_no_influence", "dcgan")
+    ]
+    return made_up.report(result=made_up.result(members, images, members))
+
+
+@pytest.mark.parametrize("report", [widest_report(), made_up.report()])
+def test_summary_fits_80_columns_and_loses_nothing(report):
+    text = printed(report)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    wide = printed(report, width=300)
+    for number in wide.split():
+        if number[0].isdigit():
+            assert number in text, number
+
+
+def test_summary_says_what_the_page_says():
+    text = " ".join(printed(made_up.report()).split())
+    for expected in (
+        "White-box 0.712 65.4 40.0 -",
+        "0.651-0.763 60.1-70.2 30.0-50.0",
+        "-: too few non-members to resolve this FPR.",
+        "its 95 % interval",
+        "GAN 3 90.0 12.2 3.25 - 123",
+        "0.503 [0.420, 0.581] yes",
+        "exposure is clear",
+        "A made-up note.",
+        "Report: reports/audit/report.html",
+    ):
+        assert expected in text, expected
+
+
+def test_no_footnote_where_each_rate_is_resolved():
+    assert "too few" not in printed(widest_report())
+
+
+def test_failed_null_check_and_empty_report():
+    result = made_up.result(
+        made_up.MEMBERS, nulls=[made_up.member_row((0.6, 0.55, 0.7))]
+    )
+    text = printed(made_up.report(result=result))
+    assert "NO" in text.split() and "The null check fails" in text
+    empty = printed(made_up.empty_report())
+    assert "Membership inference\n" not in empty and "Verdict" in empty
+
+
+def test_names_are_no_markup_and_paths_stay_whole():
+    row = made_up.MEMBERS[0] | {"attack": "[red]own[/red]"}
+    report = made_up.report(result=made_up.result([row]), notes=["[bold]note"])
+    text = printed(report, out="folder/" * 20)
+    assert "[red]own[/red]" in text and "[bold]note" in text
+    assert "folder/" * 20 + "report.html" in text
