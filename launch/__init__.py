@@ -1,0 +1,1 @@
+"""Launch scripts: flags to experiment to report."""

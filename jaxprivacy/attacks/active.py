@@ -25,9 +25,7 @@ def ascend(
 
     def loss(params):
         logits = model.apply(params, targets.x)
-        return losses.masked_mean(
-            losses.cross_entropy(logits, targets.y), targets.mask
-        )
+        return losses.masked_mean(losses.cross_entropy(logits, targets.y), targets.mask)
 
     gradient = jax.grad(loss)(params)
     return jax.tree.map(lambda w, g: w + rate * g, params, gradient)

@@ -128,3 +128,25 @@ def take(features: Features, indices: jax.Array) -> Features:
     """Gathers records: (N, ...) -> (B, ...), behind the snapshot axis where there is one."""
     stacked = jax.tree.map(lambda a: a[:, indices], features._replace(label=()))
     return stacked._replace(label=features.label[indices])
+
+
+def normalise(features: Features, known: jax.Array) -> Features:
+    """Divides loss, hidden outputs and gradients by their root mean square.
+
+    A deviation from paper B, which feeds them as they are: gradients of a trained model
+    are orders of magnitude smaller than the other features, and with weights from
+    N(0, 0.01) their components hardly train (BUILD_NOTES.md has the comparison).
+
+    Args:
+      features: of N records.
+      known: indices of the attack-training records; no others set the scale.
+    """
+
+    def divide(a):
+        return a / (jnp.sqrt(jnp.mean(a[:, known] ** 2)) + 1e-12)
+
+    return features._replace(
+        loss=divide(features.loss),
+        hidden=jax.tree.map(divide, features.hidden),
+        gradients=jax.tree.map(divide, features.gradients),
+    )

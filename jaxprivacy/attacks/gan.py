@@ -123,7 +123,9 @@ def gan(
         images = generator.sample(params, generators.sample_noise(key, injected))
         mask = jnp.full(injected, active * influence, data.mask.dtype)
         fakes = types.Batch(
-            lax.stop_gradient(images), jnp.full(injected, fake_class, data.y.dtype), mask
+            lax.stop_gradient(images),
+            jnp.full(injected, fake_class, data.y.dtype),
+            mask,
         )
         return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), data, fakes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -36,11 +37,11 @@ class Attack(NamedTuple):
     """A supervised attack as pure functions; `epochs` may be called in chunks."""
 
     # (key, features) -> state
-    init: "callable"
+    init: Callable[[jax.Array, Features], State]
     # (key, state, features, examples, selection, epoch numbers (E,)) -> (state, info)
-    epochs: "callable"
+    epochs: Callable[..., tuple[State, dict]]
     # (params, features) -> (N,) scores in [0, 1], higher means member
-    score: "callable"
+    score: Callable[[types.Params, Features], jax.Array]
 
 
 def squared_error(logits: jax.Array, is_member: jax.Array) -> jax.Array:

@@ -55,16 +55,20 @@ def partition(
         # The cap keeps the sum of the concentrations finite; both mean equal shares.
         weights = rng.dirichlet(np.full(participants, min(alpha, 1e100)), num_classes)
         shares = _deal(y, shuffled, weights)
+    _check_none_empty(shares, how, alpha)
+    return tuple(rng.permutation(share) for share in shares)
+
+
+def _check_none_empty(shares: list[np.ndarray], how: str, alpha: float) -> None:
     for participant, share in enumerate(shares):
         if not len(share):
             flag = f", --dirichlet_alpha={alpha}" if how == "dirichlet" else ""
             raise checks.InputError(
                 f"--partition={how}{flag}: participant {participant} of "
-                f"{participants} would hold no record; accepted are settings that give "
+                f"{len(shares)} would hold no record; accepted are settings that give "
                 "each one at least (raise --dirichlet_alpha or "
                 "--members_per_participant, or lower --participants)"
             )
-    return tuple(rng.permutation(share) for share in shares)
 
 
 def _class_owners(num_classes: int, participants: int) -> np.ndarray:

@@ -54,7 +54,7 @@ def split(
     alpha: float = 1.0,
     victim: int = 0,
     attack_train_fraction: float = 0.4,
-    selection_fraction: float = 0.1,
+    selection_fraction: float = 0.15,
     seed: int,
 ) -> Split:
     """Decides who holds what and which records the attacks are measured on.
@@ -101,15 +101,7 @@ def split(
     unheld = np.setdiff1d(np.arange(len(dataset.y)), pool)
     shares = partition(dataset.y, pool, participants, how, alpha=alpha, rng=rng)
     matched, public = _match(dataset.y, shares[victim], unheld, rng)
-    attack_train, selection, evaluation = _divide(matched, fractions)
-    return Split(
-        participants=shares,
-        victim=int(victim),
-        attack_train=attack_train,
-        selection=selection,
-        evaluation=evaluation,
-        public=public,
-    )
+    return Split(shares, int(victim), *_divide(matched, fractions), public)
 
 
 def _check_fractions(attack_train: float, selection: float) -> tuple[float, float]:

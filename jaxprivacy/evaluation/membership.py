@@ -146,7 +146,7 @@ def tpr_at_fpr(
             rows.append({"fpr": fpr, "value": None, "low": None, "high": None})
             continue
         # The product may fall just short of the integer that it stands for.
-        allowed = max(1, math.floor(fpr * n * (1 + 1e-12)))
+        allowed = math.floor(fpr * n * (1 + 1e-12))
         threshold = falling[allowed] if allowed < n else -np.inf
         hits = int(np.sum(members > threshold))
         interval = clopper_pearson(hits, len(members), confidence)

@@ -1,0 +1,1 @@
+"""Whole studies: the only place with `jax.jit`, and with progress to show."""

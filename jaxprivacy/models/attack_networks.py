@@ -101,7 +101,9 @@ class GradientComponent(nn.Module):
             delta = gradient["delta"].reshape(*h.shape[:3], -1)
             x = jnp.einsum("bsgk,bsgo->bgok", h @ w, delta)
         else:
-            delta = gradient["delta"].reshape(len(gradient["delta"]), -1, self.layer.features)
+            delta = gradient["delta"].reshape(
+                len(gradient["delta"]), -1, self.layer.features
+            )
             w = self.param("kernel", init, (self.layer.features, kernels))
             h = gradient["h"].reshape(len(delta), delta.shape[1], -1)
             x = jnp.einsum("bsi,bsk->bik", h, delta @ w)

@@ -104,6 +104,7 @@ def test_accuracy_is_strict_at_the_threshold():
         ([3, 4], [1, 2], 2.5),
         ([2, 10], [0, 1], 1.5),  # Only there are all right.
         ([0, 10, 11], [1, 2], 6.0),  # Widest gap, also the best.
+        ([1, 10], [0, 2], 6.0),  # As good as 0.5, in a wider gap.
         ([0.0], [0.0], np.nextafter(0.0, -1)),  # Both ends are right once.
         ([1], [2], np.nextafter(1.0, 0.0)),  # Reversed: call all members, or none.
         ([0, 2, 7], [1, 3, 4], 5.5),  # Thresholds below 0 give 3 right, 5.5 gives 4.
@@ -160,6 +161,12 @@ def test_fpr_of_one_non_member_is_resolved(count):
     below = np.nextafter(1 / count, 0)
     row = membership.tpr_at_fpr(np.ones(2), np.arange(count) / count, (below,))[0]
     assert row == {"fpr": below, "value": None, "low": None, "high": None}
+
+
+def test_fpr_is_not_lost_to_rounding():
+    assert 0.29 * 100 < 29
+    row = membership.tpr_at_fpr(np.array([70.5]), np.arange(100.0), (0.29,))[0]
+    assert row["value"] == 1.0  # 29 non-members, 71 to 99, lie above 70.
 
 
 def test_empirical_fpr_is_the_largest_allowed():

@@ -128,6 +128,7 @@ def test_row_of_one_sample_or_without_references():
 def test_row_of_a_generator_that_diverged():
     nothing = np.full((4, 4, 4, 1), np.nan)
     found, _ = row(
+        target_class=0,
         images=nothing,
         features=np.full((4, 3), np.inf),
         probabilities=nothing[:, 0, :2, 0],

@@ -36,6 +36,7 @@ def test_roc_shows_curve_band_and_chance():
     np.testing.assert_array_equal(chance.get_xdata(), chance.get_ydata())
     assert axes.get_xscale() == axes.get_yscale() == "log"
     assert axes.get_xlim() == pytest.approx((1 / 40, 1))
+    assert line.get_drawstyle() == "steps-post"
     # At each FPR the highest TPR, as the curve itself has it.
     for fpr, tpr in zip(line.get_xdata(), line.get_ydata(), strict=True):
         if fpr >= 1 / 40:

@@ -10,12 +10,12 @@ from jaxprivacy.report import progress as module
 def test_one_line_a_stage_without_a_terminal():
     stream = io.StringIO()
     with module.progress(3, Console(file=stream, width=20)) as stages:
-        stages.stage("training the shared model [1/2]", 1)
+        stages.stage("training [bold]the shared model", 1)
         stages.advance(0.5)
         stages.stage("attack", 2)
     lines = stream.getvalue().splitlines()
     assert [re.sub(r"^ +\d+\.\d s  ", "", line) for line in lines] == [
-        "training the shared model [1/2]",
+        "training [bold]the shared model",
         "attack",
         "done",
     ]

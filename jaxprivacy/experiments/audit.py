@@ -1,0 +1,258 @@
+"""The audit: how much of its data a federated training run gives away."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib import metadata
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+import jaxprivacy
+from jaxprivacy import checks
+from jaxprivacy import data as data_lib
+from jaxprivacy.evaluation import membership as membership_evaluation
+from jaxprivacy.evaluation import reconstruction as reconstruction_evaluation
+from jaxprivacy.experiments import membership, reconstruction, training
+from jaxprivacy.experiments.settings import Settings, check
+from jaxprivacy.report import contents, threats
+from jaxprivacy.report.progress import Stages
+
+# Weights of the stages on the progress bar: their seconds on two cores, roughly.
+STAGES = {
+    "federated training": 10.0,
+    "passive attacks on it": 30.0,
+    "training under gradient ascent": 10.0,
+    "active attacks on it": 30.0,
+    "collaborative training with a GAN attacker": 25.0,
+    "the same without influence": 15.0,
+    "judging the reconstructions": 10.0,
+}
+MEMBERSHIP_STAGES = 4  # the first; the others need images and two participants
+LARGE_IMAGES, RECORDS_OF_LARGE_IMAGES = 16, 4000
+
+
+class Prepared(NamedTuple):
+    """What is settled before anything is trained."""
+
+    dataset: data_lib.Dataset
+    split: data_lib.Split
+    seats: reconstruction.Seats | None  # None: the GAN attack cannot be played
+    notes: tuple[str, ...]
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Checks the settings, loads the data and decides who holds what.
+
+    Images of more than 16 pixels are cut to 4,000 records unless `records` says
+    otherwise: a few minutes on two cores.
+
+    Raises:
+      InputError: what the settings ask for cannot be had.
+    """
+    check(settings)
+    dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
+    large = dataset.is_image and max(dataset.x.shape[1:3]) > LARGE_IMAGES
+    if settings.records is None and large and len(dataset.y) > RECORDS_OF_LARGE_IMAGES:
+        dataset = data_lib.load(
+            settings.data, records=RECORDS_OF_LARGE_IMAGES, seed=settings.seed
+        )
+    if settings.model == "cnn" and not dataset.is_image:
+        raise checks.InputError("--model=cnn: the data is a table; accepted is mlp")
+    split = data_lib.split(
+        dataset,
+        participants=settings.participants,
+        members_per_participant=settings.members_per_participant,
+        how=settings.partition,
+        alpha=settings.dirichlet_alpha,
+        victim=settings.victim,
+        attack_train_fraction=settings.attack_train_fraction,
+        selection_fraction=settings.selection_fraction,
+        seed=settings.seed,
+    )
+    if not dataset.is_image:
+        note = "Reconstruction was not run: it is an attack on images."
+        return Prepared(dataset, split, None, (note,))
+    if settings.participants < 2:
+        note = "Reconstruction was not run: it needs two participants."
+        return Prepared(dataset, split, None, (note,))
+    seats = reconstruction.seats(settings, dataset, split)
+    return Prepared(dataset, split, seats, ())
+
+
+def weight(prepared: Prepared) -> float:
+    """The sum of the weights of the stages that will be run."""
+    count = len(STAGES) if prepared.seats is not None else MEMBERSHIP_STAGES
+    return sum(list(STAGES.values())[:count])
+
+
+def run(
+    settings: Settings,
+    prepared: Prepared,
+    stages: Stages,
+    command: str,
+) -> contents.Report:
+    """Runs all attacks and gathers what they found.
+
+    Args:
+      settings: checked settings.
+      prepared: what `prepare` made of them.
+      stages: where progress is shown.
+      command: how the run was started, for the report.
+    """
+    start = time.perf_counter()
+    dataset, split, who, notes = prepared
+    notes = list(notes)
+    key_members, key_images = jax.random.split(jax.random.key(settings.seed))
+    scored, passive = _membership(settings, dataset, split, key_members, stages)
+    rows, null_rows = membership.rows(scored)
+    image_rows, pictures = [], None
+    if who is not None:
+        image_rows, pictures = _reconstruction(
+            settings, dataset, who, key_images, stages, notes
+        )
+    info = passive.info
+    result = {
+        "schema": 1,
+        "command": command,
+        "seed": settings.seed,
+        "versions": versions(),
+        "seconds": time.perf_counter() - start,
+        "target": {
+            "train_accuracy": info["train_accuracy"][-1],
+            "test_accuracy": info["test_accuracy"][-1],
+        },
+        "membership": rows,
+        "null_checks": null_rows,
+        "reconstruction": image_rows,
+    }
+    records = membership.attacked_records(dataset, split)
+    members, non_members = records.members.evaluation, records.non_members.evaluation
+    norm = np.asarray(passive.features.norm)
+    return contents.Report(
+        result=result,
+        settings=_settings(settings, dataset),
+        split_counts=[tuple(row) for row in data_lib.counts(split, dataset.y)],
+        roc_curves=[_curve(s, row) for s, row in zip(scored, rows, strict=True)],
+        gradient_norms=contents.GradientNorms(
+            np.array(membership.observed_rounds(settings)) + 1,
+            norm[:, members],
+            norm[:, non_members],
+            "all layers",
+        ),
+        training={
+            "rounds": np.arange(settings.rounds) + 1,
+            "train_accuracy": info["train_accuracy"],
+            "test_accuracy": info["test_accuracy"],
+            "train_loss": info["loss"].mean(axis=1),
+        },
+        reconstructions=pictures,
+        notes=notes,
+    )
+
+
+def _membership(settings, dataset, split, key, stages):
+    """Both federated runs and all attacks on them; returns the passive run too."""
+    key_run, key_passive, key_active = jax.random.split(key, 3)
+    records = membership.attacked_records(dataset, split)
+
+    def federated(name, ascent):
+        stages.stage(name, STAGES[name])
+        return membership.federated_run(
+            settings, dataset, split, records, key_run, stages.advance, ascent=ascent
+        )
+
+    passive = federated("federated training", ascent=False)
+    layers = membership.captured_layers(settings, dataset)
+    fits = {
+        "white_box": membership.make_fit(settings, layers),
+        "black_box": membership.make_fit(settings, ()),
+    }
+    name = "passive attacks on it"
+    stages.stage(name, STAGES[name])
+    scored = membership.attack_run(
+        fits, passive, records, "passive", key_passive, stages.advance
+    )
+    scored.append(membership.loss_threshold(passive, records, "passive"))
+    raised = federated("training under gradient ascent", ascent=True)
+    name = "active attacks on it"
+    stages.stage(name, STAGES[name])
+    only = {"white_box": fits["white_box"]}
+    scored += membership.attack_run(
+        only, raised, records, "gradient_ascent", key_active, stages.advance
+    )
+    scored.append(membership.loss_threshold(raised, records, "gradient_ascent"))
+    return scored, passive
+
+
+def _reconstruction(settings, dataset, who, key, stages, notes):
+    """The GAN attack with and without influence, and what it is compared with."""
+    key_run, key_draw, key_judge = jax.random.split(key, 3)
+    attacked = {}
+    for attack, name, influence in (
+        ("gan", "collaborative training with a GAN attacker", 1.0),
+        ("gan_no_influence", "the same without influence", 0.0),
+    ):
+        stages.stage(name, STAGES[name])
+        attacked[attack] = reconstruction.collaborative_run(
+            settings, dataset, who, key_run, stages.advance, influence=influence
+        )
+    name = "judging the reconstructions"
+    stages.stage(name, STAGES[name])
+    judge = reconstruction.train_judge(dataset, who, key_judge)
+    notes.append(
+        f"The independent judge is right on {judge.accuracy:.1%} of the participants' "
+        f"records, none of which it was trained on ({len(who.judge)} records were)."
+    )
+    images = reconstruction.reconstruct(settings, dataset, who, attacked, key_draw)
+    rows = reconstruction.rows(settings, images, judge)
+    return rows, _pictures(settings, images, attacked["gan"])
+
+
+def _pictures(settings, images, attacked):
+    shown = reconstruction.SHOWN
+    final = {k: v[:shown] for k, v in images.attacks.items() if k != "real"}
+    closest = reconstruction_evaluation.closest_l1(final["gan"], images.private)
+    count = min(reconstruction.SHOWN_ROUNDS, settings.gan_rounds)
+    rounds = np.unique(np.geomspace(1, settings.gan_rounds, count).round().astype(int))
+    return contents.Reconstructions(
+        target_class=settings.target_class,
+        real=images.private[:shown],
+        closest=images.private[closest],
+        final=final,
+        rounds=rounds,
+        over_rounds=attacked.samples[rounds - 1, :shown],
+        accuracy=attacked.accuracy[rounds - 1],
+    )
+
+
+def _curve(scored, row):
+    curve = membership_evaluation.roc(
+        scored.members.evaluation_members, scored.members.evaluation_non_members
+    )
+    auc = membership_evaluation.Interval(**row["auc"])
+    return contents.RocCurve(threats.label(row), curve, auc)
+
+
+def _settings(settings, dataset):
+    """The settings as they took effect."""
+    used = dict(vars(settings))
+    used["records"] = len(dataset.y)
+    used["model"] = training.model_name(settings, dataset)
+    used["classes"] = dataset.num_classes
+    used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
+    return [(name, value) for name, value in used.items() if value is not None]
+
+
+def versions() -> dict[str, str]:
+    """The versions that a number depends on."""
+    names = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn")
+    found = {name: metadata.version(name) for name in names}
+    return {
+        "jaxprivacy": jaxprivacy.__version__,
+        "python": platform.python_version(),
+        "platform": jax.default_backend(),
+        **found,
+    }

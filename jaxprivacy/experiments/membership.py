@@ -1,0 +1,270 @@
+"""Membership inference by the server against one participant, passive and active."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprivacy import types
+from jaxprivacy.attacks import active, threshold, whitebox
+from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.data import Dataset, Split
+from jaxprivacy.evaluation import membership
+from jaxprivacy.experiments import training
+from jaxprivacy.experiments.settings import Settings
+from jaxprivacy.federated import roles, simulate
+from jaxprivacy.models import interception
+from jaxprivacy.training import losses
+
+Advance = Callable[[float], None]
+
+# Small sets give few steps an epoch: at least so many steps in all, and the attack
+# stops when its selection loss has not improved for so many.
+LEAST_STEPS, PATIENCE_STEPS = 1000, 250
+EPOCH_CHUNK = 10
+
+
+class Positions(NamedTuple):
+    """Where the attacked records of each kind stand among the features, in order."""
+
+    train: np.ndarray
+    selection: np.ndarray
+    evaluation: np.ndarray
+
+
+class Records(NamedTuple):
+    """The records whose membership is asked, and where each kind stands."""
+
+    batch: types.Batch  # members, then non-members, then untrained records
+    members: Positions
+    non_members: Positions
+    untrained: Positions
+
+
+class Run(NamedTuple):
+    """One federated run as the server saw it."""
+
+    features: features_lib.Features  # of all attacked records
+    info: dict  # per round: loss (R, P), train_accuracy, test_accuracy (R,)
+
+
+def observed_rounds(settings: Settings) -> list[int]:
+    """The T rounds after which the server looks, evenly spaced up to the last."""
+    count = settings.observed_rounds
+    return [round((i + 1) * settings.rounds / count) - 1 for i in range(count)]
+
+
+def attacked_records(dataset: Dataset, split: Split) -> Records:
+    """Gathers the records of all sets: three kinds of n records each, set after set."""
+    sets = (split.attack_train, split.selection, split.evaluation)
+    kinds = [np.concatenate(kind) for kind in zip(*sets, strict=True)]
+    ends = np.cumsum([len(s.members) for s in sets])
+
+    def positions(kind):
+        return Positions(*np.split(kind * ends[-1] + np.arange(ends[-1]), ends[:-1]))
+
+    return Records(
+        training.batch(dataset, np.concatenate(kinds)), *map(positions, range(3))
+    )
+
+
+def captured_layers(
+    settings: Settings, dataset: Dataset
+) -> tuple[interception.Layer, ...]:
+    """The target's layers; nothing is computed."""
+    model = training.target_model(settings, dataset, dataset.num_classes)
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    return interception.layers(model.apply, params, dataset.x[:1])
+
+
+def federated_run(
+    settings: Settings,
+    dataset: Dataset,
+    split: Split,
+    records: Records,
+    key: jax.Array,
+    advance: Advance,
+    *,
+    ascent: bool,
+) -> Run:
+    """Trains by FedAvg, honestly or under gradient ascent, and computes the features."""
+    model = training.target_model(settings, dataset, dataset.num_classes)
+    data = training.stack(dataset, split.participants)
+    held = np.concatenate(split.participants)
+    train = training.batch(dataset, held)
+    test = training.batch(dataset, np.setdiff1d(np.arange(len(dataset.y)), held))
+    server = roles.averaging_server()
+    if ascent:
+        server = active.gradient_ascent(
+            server, model, records.batch, settings.ascent_rate
+        )
+    simulation = simulate.simulate(
+        server,
+        [simulate.Group(training.participant(settings, model), data)],
+        observed_participant=split.victim,
+        observed_rounds=observed_rounds(settings),
+        measure=lambda params: {
+            "train_accuracy": losses.accuracy(model, params, train),
+            "test_accuracy": losses.accuracy(model, params, test),
+        },
+    )
+    # The same initial model and order of records in both modes: only the server differs.
+    key_params, key_run = jax.random.split(key)
+    params = jax.jit(model.init)(key_params)
+    state, info = training.run(simulation, key_run, params, settings.rounds, advance)
+    layers = captured_layers(settings, dataset)
+    extract = jax.jit(
+        lambda snapshots, x, y: features_lib.extract(
+            model,
+            snapshots,
+            x,
+            y,
+            hidden=[layer.path for layer in layers[1:]],
+            gradients=layers,
+        )
+    )
+    features = extract(state.snapshots, records.batch.x, records.batch.y)
+    return Run(features, info)
+
+
+def black_box(features: features_lib.Features) -> features_lib.Features:
+    """Keeps what a query reveals: output, its loss, and the label."""
+    return features._replace(hidden={}, gradients={})
+
+
+class Fit(NamedTuple):
+    """Jitted training and scoring of one attack; one compilation serves every fit."""
+
+    init: Callable
+    epochs: Callable
+    score: Callable
+    preset: object
+
+
+def make_fit(settings: Settings, layers) -> Fit:
+    """Jits a supervised attack on the gradients of `layers`; () is the black box."""
+    preset = settings.attack_preset()
+    attack = whitebox.supervised(tuple(layers), preset)
+    return Fit(*map(jax.jit, attack), preset)
+
+
+def train_attack(
+    fit: Fit,
+    key: jax.Array,
+    features: features_lib.Features,
+    members: Positions,
+    non_members: Positions,
+    advance: Advance,
+) -> np.ndarray:
+    """Trains one supervised attack and scores all records: (N,).
+
+    Stops early once the loss on the selection records has stopped improving; the
+    weights of the best epoch are kept in either case.
+    """
+    examples = whitebox.Examples(members.train, non_members.train)
+    selection = whitebox.Examples(members.selection, non_members.selection)
+    features = features_lib.normalise(features, np.concatenate(examples))
+    key_init, key_epochs = jax.random.split(key)
+    state = fit.init(key_init, features)
+    steps = max(1, len(members.train) // (fit.preset.batch_size // 2))
+    total = max(fit.preset.epochs, math.ceil(LEAST_STEPS / steps))
+    chunks = math.ceil(total / EPOCH_CHUNK)
+    best_loss, best_epoch, done = math.inf, 0, 0.0
+    for chunk in range(chunks):
+        numbers = chunk * EPOCH_CHUNK + jnp.arange(EPOCH_CHUNK)
+        state, info = fit.epochs(
+            key_epochs, state, features, examples, selection, numbers
+        )
+        advance(1 / chunks)
+        done += 1 / chunks
+        selection_losses = np.asarray(info["selection_loss"])
+        if selection_losses.min() < best_loss:
+            best_loss = selection_losses.min()
+            best_epoch = chunk * EPOCH_CHUNK + selection_losses.argmin()
+        if ((chunk + 1) * EPOCH_CHUNK - best_epoch) * steps >= PATIENCE_STEPS:
+            break
+    advance(1 - done)
+    return np.asarray(fit.score(state.best_params, features))
+
+
+def scores(
+    all_scores: np.ndarray, members: Positions, non_members: Positions
+) -> membership.MembershipScores:
+    """Picks the scores that the evaluation takes."""
+    return membership.MembershipScores(
+        all_scores[members.selection],
+        all_scores[non_members.selection],
+        all_scores[members.evaluation],
+        all_scores[non_members.evaluation],
+    )
+
+
+class Scored(NamedTuple):
+    """An attack's scores on real members, and on untrained records in their place."""
+
+    attack: str
+    mode: str
+    members: membership.MembershipScores
+    null: membership.MembershipScores
+
+
+def attack_run(
+    fits: dict[str, Fit],
+    run: Run,
+    records: Records,
+    mode: str,
+    key: jax.Array,
+    advance: Advance,
+) -> list[Scored]:
+    """Scores one run's records by every supervised attack of `fits`, null check along."""
+    inputs = {"white_box": run.features, "black_box": black_box(run.features)}
+    result = []
+    for i, (attack, fit) in enumerate(fits.items()):
+        both = []
+        for j, members in enumerate((records.members, records.untrained)):
+            all_scores = train_attack(
+                fit,
+                jax.random.fold_in(key, 2 * i + j),
+                inputs[attack],
+                members,
+                records.non_members,
+                lambda share: advance(share / (2 * len(fits))),
+            )
+            both.append(scores(all_scores, members, records.non_members))
+        result.append(Scored(attack, mode, *both))
+    return result
+
+
+def loss_threshold(run: Run, records: Records, mode: str) -> Scored:
+    """Scores one run's records by their loss."""
+    all_scores = np.asarray(threshold.loss_threshold(run.features))
+    return Scored(
+        "loss_threshold",
+        mode,
+        scores(all_scores, records.members, records.non_members),
+        scores(all_scores, records.untrained, records.non_members),
+    )
+
+
+def rows(scored: list[Scored], attacker: str = "global") -> tuple[list, list]:
+    """The rows of `membership` and of `null_checks` in result.json."""
+    confidence = membership.null_confidence(len(scored))
+
+    def row(s, which, **options):
+        return membership.membership_row(
+            which,
+            attack=s.attack,
+            setting="federated",
+            attacker=attacker,
+            mode=s.mode,
+            **options,
+        )
+
+    found = [row(s, s.members) for s in scored]
+    null = [row(s, s.null, confidence=confidence) for s in scored]
+    return found, null

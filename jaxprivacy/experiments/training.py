@@ -1,0 +1,90 @@
+"""Federated training as the studies run it: jitted in chunks of rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxprivacy import types
+from jaxprivacy.data import Dataset
+from jaxprivacy.experiments.settings import Settings
+from jaxprivacy.federated import roles, simulate
+from jaxprivacy.models import targets
+from jaxprivacy.training import gradients, local
+
+
+def batch(dataset: Dataset, indices: np.ndarray) -> types.Batch:
+    """Gathers records as a batch without padding."""
+    x, y = jnp.asarray(dataset.x[indices]), jnp.asarray(dataset.y[indices])
+    return types.Batch(x, y, jnp.ones(len(indices)))
+
+
+def stack(dataset: Dataset, shares: Sequence[np.ndarray]) -> types.Batch:
+    """Stacks participants' records (P, N, ...), padded to the largest share."""
+    most = max(len(share) for share in shares)
+    padded = np.stack([np.pad(share, (0, most - len(share))) for share in shares])
+    mask = np.stack([np.arange(most) < len(share) for share in shares])
+    stacked = batch(dataset, padded.reshape(-1))
+    stacked = jax.tree.map(lambda a: a.reshape(*padded.shape, *a.shape[1:]), stacked)
+    return stacked._replace(mask=jnp.asarray(mask, jnp.float32))
+
+
+def model_name(settings: Settings, dataset: Dataset) -> str:
+    """The model's name: as asked for, else by the kind of data."""
+    return settings.model or ("cnn" if dataset.is_image else "mlp")
+
+
+def target_model(settings: Settings, dataset: Dataset, outputs: int) -> types.Model:
+    """The classifier that is trained and attacked."""
+    shape = dataset.x.shape[1:]
+    if model_name(settings, dataset) == "cnn":
+        return targets.as_model(targets.classifier(shape, outputs), shape)
+    return targets.as_model(targets.MLP(settings.mlp_widths, outputs), shape)
+
+
+def participant(settings: Settings, model: types.Model) -> roles.Participant:
+    """The honest role: local epochs of SGD."""
+    optimizer = optax.sgd(settings.learning_rate, settings.momentum or None)
+    train = local.sgd(
+        gradients.plain(model),
+        optimizer,
+        epochs=settings.local_epochs,
+        batch_size=settings.batch_size,
+    )
+    return roles.honest_participant(train, optimizer)
+
+
+def chunk_length(total: int, chunks: int = 10) -> int:
+    """The divisor of `total` nearest to total / chunks, so that all chunks are alike.
+
+    Every length is a program of its own to compile.
+    """
+    divisors = [d for d in range(1, total + 1) if total % d == 0]
+    return min(divisors, key=lambda d: abs(d - total / chunks))
+
+
+def run(
+    simulation: simulate.Simulation,
+    key: jax.Array,
+    params: types.Params,
+    rounds: int,
+    advance: Callable[[float], None],
+) -> tuple[simulate.State, dict]:
+    """Runs all rounds in jitted chunks, telling `advance` the share done by each.
+
+    Returns:
+      The final state and what was logged, stacked over the rounds.
+    """
+    key_init, key_rounds = jax.random.split(key)
+    state = jax.jit(simulation.init)(key_init, params)
+    step = jax.jit(simulation.rounds)
+    length, infos = chunk_length(rounds), []
+    for start in range(0, rounds, length):
+        state, info = step(key_rounds, state, start + jnp.arange(length))
+        infos.append(jax.tree.map(np.asarray, info))
+        advance(length / rounds)
+    return state, jax.tree.map(lambda *parts: np.concatenate(parts), *infos)

@@ -1,0 +1,148 @@
+"""What the launch scripts share: flags, errors, the compilation cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+
+from jaxprivacy import checks
+from jaxprivacy.experiments.settings import Settings
+
+HELP = {
+    "data": "digits | att_faces | tfds:NAME | npz:PATH. An npz file holds x and y, or "
+    "x_train, y_train, x_test and y_test.",
+    "records": "Use so many records, drawn at random class by class. Absent: all; of "
+    "images larger than 16 pixels at most 4000.",
+    "model": "mlp | cnn (paper A's network for the image size). Absent: cnn for "
+    "images, mlp for tables.",
+    "mlp_widths": "Widths of the mlp's hidden layers.",
+    "participants": "Participants of federated training.",
+    "members_per_participant": "Records a participant trains on. Absent: records / "
+    "(participants + 4).",
+    "partition": "iid | by_class | dirichlet: how records are dealt to participants.",
+    "dirichlet_alpha": "Concentration of --partition=dirichlet.",
+    "victim": "The participant whose members are attacked, from 0.",
+    "attack_train_fraction": "Share of the victim's records that the attacker knows.",
+    "selection_fraction": "Share of them on which the attack's epoch is selected.",
+    "rounds": "Rounds of federated training.",
+    "local_epochs": "Epochs each participant trains in a round.",
+    "batch_size": "Records in a batch of local training.",
+    "learning_rate": "Of local SGD.",
+    "momentum": "Of local SGD, kept from round to round.",
+    "observed_rounds": "Rounds, evenly spaced, at which the server keeps the victim's "
+    "parameters.",
+    "preset": "Attack network: table-xiv.",
+    "gradient_kernels": "Kernels over each layer's gradient in the attack network. "
+    "Table XIV has 1000, for which two cores are too slow.",
+    "ascent_rate": "Rate of the active server's gradient ascent.",
+    "target_class": "The class that the GAN attacker reconstructs.",
+    "gan_rounds": "Rounds of collaborative training under the GAN attack.",
+    "generator_learning_rate": "Of the attacker's generator, by SGD.",
+    "generator_steps": "Steps of the generator in a round.",
+    "injected": "Generated samples that the attacker adds to its data in a round.",
+    "seed": "Of every random choice.",
+}
+
+
+def define_settings() -> None:
+    """Defines a flag for each field of `Settings`, as flags of the calling module."""
+    for field in dataclasses.fields(Settings):
+        kind, text = str(field.type).removesuffix(" | None"), HELP[field.name]
+        if kind == "tuple[int, ...]":
+            default = [str(width) for width in field.default]
+            flags.DEFINE_list(field.name, default, text)
+        elif kind == "int":
+            flags.DEFINE_integer(field.name, field.default, text)
+        elif kind == "float":
+            flags.DEFINE_float(field.name, field.default, text)
+        else:
+            flags.DEFINE_string(field.name, field.default, text)
+    flags.DEFINE_string(
+        "compilation_cache",
+        "~/.cache/jaxprivacy",
+        "Folder where compiled programs are kept; empty: nowhere.",
+    )
+
+
+def settings() -> Settings:
+    """Reads the flags back as settings, not yet checked."""
+    values = {f.name: flags.FLAGS[f.name].value for f in dataclasses.fields(Settings)}
+    return Settings(**values | {"mlp_widths": _integers(values["mlp_widths"])})
+
+
+def _integers(words: list[str]) -> tuple[int, ...]:
+    if not words or not all(word.isdecimal() for word in words):
+        raise checks.InputError(
+            f"--mlp_widths={','.join(words)}: accepted are integers of at least 1, "
+            "separated by commas"
+        )
+    return tuple(int(word) for word in words)
+
+
+def command() -> str:
+    """The command line as a shell would take it."""
+    script = os.path.splitext(os.path.relpath(sys.argv[0]))[0].replace(os.sep, ".")
+    return "python -m " + shlex.join([script, *sys.argv[1:]])
+
+
+def use_compilation_cache() -> Callable[[], str]:
+    """Keeps compiled programs on disk, so that a second run compiles nothing.
+
+    Returns:
+      A function that says how many programs were compiled and how many were found.
+    """
+    import jax
+
+    counts = {"cache_hits": 0, "cache_misses": 0}
+
+    def count(event: str, **kwargs) -> None:
+        del kwargs
+        name = event.removeprefix("/jax/compilation_cache/")
+        if name in counts:
+            counts[name] += 1
+
+    jax.monitoring.register_event_listener(count)
+    folder = flags.FLAGS.compilation_cache
+    if folder:
+        jax.config.update("jax_compilation_cache_dir", os.path.expanduser(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return lambda: (
+        f"{counts['cache_misses']} programs compiled, {counts['cache_hits']} found "
+        f"compiled in {folder or 'no cache'}"
+    )
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a launch script; what the user got wrong ends in one line and status 2."""
+
+    def parse(argv: list[str]) -> list[str]:
+        if {"--help", "-help", "-h"} & set(argv[1:]):
+            app.usage(writeto_stdout=True)
+            sys.exit(0)
+        try:
+            rest = flags.FLAGS(argv)
+        except flags.Error as error:
+            _refuse(error)
+        if len(rest) > 1:
+            _refuse(f"{rest[1]}: accepted are flags, --name=value; --help lists them")
+        return rest
+
+    def checked(argv: list[str]) -> None:
+        del argv
+        try:
+            main()
+        except checks.InputError as error:
+            _refuse(error)
+
+    app.run(checked, flags_parser=parse)
+
+
+def _refuse(problem: object) -> None:
+    print("error: " + " ".join(str(problem).split()), file=sys.stderr)
+    sys.exit(2)
