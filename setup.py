@@ -13,7 +13,7 @@ def requirements() -> list[str]:
 
 
 setuptools.setup(
-    # DeepMind's `jax-privacy` trains with differential privacy; this attacks and audits.
+    # DeepMind's `jax-privacy` trains with differential privacy; this one attacks.
     name="jaxprivacy-attacks",
     version="0.1.0",
     description="Measure what deep learning on private data gives away: membership "

@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from jaxprivacy import checks
 from jaxprivacy.experiments.settings import Settings
@@ -135,6 +135,7 @@ def run(main: Callable[[], None]) -> None:
 
     def checked(argv: list[str]) -> None:
         del argv
+        logging.set_verbosity(logging.WARNING)  # JAX tells which backends it tried.
         try:
             main()
         except checks.InputError as error:

@@ -125,7 +125,7 @@ def gradient_matrix(layer: Layer, kept: dict[str, jax.Array]) -> jax.Array:
 
 
 def take(features: Features, indices: jax.Array) -> Features:
-    """Gathers records: (N, ...) -> (B, ...), behind the snapshot axis where there is one."""
+    """Gathers records: N -> B, behind the snapshot axis where there is one."""
     stacked = jax.tree.map(lambda a: a[:, indices], features._replace(label=()))
     return stacked._replace(label=features.label[indices])
 

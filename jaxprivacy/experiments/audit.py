@@ -190,15 +190,14 @@ def _membership(settings, dataset, split, key, stages):
 def _reconstruction(settings, dataset, who, key, stages, notes):
     """The GAN attack with and without influence, and what it is compared with."""
     key_run, key_draw, key_judge = jax.random.split(key, 3)
+    run_once = reconstruction.collaborative_run(settings, dataset, who)
     attacked = {}
     for attack, name, influence in (
         ("gan", "collaborative training with a GAN attacker", 1.0),
         ("gan_no_influence", "the same without influence", 0.0),
     ):
         stages.stage(name, STAGES[name])
-        attacked[attack] = reconstruction.collaborative_run(
-            settings, dataset, who, key_run, stages.advance, influence=influence
-        )
+        attacked[attack] = run_once(influence, key_run, stages.advance)
     name = "judging the reconstructions"
     stages.stage(name, STAGES[name])
     judge = reconstruction.train_judge(dataset, who, key_judge)

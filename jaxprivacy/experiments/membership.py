@@ -92,7 +92,7 @@ def federated_run(
     *,
     ascent: bool,
 ) -> Run:
-    """Trains by FedAvg, honestly or under gradient ascent, and computes the features."""
+    """Trains by FedAvg, honestly or under gradient ascent; computes the features."""
     model = training.target_model(settings, dataset, dataset.num_classes)
     data = training.stack(dataset, split.participants)
     held = np.concatenate(split.participants)
@@ -113,10 +113,17 @@ def federated_run(
             "test_accuracy": losses.accuracy(model, params, test),
         },
     )
-    # The same initial model and order of records in both modes: only the server differs.
+    # The same initial model and order of records in both modes: the server differs.
     key_params, key_run = jax.random.split(key)
     params = jax.jit(model.init)(key_params)
-    state, info = training.run(simulation, key_run, params, settings.rounds, advance)
+    state, info = training.run(
+        training.runner(lambda swept: simulation),
+        (),
+        key_run,
+        params,
+        settings.rounds,
+        advance,
+    )
     layers = captured_layers(settings, dataset)
     extract = jax.jit(
         lambda snapshots, x, y: features_lib.extract(
@@ -221,7 +228,7 @@ def attack_run(
     key: jax.Array,
     advance: Advance,
 ) -> list[Scored]:
-    """Scores one run's records by every supervised attack of `fits`, null check along."""
+    """Scores one run's records by every supervised attack, its null check along."""
     inputs = {"white_box": run.features, "black_box": black_box(run.features)}
     result = []
     for i, (attack, fit) in enumerate(fits.items()):

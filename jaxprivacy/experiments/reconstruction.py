@@ -99,50 +99,59 @@ class Attacked(NamedTuple):
 
 
 def collaborative_run(
-    settings: Settings,
-    dataset: Dataset,
-    who: Seats,
-    key: jax.Array,
-    advance: Advance,
-    *,
-    influence: float,
-) -> Attacked:
-    """Trains in round-robin order with one GAN attacker (paper A, Algorithm 1)."""
+    settings: Settings, dataset: Dataset, who: Seats
+) -> Callable[[float, jax.Array, Advance], Attacked]:
+    """Builds training in round-robin order with one GAN attacker (paper A, Algorithm 1).
+
+    Returns:
+      (influence, key, advance) -> what the run left behind; compiled once.
+    """
     classes = dataset.num_classes
     model = training.target_model(settings, dataset, classes + 1)
     honest = training.participant(settings, model)
-    adversary = gan.gan(
-        honest,
-        model,
-        linen_generator(dataset.x.shape[1:]),
-        optax.sgd(settings.generator_learning_rate),
-        target_class=settings.target_class,
-        fake_class=classes,
-        generator_steps=settings.generator_steps,
-        generator_batch=settings.batch_size,
-        injected=settings.injected,
-        influence=influence,
-    )
+    honest_data = training.stack(dataset, who.honest)
+    adversary_data = training.stack(dataset, [who.adversary])
     held = np.concatenate([*who.honest, who.adversary])
     test = training.batch(dataset, np.setdiff1d(np.arange(len(dataset.y)), held))
-    simulation = simulate.simulate(
-        roles.averaging_server(),
-        [
-            simulate.Group(honest, training.stack(dataset, who.honest)),
-            simulate.Group(adversary, training.stack(dataset, [who.adversary])),
-        ],
-        order="round_robin",
-        measure=lambda params: {"test_accuracy": losses.accuracy(model, params, test)},
-    )
-    key_params, key_run = jax.random.split(key)
-    params = jax.jit(model.init)(key_params)
-    state, info = training.run(
-        simulation, key_run, params, settings.gan_rounds, advance
-    )
-    generator_params = jax.tree.map(lambda a: a[0], state.participants[1].params)
-    return Attacked(
-        state.server, generator_params, info["samples"][:, 0], info["test_accuracy"]
-    )
+
+    def make(influence):
+        adversary = gan.gan(
+            honest,
+            model,
+            linen_generator(dataset.x.shape[1:]),
+            optax.sgd(settings.generator_learning_rate),
+            target_class=settings.target_class,
+            fake_class=classes,
+            generator_steps=settings.generator_steps,
+            generator_batch=settings.batch_size,
+            injected=settings.injected,
+            influence=influence,
+        )
+        return simulate.simulate(
+            roles.averaging_server(),
+            [
+                simulate.Group(honest, honest_data),
+                simulate.Group(adversary, adversary_data),
+            ],
+            order="round_robin",
+            measure=lambda params: {
+                "test_accuracy": losses.accuracy(model, params, test)
+            },
+        )
+
+    compiled = training.runner(make)
+
+    def run(influence, key, advance):
+        key_params, key_run = jax.random.split(key)
+        params = jax.jit(model.init)(key_params)
+        state, info = training.run(
+            compiled, influence, key_run, params, settings.gan_rounds, advance
+        )
+        generator_params = jax.tree.map(lambda a: a[0], state.participants[1].params)
+        samples, accuracy = info["samples"][:, 0], info["test_accuracy"]
+        return Attacked(state.server, generator_params, samples, accuracy)
+
+    return run
 
 
 class Judge(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -67,8 +68,24 @@ def chunk_length(total: int, chunks: int = 10) -> int:
     return min(divisors, key=lambda d: abs(d - total / chunks))
 
 
+class Runner(NamedTuple):
+    """A jitted run; swept settings are arguments, so one compilation serves all."""
+
+    init: Callable  # (swept, key, params) -> state
+    rounds: Callable  # (swept, key, state, indices of the rounds) -> (state, info)
+
+
+def runner(make: Callable[..., simulate.Simulation]) -> Runner:
+    """Jits the runs that `make(swept)` builds."""
+    return Runner(
+        jax.jit(lambda swept, *inputs: make(swept).init(*inputs)),
+        jax.jit(lambda swept, *inputs: make(swept).rounds(*inputs)),
+    )
+
+
 def run(
-    simulation: simulate.Simulation,
+    compiled: Runner,
+    swept: Any,
     key: jax.Array,
     params: types.Params,
     rounds: int,
@@ -80,11 +97,11 @@ def run(
       The final state and what was logged, stacked over the rounds.
     """
     key_init, key_rounds = jax.random.split(key)
-    state = jax.jit(simulation.init)(key_init, params)
-    step = jax.jit(simulation.rounds)
+    state = compiled.init(swept, key_init, params)
     length, infos = chunk_length(rounds), []
     for start in range(0, rounds, length):
-        state, info = step(key_rounds, state, start + jnp.arange(length))
+        indices = start + jnp.arange(length)
+        state, info = compiled.rounds(swept, key_rounds, state, indices)
         infos.append(jax.tree.map(np.asarray, info))
         advance(length / rounds)
     return state, jax.tree.map(lambda *parts: np.concatenate(parts), *infos)

@@ -34,8 +34,10 @@ class Layer(NamedTuple):
     groups: int = 1
 
 
-def call(apply: Apply, params: types.Params, x: jax.Array, transform: Transform):
-    """Runs `apply` with the output of each Dense and Conv layer sent through `transform`."""
+def call(
+    apply: Apply, params: types.Params, x: jax.Array, transform: Transform
+) -> jax.Array:
+    """Runs `apply` with each Dense and Conv layer's output sent through `transform`."""
 
     def run(module, h, out):
         return transform("/".join(module.path), h, out)

@@ -26,6 +26,6 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
 
 
 def accuracy(model: types.Model, params: types.Params, batch: types.Batch) -> jax.Array:
-    """Share of real records whose largest logit is their label's: a scalar in [0, 1]."""
+    """Share of real records whose largest logit is their label's: () in [0, 1]."""
     right = jnp.argmax(model.apply(params, batch.x), axis=-1) == batch.y
     return masked_mean(right.astype(jnp.float32), batch.mask)

@@ -1,0 +1,23 @@
+"""Made-up arrays from NumPy: drawing them in JAX would compile each draw."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def normal(seed, *shape, scale=1.0):
+    """Draws float32 numbers of mean 0."""
+    draws = np.random.default_rng(seed).normal(size=shape)
+    return jnp.asarray(scale * draws, jnp.float32)
+
+
+def params_like(shapes, seed=0, scale=0.5):
+    """Fills a tree of shapes: biases too, so that every parameter counts."""
+    leaves, tree = jax.tree.flatten(shapes)
+    filled = [normal((seed, i), *a.shape, scale=scale) for i, a in enumerate(leaves)]
+    return jax.tree.unflatten(tree, filled)
+
+
+def params_of(model, seed=0, scale=0.5):
+    """Made-up parameters of a model, not drawn by its initialiser."""
+    return params_like(jax.eval_shape(model.init, jax.random.key(0)), seed, scale)

@@ -1,0 +1,228 @@
+"""Paper B's attack network: its sizes, and its gradient component by the definition."""
+
+import dataclasses
+import itertools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.models import attack_networks
+from jaxprivacy.models.attack_networks import AttackNetwork, GradientComponent
+from jaxprivacy.models.interception import Layer
+from tests import arrays
+
+SMALL = dataclasses.replace(
+    attack_networks.TABLE_XIV,
+    gradient_kernels=3,
+    gradient_widths=(4, 2),
+    output_widths=(4, 2),
+    label_widths=(4, 2),
+    loss_widths=(4, 2),
+    encoder_widths=(5, 3),
+    init_std=0.5,
+)
+DENSE = Layer("Dense_0", "dense", 4, True)
+
+# name -> layer, shape of h, shape of delta (both without the batch)
+LAYERS = {
+    "dense": (DENSE, (6,), (4,)),
+    "dense on a sequence": (DENSE, (5, 6), (5, 4)),
+    "conv": (Layer("", "conv", 4, True, (3, 2)), (5, 4, 2), (3, 3, 4)),
+    "conv, one pixel left": (Layer("", "conv", 2, True, (3, 3)), (3, 3, 2), (1, 1, 2)),
+    "conv, stride and padding": (
+        Layer("", "conv", 3, True, (3, 3), (2, 1), ((1, 0), (1, 2))),
+        (6, 4, 2),
+        (3, 5, 3),
+    ),
+    "conv, groups and dilation": (
+        Layer("", "conv", 6, True, (2, 2), (1, 1), ((0, 0), (0, 0)), (2, 1), 2),
+        (5, 4, 4),
+        (3, 3, 6),
+    ),
+}
+
+
+def signals(name, batch=3):
+    layer, h, delta = LAYERS[name]
+    return layer, {
+        "h": arrays.normal(0, batch, *h),
+        "delta": arrays.normal(1, batch, *delta),
+    }
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradient_component_needs_no_gradient(name):
+    layer, kept = signals(name)
+    component = GradientComponent(layer, SMALL)
+
+    init = jax.eval_shape(
+        lambda key: component.init(key, kept, training=False), jax.random.key(0)
+    )
+
+    @jax.jit
+    def run(params):
+        gradient = {"gradient": features_lib.gradient_matrix(layer, kept)}
+        return [component.apply(params, g, training=False) for g in (kept, gradient)]
+
+    # No negative weights: no ReLU after the kernels hides them.
+    got, want = run(jax.tree.map(jnp.abs, arrays.params_like(init)))
+    chex.assert_shape(got, (3, 2))
+    assert np.abs(want).max() > 0.1
+    chex.assert_trees_all_close(got, want, rtol=1e-4, atol=1e-5)
+
+
+def loop_over_kernels(layer, matrix, kernel, bias):
+    """The definition: (B, G, I, O) gradients -> (B, G * units * kernels)."""
+    batch, groups, inputs, outputs = matrix.shape
+    units = outputs if layer.kind == "conv" else inputs
+    out = np.zeros((batch, groups, units, kernel.shape[1]))
+    for b, g, unit, k in np.ndindex(out.shape):
+        row = matrix[b, g, :, unit] if layer.kind == "conv" else matrix[b, g, unit]
+        out[b, g, unit, k] = max(0, row @ kernel[:, k] + bias[k])
+    return out.reshape(batch, -1)
+
+
+@pytest.mark.parametrize(
+    "name", ["dense", "dense on a sequence", "conv, groups and dilation"]
+)
+def test_gradient_component_equals_a_loop_over_kernels(name):
+    layer, kept = signals(name)
+    bare = dataclasses.replace(SMALL, gradient_widths=())  # The kernels alone.
+    matrix = np.asarray(features_lib.gradient_matrix(layer, kept), np.float64)
+    span = matrix.shape[2 if layer.kind == "conv" else 3]
+    kernel = np.sin(np.arange(span * 3.0)).reshape(span, 3)
+    bias = np.array([0.3, -0.2, 0.0])
+    params = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
+    component = GradientComponent(layer, bare)
+    got = jax.jit(
+        lambda kept: component.apply({"params": params}, kept, training=False)
+    )(kept)
+    want = loop_over_kernels(layer, matrix, kernel, bias)
+    assert (want == 0).any()
+    assert (want > 0.1).any()
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+def made_up(snapshots, batch, hidden=True):
+    seeds = itertools.count()
+
+    def draw(*shape):
+        return arrays.normal(next(seeds), snapshots, batch, *shape)
+
+    return features_lib.Features(
+        label=jnp.asarray(np.eye(3, dtype=np.float32)[np.arange(batch) % 3]),
+        loss=draw(1),
+        output=draw(3),
+        hidden={"Block/Dense_1": draw(7)} if hidden else {},
+        gradients={"Dense_0": {"h": draw(6), "delta": draw(4)}},
+        norm=draw(),
+    )
+
+
+def shapes_of(network, features):
+    init = jax.eval_shape(
+        lambda: network.init(jax.random.key(0), features, training=False)
+    )
+    return jax.tree.map(lambda a: a.shape, init["params"])
+
+
+def test_sizes_of_table_xiv():
+    assert attack_networks.PRESETS["table-xiv"] == attack_networks.TABLE_XIV
+    network = AttackNetwork(attack_networks.TABLE_XIV, (DENSE,))
+    shapes = shapes_of(network, made_up(snapshots=5, batch=2))
+
+    def widths(component):
+        layers = sorted(name for name in component if name.startswith("Dense"))
+        return [component[name]["kernel"] for name in layers]
+
+    two = (128, 64)
+    assert widths(shapes["label"]) == [(3, 128), two]
+    assert widths(shapes["output"]) == [(3, 128), two]
+    assert widths(shapes["loss"]) == [(1, 128), two]
+    assert widths(shapes["hidden_Block_Dense_1"]) == [(7, 128), two]
+    gradient = shapes["gradient_Dense_0"]
+    assert gradient["kernel"] == (4, 1000)  # 1 x fan-out
+    assert widths(gradient["FullyConnected_0"]) == [(6 * 1000, 128), two]
+    # Four components at each of five snapshots, the label once.
+    inputs = 5 * 4 * 64 + 64
+    assert widths(shapes["encoder"]) == [(inputs, 256), (256, 128), (128, 64)]
+    assert shapes["membership"]["kernel"] == (64, 1)
+    preset = attack_networks.TABLE_XIV
+    training = (preset.dropout, preset.init_std, preset.learning_rate)
+    assert training == (0.2, 0.01, 1e-4)
+    assert (preset.batch_size, preset.epochs) == (64, 100)
+
+
+def test_snapshots_share_the_components():
+    network = AttackNetwork(SMALL, (DENSE,))
+    one, three = (shapes_of(network, made_up(t, batch=2)) for t in (1, 3))
+    assert one["encoder"]["Dense_0"]["kernel"] == (1 * 4 * 2 + 2, 5)
+    assert three["encoder"]["Dense_0"].pop("kernel") == (3 * 4 * 2 + 2, 5)
+    del one["encoder"]["Dense_0"]["kernel"]
+    assert one == three
+
+
+def test_no_gradients_and_no_hidden_outputs_is_the_black_box_attack():
+    features = made_up(2, batch=3, hidden=False)._replace(gradients={})
+    shapes = shapes_of(AttackNetwork(SMALL, ()), features)
+    assert set(shapes) == {"loss", "output", "label", "encoder", "membership"}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A network's logits of four records, as a function of features and dropout."""
+    network = AttackNetwork(SMALL, (DENSE,))
+    features = made_up(2, batch=4)
+
+    init = jax.eval_shape(
+        lambda key: network.init(key, features, training=False), jax.random.key(0)
+    )
+    # No negative weights: no ReLU hides what comes before it.
+    params = jax.tree.map(jnp.abs, arrays.params_like(init))
+    score = jax.jit(lambda features: network.apply(params, features, training=False))
+    train = jax.jit(
+        lambda key: network.apply(
+            params, features, training=True, rngs={"dropout": key}
+        )
+    )
+    return features, score, train
+
+
+def test_dropout_only_in_training(fitted):
+    features, score, train = fitted
+    still = score(features)
+    chex.assert_shape(still, (4,))
+    one, again, other = (train(jax.random.key(i)) for i in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 1e-3
+    assert np.abs(one - still).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["label", "loss", "output", "hidden", "gradients"])
+def test_a_record_is_judged_by_its_own_features(fitted, name):
+    features, score, _ = fitted
+    record = 2
+    index = record if name == "label" else (slice(None), record)
+    changed = features._replace(
+        **{name: jax.tree.map(lambda a: a.at[index].add(1), getattr(features, name))}
+    )
+    difference = np.abs(score(changed) - score(features))
+    assert difference[record] > 1e-4
+    np.testing.assert_allclose(np.delete(difference, record), 0, atol=1e-6)
+
+
+def test_every_snapshot_counts(fitted):
+    features, score, _ = fitted
+    for snapshot in range(2):
+        changed = features._replace(loss=features.loss.at[snapshot].add(1))
+        assert np.abs(score(changed) - score(features)).min() > 1e-4
+
+
+def test_the_norm_is_no_input_of_the_network(fitted):
+    features, score, _ = fitted
+    changed = features._replace(norm=features.norm + 1)
+    np.testing.assert_array_equal(score(changed), score(features))
