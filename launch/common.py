@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -86,7 +88,7 @@ def _integers(words: list[str]) -> tuple[int, ...]:
 
 def command() -> str:
     """The command line as a shell would take it."""
-    script = os.path.splitext(os.path.relpath(sys.argv[0]))[0].replace(os.sep, ".")
+    script = f"launch.{pathlib.Path(sys.argv[0]).stem}"
     return "python -m " + shlex.join([script, *sys.argv[1:]])
 
 
@@ -123,12 +125,15 @@ def run(main: Callable[[], None]) -> None:
 
     def parse(argv: list[str]) -> list[str]:
         if {"--help", "-help", "-h"} & set(argv[1:]):
-            app.usage(writeto_stdout=True)
+            app.usage(shorthelp=True, writeto_stdout=True)
             sys.exit(0)
+        for argument in argv[1:]:
+            if not _is_text(argument):
+                _refuse(f"{argument!a}: accepted are arguments in UTF-8")
         try:
             rest = flags.FLAGS(argv)
         except flags.Error as error:
-            _refuse(error)
+            _refuse(_with_accepted(error))
         if len(rest) > 1:
             _refuse(f"{rest[1]}: accepted are flags, --name=value; --help lists them")
         return rest
@@ -142,6 +147,25 @@ def run(main: Callable[[], None]) -> None:
             _refuse(error)
 
     app.run(checked, flags_parser=parse)
+
+
+def _is_text(argument: str) -> bool:
+    """Whether it can be written into a report: bytes that are no text cannot."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _with_accepted(error: flags.Error) -> str:
+    """Adds to absl's message what is accepted."""
+    named = re.match(r"flag --(\w+)=", str(error))
+    if not named:
+        return f"{error}; accepted are the flags that --help lists"
+    flag = flags.FLAGS[named[1]]
+    kind = "true or false" if flag.boolean else flag.parser.syntactic_help
+    return f"{error}; accepted is {kind}"
 
 
 def _refuse(problem: object) -> None:

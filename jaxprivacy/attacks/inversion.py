@@ -59,15 +59,17 @@ def invert(
         costs = cost(model, params, x, target_class)
         return costs.sum(), costs
 
+    def better(x, costs, best, best_cost):
+        return jnp.where(jnp.expand_dims(costs < best_cost, axes), x, best)
+
     def step(carry, _):
         x, best, best_cost = carry
         gradient, costs = jax.grad(total, has_aux=True)(x)
-        better = costs < best_cost
-        best = jnp.where(jnp.expand_dims(better, axes), x, best)
+        best = better(x, costs, best, best_cost)
         norm = jnp.sqrt(jnp.sum(gradient**2, axis=axes, keepdims=True))
         x = x - rate * pixels * gradient / jnp.maximum(norm, 1e-12)
         return (jnp.clip(x, -1, 1), best, jnp.minimum(costs, best_cost)), None
 
-    carry = (start, start, jnp.full(count, jnp.inf))
-    (_, best, _), _ = lax.scan(step, carry, length=steps)
-    return best
+    carry = (start, start, jnp.full(count, jnp.inf, start.dtype))
+    (x, best, best_cost), _ = lax.scan(step, carry, length=steps)
+    return better(x, cost(model, params, x, target_class), best, best_cost)

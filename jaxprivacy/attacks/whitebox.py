@@ -71,7 +71,9 @@ def supervised(
         params = network.init(
             key, features_lib.take(features, jnp.arange(2)), training=False
         )["params"]
-        return State(params, optimizer.init(params), params, jnp.inf)
+        # A strong type, as the epochs return it: these are then compiled once.
+        none_yet = jnp.full((), jnp.inf, jnp.float32)
+        return State(params, optimizer.init(params), params, none_yet)
 
     def logits(params, features, key=None):
         return network.apply(

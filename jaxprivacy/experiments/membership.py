@@ -25,7 +25,7 @@ Advance = Callable[[float], None]
 
 # Small sets give few steps an epoch: at least so many steps in all, and the attack
 # stops when its selection loss has not improved for so many.
-LEAST_STEPS, PATIENCE_STEPS = 1000, 250
+LEAST_STEPS, PATIENCE_STEPS = 1000, 150
 EPOCH_CHUNK = 10
 
 

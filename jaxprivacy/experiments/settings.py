@@ -33,7 +33,7 @@ class Settings:
     momentum: float = 0.0
     observed_rounds: int = 5
     preset: str = "table-xiv"
-    gradient_kernels: int = 20  # the preset's own are out of two cores' reach
+    gradient_kernels: int = 10  # the preset's own are out of two cores' reach
     ascent_rate: float = 0.5
     target_class: int = 0
     gan_rounds: int = 60
@@ -87,6 +87,10 @@ def check(settings: Settings) -> None:
         checks.positive_integer("--mlp_widths", width)
     for name in ("seed", "victim", "target_class"):
         checks.positive_integer(f"--{name}", getattr(settings, name), least=0)
+    if settings.seed >= 2**32:  # JAX's keys take its lower 32 bits only.
+        raise checks.InputError(
+            f"--seed={settings.seed}: accepted are 0 to {2**32 - 1}"
+        )
     if not 0 <= settings.momentum < 1:
         raise checks.InputError(
             f"--momentum={settings.momentum}: accepted are numbers in [0, 1)"

@@ -1,8 +1,8 @@
 """Rounds of federated learning as one jittable program.
 
 Every seat is a role. Seats with the same role form a group and are trained side by
-side by `vmap` (parallel order, FedAvg) or one after the other by `scan` (round-robin
-order, the collaborative learning of paper A).
+side (parallel order, FedAvg) or one after the other by `scan` (round-robin order, the
+collaborative learning of paper A).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from jax import lax
 
 from jaxprivacy import types
 from jaxprivacy.federated import roles
+from jaxprivacy.training import local as local_lib
 
 
 class Group(NamedTuple):
@@ -137,7 +138,8 @@ def _parallel(key, server, groups, starts, state):
         count = group.data.y.shape[0]
         indices = starts[i] + jnp.arange(count)
         sent = jax.vmap(server.send, (None, 0), axis_size=count)(state.server, indices)
-        new, update, info = jax.vmap(group.role.step)(
+        new, update, info = local_lib.side_by_side(
+            group.role.step,
             _keys(jax.random.fold_in(key, i), count),
             state.participants[i],
             sent,

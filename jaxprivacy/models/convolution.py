@@ -54,32 +54,20 @@ def patches(
       (B, H', W', groups, h * w * C / groups): a dot product of the last axis with the
       kernel reshaped to (h * w * C / groups, features) is the convolution.
     """
-    height, width = window
     spans = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
     pads = explicit_padding(padding, x.shape[1:3], spans, strides)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    out = [
-        (n - s) // t + 1 for n, s, t in zip(x.shape[1:3], spans, strides, strict=True)
-    ]
-    views = [
-        lax.slice(
-            x,
-            (0, i * dilation[0], j * dilation[1], 0),
-            (
-                x.shape[0],
-                i * dilation[0] + (out[0] - 1) * strides[0] + 1,
-                j * dilation[1] + (out[1] - 1) * strides[1] + 1,
-                x.shape[3],
-            ),
-            (1, *strides, 1),
-        )
-        for i in range(height)
-        for j in range(width)
-    ]
-    if groups == 1:
-        return jnp.concatenate(views, axis=-1)[..., None, :]
-    views = [v.reshape(*v.shape[:3], groups, -1) for v in views]
-    return jnp.concatenate(views, axis=-1)
+    x = x.reshape(*x.shape[:3], groups, -1)
+    # A row of the window first, then its rows: h + w copies in place of h * w.
+    for axis, k, d, span, stride in zip(
+        (2, 1), window[::-1], dilation[::-1], spans[::-1], strides[::-1], strict=True
+    ):
+        length = (x.shape[axis] - span) // stride * stride + 1
+        shifted = [
+            lax.slice_in_dim(x, i * d, i * d + length, stride, axis) for i in range(k)
+        ]
+        x = jnp.concatenate(shifted, axis=-1)
+    return x
 
 
 def convolution_by_patches(
@@ -94,7 +82,11 @@ def convolution_by_patches(
     gathered = patches(x, kernel.shape[:2], strides, padding, dilation, groups)
     features = kernel.shape[-1]
     if groups == 1:
-        return gathered[..., 0, :] @ kernel.reshape(-1, features)
+        # With matrices as operands, XLA does not transpose the error signal to
+        # multiply it with the patches in the backward pass.
+        rows = gathered.reshape(-1, gathered.shape[-1])
+        out = rows @ kernel.reshape(-1, features)
+        return out.reshape(*gathered.shape[:3], features)
     matrix = kernel.reshape(-1, groups, features // groups)
     out = jnp.einsum("bhwgi,igo->bhwgo", gathered, matrix)
     return out.reshape(*out.shape[:3], features)

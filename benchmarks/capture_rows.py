@@ -1,0 +1,88 @@
+"""White-box capture: paper B's network on a batch of 512."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from benchmarks.measure import Pair, Row, compiled
+from jaxprivacy import types
+from jaxprivacy.attacks import capture
+from jaxprivacy.models import targets
+from jaxprivacy.training import gradients
+
+BATCH, INPUTS, CLASSES, WIDTHS = 512, 600, 100, (1024, 512, 256, 128)
+LOOPED = 64  # examples that the loop of single passes is timed on
+RATE = 0.1
+
+
+def work() -> tuple[types.Model, types.Params, types.Batch]:
+    """Returns the network, its parameters and the batch."""
+    model = targets.as_model(targets.MLP(WIDTHS, CLASSES), (INPUTS,))
+    draw = np.random.default_rng(0)
+    x = draw.random((BATCH, INPUTS), np.float32)
+    y = draw.integers(0, CLASSES, BATCH).astype(np.int32)
+    batch = types.Batch(x, y, np.ones(BATCH, np.float32))
+    return model, jax.jit(model.init)(jax.random.key(0)), batch
+
+
+def ours(model, params, batch):
+    """(h, delta) of every layer and example, with logits and loss."""
+
+    def run(params, x, y):
+        return capture.capture(model.apply, params, x, y)
+
+    return compiled(run, params, batch.x, batch.y)
+
+
+def versus_vmap() -> Pair:
+    from benchmarks import peers
+
+    model, params, batch = work()
+    x, y = peers.torch.from_numpy(batch.x), peers.labels(batch.y)
+    theirs = peers.from_linen(params)
+    return Pair(
+        lambda: ours(model, params, batch),
+        lambda: lambda: peers.gradients_by_vmap(theirs, x, y),
+        peers.VERSION,
+        "torch.func.vmap(grad): materialises every example's gradients",
+    )
+
+
+def versus_loop() -> Pair:
+    from benchmarks import peers
+
+    model, params, batch = work()
+    x, y = peers.torch.from_numpy(batch.x[:LOOPED]), peers.labels(batch.y[:LOOPED])
+    theirs = peers.from_linen(params)
+    return Pair(
+        lambda: ours(model, params, batch),
+        lambda: lambda: peers.gradients_by_loop(theirs, x, y),
+        peers.VERSION,
+        f"one forward and backward pass an example, gradients copied to the host; "
+        f"timed on {LOOPED} of the {BATCH} examples and multiplied",
+        peer_scale=BATCH / LOOPED,
+    )
+
+
+def versus_training_step() -> Pair:
+    model, params, batch = work()
+    gradient = gradients.plain(model)
+
+    def step(params, batch):
+        found, loss = gradient(jax.random.key(0), params, batch)
+        return jax.tree.map(lambda p, g: p - RATE * g, params, found), loss
+
+    return Pair(
+        lambda: ours(model, params, batch),
+        lambda: compiled(step, params, batch),
+        f"jax {jax.__version__}",
+        "value_and_grad and the update by SGD, jitted, same batch",
+    )
+
+
+ROWS = (
+    Row("capture_vs_torch_func", 60, versus_vmap),
+    Row("capture_vs_loop", 60, versus_loop),
+    Row("capture_vs_training_step", 1.0, versus_training_step),
+)

@@ -1,0 +1,58 @@
+"""Compares jaxprivacy with its peers, side by side in one run: a JSON line per row.
+
+`ours` and `peer` are medians over runs that take turns, after a warm-up of each, with
+compilation apart; `ratio` is peer / ours in seconds (ours / peer in GFLOP/s), so higher
+is better for us. `ours_peak_mib` and `peer_peak_mib` are what a side, compilation
+included, adds to the peak of a process of its own once libraries and data are loaded.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+
+from absl import app, flags
+
+from benchmarks import capture_rows, federated_rows, loop_rows, measure
+
+ROWS = {
+    row.name: row for row in (*capture_rows.ROWS, *federated_rows.ROWS, *loop_rows.ROWS)
+}
+
+ROW_NAMES = flags.DEFINE_list("rows", list(ROWS), "Rows to measure.")
+REPEATS = flags.DEFINE_integer(
+    "repeats", 5, "Runs of each side, of which the median is taken.", lower_bound=5
+)
+MEMORY = flags.DEFINE_bool(
+    "memory", True, "Measure the peak memory too, each side in a process of its own."
+)
+SIDE = flags.DEFINE_enum(
+    "side", None, ["ours", "peer"], "Print only this side's peak memory, of one row."
+)
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]}")
+    unknown = [name for name in ROW_NAMES.value if name not in ROWS]
+    if unknown:
+        _stop(f"--rows={','.join(unknown)}: accepted are {', '.join(ROWS)}")
+    if importlib.util.find_spec("torch") is None:
+        _stop("the peers need PyTorch: pip install -e '.[bench]'")
+    rows = [ROWS[name] for name in ROW_NAMES.value]
+    if SIDE.value:
+        print(json.dumps({"peak_mib": measure.own_peak(rows[0], SIDE.value)}))
+        return
+    for row in rows:
+        line = measure.line(row, REPEATS.value, MEMORY.value)
+        print(json.dumps(line), flush=True)
+
+
+def _stop(message: str) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,208 @@
+"""The supervised attack learns membership where there is some to learn."""
+
+import dataclasses
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxprivacy.attacks import whitebox
+from jaxprivacy.attacks.features import Features
+from jaxprivacy.models import attack_networks
+from jaxprivacy.models.interception import Layer
+from tests import arrays
+
+PRESET = dataclasses.replace(
+    attack_networks.TABLE_XIV,
+    gradient_kernels=2,
+    gradient_widths=(4,),
+    output_widths=(4,),
+    label_widths=(2,),
+    loss_widths=(8,),
+    encoder_widths=(8,),
+    init_std=0.3,
+    learning_rate=1e-2,
+    batch_size=16,
+)
+LAYERS = (Layer("Dense_0", "dense", 3, True),)
+ATTACK = whitebox.supervised(LAYERS, PRESET)
+N = 400
+KEY = jax.random.key(2, impl="unsafe_rbg")  # Draws that compile fast.
+# Even records are members. The first 160 train the attack, 80 select, 160 evaluate.
+TRAIN = whitebox.Examples(jnp.arange(0, 160, 2), jnp.arange(1, 160, 2))
+SELECT = whitebox.Examples(jnp.arange(160, 240, 2), jnp.arange(161, 240, 2))
+EVALUATION = np.arange(240, N)
+IS_MEMBER = np.arange(N) % 2 == 0
+EPOCHS = np.arange(8)
+
+init, epochs, score = (
+    jax.jit(ATTACK.init),
+    jax.jit(ATTACK.epochs),
+    jax.jit(ATTACK.score),
+)
+
+
+def features(signal):
+    """Features of noise, in which a member's loss is lower by `signal`."""
+    loss = arrays.normal(1, 2, N, 1) - signal * IS_MEMBER[:, None]
+    return Features(
+        label=jnp.asarray(np.eye(3, dtype=np.float32)[np.arange(N) // 2 % 3]),
+        loss=loss,
+        output=arrays.normal(2, 2, N, 3),
+        hidden={},
+        gradients={
+            "Dense_0": {
+                "h": arrays.normal(3, 2, N, 4),
+                "delta": arrays.normal(4, 2, N, 3),
+            }
+        },
+        norm=arrays.normal(5, 2, N),
+    )
+
+
+class Fit(NamedTuple):
+    """An attack in training, an epoch at a time."""
+
+    states: list  # after each epoch
+    info: dict  # stacked over the epochs
+
+    @property
+    def last(self):
+        return self.states[-1]
+
+
+def fit(features, key=KEY, numbers=EPOCHS):
+    state, states, infos = init(KEY, features), [], []
+    for number in numbers:
+        out = epochs(key, state, features, TRAIN, SELECT, number[None])
+        state, info = jax.device_get(out)
+        states.append(state)
+        infos.append(info)
+    return Fit(states, jax.tree.map(lambda *a: np.concatenate(a), *infos))
+
+
+def held_out_auc(params, features):
+    """The share of pairs of a member and a non-member that the scores order right."""
+    scores = np.asarray(score(params, features))
+    assert scores.shape == (N,)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    of_members = scores[EVALUATION][IS_MEMBER[EVALUATION]][:, None]
+    of_others = scores[EVALUATION][~IS_MEMBER[EVALUATION]]
+    return np.mean((of_members > of_others) + 0.5 * (of_members == of_others))
+
+
+@pytest.fixture(scope="module")
+def separable():
+    seen = features(4.0)
+    return seen, fit(seen)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    seen = features(0.0)
+    return seen, fit(seen)
+
+
+def test_membership_is_learned(separable):
+    seen, attack = separable
+    assert held_out_auc(attack.last.best_params, seen) > 0.95
+    # Untrained it is not.
+    assert held_out_auc(init(KEY, seen).params, seen) < 0.9
+    assert attack.info["train_loss"][-1] < 0.5 * attack.info["train_loss"][0]
+
+
+def test_noise_is_not(noise):
+    seen, attack = noise
+    # 80 members and 80 non-members: the standard deviation at chance is 0.046.
+    assert abs(held_out_auc(attack.last.best_params, seen) - 0.5) < 3 * 0.046
+
+
+def test_the_best_epoch_is_that_of_the_smallest_selection_loss(noise):
+    """Without signal the selection loss goes up again: the best is not the last."""
+    _, attack = noise
+    selection = attack.info["selection_loss"]
+    for last, state in enumerate(attack.states):
+        best = np.argmin(selection[: last + 1])
+        assert state.best_loss == selection[best]
+        chex.assert_trees_all_equal(state.best_params, attack.states[best].params)
+    assert 0 < best < len(EPOCHS) - 1
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_close(state.best_params, state.params, rtol=1e-2)
+
+
+def test_the_selection_loss_is_that_of_the_selection_records(separable):
+    seen, attack = separable
+    chosen = np.concatenate(SELECT)
+    errors = np.asarray(score(attack.last.params, seen))[chosen] - IS_MEMBER[chosen]
+    last = float(attack.info["selection_loss"][-1])
+    assert last == pytest.approx(np.mean(errors**2), rel=1e-4)
+
+
+def test_squared_error_by_hand():
+    # Probabilities 1/2, 3/4 and 1/5 of a member, a member and a non-member.
+    logits = jnp.log(jnp.array([1.0, 3.0, 0.25]))
+    got = whitebox.squared_error(logits, jnp.array([1.0, 1.0, 0.0]))
+    assert float(got) == pytest.approx((1 / 4 + 1 / 16 + 1 / 25) / 3, rel=1e-6)
+
+
+def test_chunks_of_epochs_equal_an_uncut_run(separable):
+    seen, attack = separable
+    uncut, info = epochs(KEY, init(KEY, seen), seen, TRAIN, SELECT, EPOCHS)
+    chex.assert_trees_all_close(attack.last, uncut, rtol=1e-4, atol=1e-6)
+    chex.assert_trees_all_close(attack.info, info, rtol=1e-4)
+
+
+def test_epochs_are_traced_once():
+    """From the first state as from the later ones."""
+    chex.clear_trace_counter()
+    trace = jax.jit(chex.assert_max_traces(ATTACK.epochs, n=1)).trace
+    seen = features(0.0)
+    state = jax.eval_shape(ATTACK.init, KEY, seen)
+    for _ in range(2):
+        rest = seen, TRAIN, SELECT, EPOCHS
+        state, _ = trace(KEY, state, *rest).out_info
+
+
+def changed(seen, records, change):
+    """Features of which those of some records are others."""
+    stacked = jax.tree.map(
+        lambda a: change(np.asarray(a), records), seen._replace(label=())
+    )
+    return stacked._replace(label=seen.label)
+
+
+def test_evaluation_records_are_no_input(separable):
+    seen, attack = separable
+
+    def spoil(a, records):
+        a = a.copy()
+        a[:, records] = np.nan
+        return a
+
+    label = np.array(seen.label)
+    label[EVALUATION] = np.nan
+    spoilt = changed(seen, EVALUATION, spoil)._replace(label=label)
+    chex.assert_trees_all_equal(fit(spoilt).last, attack.last)
+
+
+def test_selection_records_choose_and_do_not_train(separable):
+    seen, attack = separable
+
+    def shift(a, records):
+        return a + np.isin(np.arange(N), records).reshape(N, *[1] * (a.ndim - 2))
+
+    other = fit(changed(seen, np.concatenate(SELECT), shift)).last
+    chex.assert_trees_all_equal(other.params, attack.last.params)
+    assert other.best_loss != attack.last.best_loss
+
+
+def test_same_key_same_attack(separable):
+    seen, attack = separable
+    first, last = EPOCHS[:1], attack.states[0]
+    chex.assert_trees_all_equal(fit(seen, numbers=first).last, last)
+    other = fit(seen, key=jax.random.key(3, impl="unsafe_rbg"), numbers=first).last
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_close(other.params, last.params, rtol=1e-3)

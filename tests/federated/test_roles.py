@@ -1,0 +1,153 @@
+"""The contract of every role, and the honest ones by hand."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxprivacy import types
+from jaxprivacy.attacks import active, gan
+from jaxprivacy.federated import roles
+from jaxprivacy.training import gradients, local
+from tests import arrays
+
+MODEL = types.Model(
+    lambda key: {"w": jax.random.normal(key, (2, 3))}, lambda p, x: x @ p["w"]
+)
+PARAMS = {"w": arrays.normal(0, 2, 3)}
+DATA = types.Batch(
+    arrays.normal(1, 5, 2),
+    jnp.array([0, 1, 0, 1, 0]),
+    jnp.array([1.0, 1, 1, 1, 0]),
+)
+GENERATOR = gan.Generator(lambda key: jnp.ones((100, 2)), lambda w, z: z @ w)
+
+
+@pytest.fixture(autouse=True)
+def no_traces_yet():
+    chex.clear_trace_counter()
+
+
+def honest():
+    optimizer = optax.sgd(0.1, momentum=0.9)
+    train = local.sgd(gradients.plain(MODEL), optimizer, epochs=1, batch_size=2)
+    return roles.honest_participant(train, optimizer)
+
+
+def dishonest():
+    """The attack around a single step: `honest` has a test of its own."""
+    optimizer = optax.sgd(0.1, momentum=0.9)
+
+    def train(key, params, opt_state, data):
+        gradient, loss = gradients.plain(MODEL)(key, params, data)
+        updates, opt_state = optimizer.update(gradient, opt_state)
+        return optax.apply_updates(params, updates), opt_state, loss
+
+    return gan.gan(
+        roles.honest_participant(train, optimizer),
+        MODEL,
+        GENERATOR,
+        optax.sgd(0.1),
+        target_class=1,
+        fake_class=2,
+        generator_steps=2,
+        generator_batch=3,
+        injected=2,
+        logged_samples=2,
+    )
+
+
+PARTICIPANTS = {"honest": honest, "gan": dishonest}
+SERVERS = {
+    "averaging": roles.averaging_server,
+    "gradient ascent": lambda: active.gradient_ascent(
+        roles.averaging_server(), MODEL, DATA, 0.5
+    ),
+}
+
+
+def assert_same_kind(new, old):
+    """Same structure, shape, dtype and weak type: a loop compiles once."""
+    chex.assert_trees_all_equal_shapes_and_dtypes(new, old)
+    kinds = [
+        [jax.typeof(leaf) for leaf in jax.tree.leaves(tree)] for tree in (new, old)
+    ]
+    assert kinds[0] == kinds[1]
+
+
+@pytest.mark.parametrize("name", PARTICIPANTS)
+def test_contract_of_participants(name):
+    role, key = PARTICIPANTS[name](), jax.random.key(3)
+    state = jax.jit(role.init)(key, PARAMS, DATA)
+    step = jax.jit(chex.assert_max_traces(role.step, n=1))
+    first = step(key, state, PARAMS, DATA)
+    new_state, update, _ = first
+    assert_same_kind(new_state, state)
+    assert_same_kind(update, PARAMS)
+    chex.assert_trees_all_equal(step(key, state, PARAMS, DATA), first)
+    step(jax.random.key(4), new_state, roles.add(PARAMS, update), DATA)
+    eager = role.step(key, role.init(key, PARAMS, DATA), PARAMS, DATA)
+    chex.assert_trees_all_close(first, eager, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_contract_of_servers(name):
+    server = SERVERS[name]()
+    updates = {"w": arrays.normal(2, 3, 2, 3)}
+
+    def turn(state, updates):
+        indices = jnp.arange(3)
+        sent = jax.vmap(server.send, (None, 0), axis_size=3)(state, indices)
+        return server.receive(state, indices, sent, updates), sent
+
+    state = jax.jit(server.init)(PARAMS)
+    assert_same_kind(jax.jit(server.params)(state), PARAMS)
+    jitted = jax.jit(chex.assert_max_traces(turn, n=1))
+    new_state, sent = first = jitted(state, updates)
+    assert_same_kind(new_state, state)
+    assert_same_kind(sent, updates)
+    jitted(new_state, updates)
+    eager = turn(server.init(PARAMS), updates)
+    chex.assert_trees_all_close(first, eager, rtol=1e-5, atol=1e-6)
+
+
+def test_updates_are_differences():
+    received, params = {"w": jnp.array([1.0, 2.0])}, {"w": jnp.array([1.5, 0.0])}
+    update = roles.subtract(params, received)
+    np.testing.assert_array_equal(update["w"], [0.5, -2])
+    np.testing.assert_array_equal(roles.add(received, update)["w"], params["w"])
+
+
+def test_honest_participant_uploads_what_it_learned_and_keeps_its_momentum():
+    optimizer = optax.sgd(0.1, momentum=0.9)
+
+    def train(key, params, opt_state, data):
+        moved = jax.tree.map(lambda a: a + 2, params)
+        return moved, jax.tree.map(lambda a: a + 1, opt_state), jnp.array(0.25)
+
+    role = roles.honest_participant(train, optimizer)
+    state = role.init(jax.random.key(0), PARAMS, DATA)
+    for _ in range(2):
+        state, update, info = role.step(jax.random.key(0), state, PARAMS, DATA)
+    np.testing.assert_allclose(update["w"], np.full((2, 3), 2), rtol=1e-6)
+    assert list(info) == ["loss"]
+    assert float(info["loss"]) == 0.25
+    for leaf in jax.tree.leaves(state):
+        np.testing.assert_array_equal(leaf, np.full((2, 3), 2))
+
+
+def test_averaging_server_by_hand():
+    server = roles.averaging_server()
+    state = server.init({"w": jnp.array([1.0, 1.0])})
+    np.testing.assert_array_equal(server.send(state, jnp.array(4))["w"], [1, 1])
+    # Local models (2, 1), (4, 5): what was sent differs, as from a dishonest server.
+    sent = {"w": jnp.array([[1.0, 1.0], [3.0, 3.0]])}
+    updates = {"w": jnp.array([[1.0, 0.0], [1.0, 2.0]])}
+    state = server.receive(state, jnp.arange(2), sent, updates)
+    np.testing.assert_array_equal(server.params(state)["w"], [3, 3])
+    # From one participant alone: its model.
+    one = jax.tree.map(lambda a: a[1:], (sent, updates))
+    state = server.receive(state, jnp.array([1]), *one)
+    np.testing.assert_array_equal(server.params(state)["w"], [4, 5])

@@ -1,0 +1,296 @@
+"""Rounds equal a plain loop: for each round, for each participant, for each batch."""
+
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxprivacy import types
+from jaxprivacy.federated import roles, simulate
+from jaxprivacy.models import targets
+from jaxprivacy.training import gradients, local
+from tests import arrays
+
+MODEL = targets.as_model(targets.MLP((3,), 2), (2,))
+RATE, MOMENTUM, BATCH, ROUNDS = 0.3, 0.9, 2, 3
+OPTIMIZER = optax.sgd(RATE, momentum=MOMENTUM)
+KEY = jax.random.key(5)
+
+
+def records(participants, count=4):
+    y = np.arange(participants * count).reshape(participants, count) % 2
+    mask = np.ones((participants, count), np.float32)
+    return types.Batch(arrays.normal(0, participants, count, 2), y, mask)
+
+
+def in_order(key, params, opt_state, data):
+    """One epoch of local training in the records' own order."""
+    gradient, values = gradients.plain(MODEL), []
+    for start in range(0, data.y.shape[0], BATCH):
+        batch = jax.tree.map(lambda a, i=start: a[i : i + BATCH], data)
+        grads, value = gradient(key, params, batch)
+        updates, opt_state = OPTIMIZER.update(grads, opt_state, params)
+        params = optax.apply_updates(params, updates)
+        values.append(value)
+    return params, opt_state, sum(values) / len(values)
+
+
+HONEST = roles.honest_participant(in_order, OPTIMIZER)
+
+
+class Twin(NamedTuple):
+    """What a run gives, by the plain loop; axes as in the simulation's."""
+
+    shared: list  # of each round
+    local: list  # [round][participant]
+    loss: list  # [round][participant]
+
+
+@jax.jit
+def loss_and_gradient(params, x, y):
+    def loss(params):
+        log_p = jax.nn.log_softmax(MODEL.apply(params, x))
+        return -jnp.mean(log_p[jnp.arange(BATCH), y])
+
+    return jax.value_and_grad(loss)(params)
+
+
+def plain_loop(params, data, round_robin):
+    """FedAvg (McMahan et al. 2017, Algorithm 1) and collaborative learning, as said."""
+    people = range(len(data.y))
+    velocity = [jax.tree.map(np.zeros_like, params) for _ in people]
+    twin = Twin([], [], [])
+    for _ in range(ROUNDS):
+        locals_, round_losses = [], []
+        for p in people:
+            w, values = params, []
+            for start in range(0, len(data.y[p]), BATCH):
+                batch = slice(start, start + BATCH)
+                value, g = loss_and_gradient(w, data.x[p][batch], data.y[p][batch])
+                g = jax.tree.map(np.asarray, g)
+                velocity[p] = jax.tree.map(
+                    lambda v, g: MOMENTUM * v + g, velocity[p], g
+                )
+                w = jax.tree.map(lambda w, v: w - RATE * v, w, velocity[p])
+                values.append(value)
+            locals_.append(w)
+            round_losses.append(np.mean(values))
+            if round_robin:
+                params = w
+        if not round_robin:
+            params = jax.tree.map(lambda *a: np.mean(a, axis=0), *locals_)
+        twin.shared.append(params)
+        twin.local.append(locals_)
+        twin.loss.append(round_losses)
+    return twin
+
+
+def start():
+    return jax.tree.map(np.asarray, arrays.params_of(MODEL))
+
+
+def run(simulation):
+    """Initialises and runs in one jit."""
+
+    @jax.jit
+    def initialised_and_run(key, params):
+        return simulation.rounds(key, simulation.init(key, params), jnp.arange(ROUNDS))
+
+    return initialised_and_run(KEY, start())
+
+
+def stack(trees):
+    return jax.tree.map(lambda *a: np.stack(a), *trees)
+
+
+def close(got, want):
+    chex.assert_trees_all_close(got, want, rtol=1e-5, atol=1e-6)
+
+
+def three_participants(order, sizes):
+    """Groups of three participants in all, two of whose rounds are observed."""
+    parts = np.split(np.arange(3), np.cumsum(sizes)[:-1])
+    return simulate.simulate(
+        roles.averaging_server(),
+        [
+            simulate.Group(HONEST, jax.tree.map(lambda a, p=p: a[p], records(3)))
+            for p in parts
+        ],
+        order=order,
+        observed_participant=1,
+        observed_rounds=(0, 2),
+        measure=lambda params: {"bias": params["Dense_1"]["bias"]},
+    )
+
+
+@pytest.fixture(scope="module", params=["parallel", "round_robin"])
+def order(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def simulated(order):
+    """A run and its twin."""
+    twin = plain_loop(start(), records(3), order == "round_robin")
+    return run(three_participants(order, [3])), twin
+
+
+def test_the_shared_model_equals_a_plain_loop(simulated):
+    (state, _), twin = simulated
+    close(state.server, twin.shared[-1])
+    moved = np.abs(state.server["Dense_0"]["kernel"] - start()["Dense_0"]["kernel"])
+    assert moved.max() > 0.1
+
+
+def test_snapshots_are_the_observed_participants_local_models(simulated):
+    (state, _), twin = simulated
+    close(state.snapshots, stack([twin.local[0][1], twin.local[2][1]]))
+
+
+def test_losses_and_measures_are_logged_by_round(simulated):
+    (_, info), twin = simulated
+    close(info["loss"], np.stack(twin.loss))  # (R, P)
+    close(info["bias"], np.stack([p["Dense_1"]["bias"] for p in twin.shared]))
+
+
+def test_groups_of_equal_roles_are_one_group(simulated, order):
+    one, one_info = simulated[0]
+    two, two_info = run(three_participants(order, [1, 2]))
+    close((two.server, two.snapshots, two_info), (one.server, one.snapshots, one_info))
+    assert [len(jax.tree.leaves(s)[0]) for s in two.participants] == [1, 2]
+
+
+def whole(groups, **kwargs):
+    return simulate.simulate(roles.averaging_server(), groups, **kwargs)
+
+
+def test_one_participants_fedavg_is_local_training():
+    """With all records in one batch, rounds are epochs, whatever the order drawn."""
+    data, gradient = jax.tree.map(jnp.asarray, records(1)), gradients.plain(MODEL)
+    one_epoch = local.sgd(gradient, OPTIMIZER, epochs=1, batch_size=4)
+    groups = [simulate.Group(roles.honest_participant(one_epoch, OPTIMIZER), data)]
+
+    @jax.jit
+    def centralized(key, params):
+        train = local.sgd(gradient, OPTIMIZER, epochs=ROUNDS, batch_size=4)
+        alone = jax.tree.map(lambda a: a[0], data)
+        return train(key, params, OPTIMIZER.init(params), alone)
+
+    state, _ = run(whole(groups))
+    params, opt_state, _ = centralized(KEY, start())
+    close(state.server, params)
+    close(jax.tree.map(lambda a: a[0], state.participants[0]), opt_state)
+
+
+# Roles that learn nothing and tell what they are given.
+
+
+def spy(name="key"):
+    def step(key, state, received, data):
+        return state, jnp.zeros_like(received), {name: jax.random.key_data(key)}
+
+    return roles.Participant(lambda key, params, data: jax.random.key_data(key), step)
+
+
+def spied(groups, rounds=(0, 1), order="parallel"):
+    simulation = whole(groups, order=order, observed_rounds=())
+    state = simulation.init(KEY, jnp.zeros(()))
+    _, info = simulation.rounds(KEY, state, jnp.asarray(rounds))
+    return state, info
+
+
+def test_every_seat_and_round_has_its_own_key():
+    state, info = spied([simulate.Group(spy(), records(p)) for p in (2, 3)])
+    first = np.concatenate(state.participants)
+    keys = np.concatenate([first, *info["key"]])
+    assert keys.shape == (5 + 2 * 5, 2)
+    assert len({tuple(key) for key in keys}) == 15
+
+
+def test_the_key_of_a_seat_depends_on_neither_company_nor_chunks():
+    _, few = spied([simulate.Group(spy(), records(2))], rounds=(3,))
+    _, many = spied([simulate.Group(spy(), records(4))], rounds=(2, 3))
+    np.testing.assert_array_equal(few["key"][0], many["key"][1, :2])
+    _, turns = spied([simulate.Group(spy(), records(2))], (3,), "round_robin")
+    np.testing.assert_array_equal(few["key"], turns["key"])
+
+
+def test_what_only_one_group_logs_has_that_groups_rows():
+    groups = [simulate.Group(spy(n), records(p)) for n, p in (("a", 2), ("b", 3))]
+    _, info = spied(groups)
+    assert info["a"].shape == (2, 2, 2)
+    assert info["b"].shape == (2, 3, 2)
+
+
+@pytest.mark.parametrize("order", ["parallel", "round_robin"])
+def test_the_server_knows_whom_it_sends_to_and_hears_from(order):
+    """Participant i is sent i and answers with its data: 10 more than its number."""
+    server = roles.Server(
+        init=lambda params: jnp.full((3,), -1.0),
+        send=lambda state, index: index.astype(jnp.float32),
+        receive=lambda state, who, sent, updates: state.at[who].set(sent + updates),
+        params=lambda state: state.sum(),
+    )
+
+    def step(key, state, received, data):
+        return state, data.x[0, 0] - received, {"received": received}
+
+    role = roles.Participant(lambda key, params, data: (), step)
+    x = 10 + jnp.arange(3.0).reshape(3, 1, 1)
+    data = types.Batch(x, jnp.zeros((3, 1), int), jnp.ones((3, 1)))
+    parts = [jax.tree.map(lambda a, s=s: a[s], data) for s in np.split(range(3), [2])]
+    simulation = simulate.simulate(
+        server,
+        [simulate.Group(role, d) for d in parts],
+        order=order,
+        observed_participant=2,
+        observed_rounds=(0,),
+    )
+    state = simulation.init(KEY, jnp.zeros(()))
+    state, info = simulation.rounds(KEY, state, jnp.arange(1))
+    np.testing.assert_array_equal(info["received"], [[0, 1, 2]])
+    np.testing.assert_array_equal(state.server, [10, 11, 12])
+    np.testing.assert_array_equal(state.snapshots, [12])
+
+
+@pytest.fixture(scope="module")
+def shuffled():
+    """A run that shuffles, and two rounds of it, which must be compiled only once."""
+    train = local.sgd(gradients.plain(MODEL), OPTIMIZER, epochs=1, batch_size=3)
+    person = roles.honest_participant(train, OPTIMIZER)
+    simulation = whole([simulate.Group(person, records(2))], observed_rounds=(1, 3))
+    chex.clear_trace_counter()
+    rounds = jax.jit(chex.assert_max_traces(simulation.rounds, n=1))
+    return simulation, jax.jit(simulation.init)(KEY, start()), rounds
+
+
+def test_chunks_of_rounds_equal_an_uncut_run(shuffled):
+    simulation, state, rounds = shuffled
+    uncut, uncut_info = jax.jit(simulation.rounds)(KEY, state, np.arange(4))
+    infos = []
+    for chunk in ([0, 1], [2, 3]):
+        state, info = rounds(KEY, state, np.array(chunk))
+        infos.append(info)
+    chex.assert_trees_all_close(state, uncut, rtol=1e-6)
+    info = jax.tree.map(lambda *a: np.concatenate(a), *infos)
+    chex.assert_trees_all_close(info, uncut_info, rtol=1e-6)
+
+
+def test_jit_equals_eager_and_another_key_does_not(shuffled):
+    simulation, state, rounds = shuffled
+    eager = simulation.rounds(KEY, state, np.arange(2))
+    jitted = rounds(KEY, state, np.arange(2))
+    chex.assert_trees_all_close(jitted, eager, rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_equal(rounds(KEY, state, np.arange(2)), jitted)
+    other, _ = rounds(jax.random.key(6), state, np.arange(2))
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_close(other.server, jitted[0].server, rtol=1e-4)
+
+
+def test_unknown_order_is_refused():
+    with pytest.raises(ValueError, match="'serial'.*parallel, round_robin"):
+        whole([simulate.Group(HONEST, records(1))], order="serial")

@@ -1,0 +1,190 @@
+"""The audit from its flags to its report, on settings that take seconds."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.experiments.settings import Settings
+from jaxprivacy.report import plots
+from tests.launch import contract, launched
+
+MEMBERSHIP = [
+    ("white_box", "passive"),
+    ("black_box", "passive"),
+    ("loss_threshold", "passive"),
+    ("white_box", "gradient_ascent"),
+    ("loss_threshold", "gradient_ascent"),
+]
+RECONSTRUCTION = {"real", "untrained", "model_inversion", "gan", "gan_no_influence"}
+TINY = (
+    "--rounds=4",
+    "--observed_rounds=2",
+    "--participants=2",
+    "--local_epochs=1",
+    "--gan_rounds=2",
+    "--generator_steps=1",
+    "--gradient_kernels=2",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    with launched.compiled_fast():
+        yield tmp_path_factory.mktemp("audit")
+
+
+def audit(folder, name, *arguments):
+    """Runs one audit, checks that it succeeds and what it leaves, and returns it."""
+    before = set(folder.iterdir())
+    status = launched.run_audit(
+        f"--out={folder / name}", f"--compilation_cache={folder / 'cache'}", *arguments
+    )
+    assert status == 0
+    assert set(folder.iterdir()) - before <= {folder / name, folder / "cache"}
+    return contract.check((folder / name / "result.json").read_text())
+
+
+def files(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def check_page(folder, figures):
+    """The figures are there, and the page holds each and loads nothing."""
+    assert files(folder) == {"result.json", "report.html", *figures}
+    for name in figures:
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(figures)
+    sources = re.findall(
+        r"\b(?:src|href|srcset|data|action)\s*=\s*[\"']([^\"']*)", page
+    )
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    assert not re.search(r"<script|<link|<iframe|@import|url\((?!['\"]?data:)", page)
+
+
+def without_time(result):
+    return {k: v for k, v in result.items() if k not in ("seconds", "command")}
+
+
+def test_digits_with_the_convolutional_network(folder):
+    with launched.small_attacks():
+        result = audit(folder, "digits", *TINY, "--records=200", "--target_class=3")
+    rows = [(row["attack"], row["mode"]) for row in result["membership"]]
+    assert rows == MEMBERSHIP
+    assert [(r["attack"], r["mode"]) for r in result["null_checks"]] == MEMBERSHIP
+    assert {row["attack"] for row in result["reconstruction"]} == RECONSTRUCTION
+    assert {row["target_class"] for row in result["reconstruction"]} == {3}
+    check_page(folder / "digits", plots.NAMES)
+
+
+@pytest.fixture(scope="module")
+def random_table(folder):
+    """The audit of an mlp that has learnt 150 random labels by heart."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(600, 24)), np.arange(600) % 4
+    np.savez(folder / "table.npz", x=x, y=y)
+    arguments = (
+        f"--data=npz:{folder / 'table.npz'}",
+        "--model=mlp",
+        "--mlp_widths=64",
+        "--participants=1",
+        "--members_per_participant=150",
+        "--rounds=20",
+        "--observed_rounds=2",
+        "--local_epochs=5",
+        "--gradient_kernels=4",
+    )
+    with launched.quick_attacks():
+        return audit(folder, "table", *arguments)
+
+
+def test_table_has_no_reconstruction(random_table, folder):
+    assert random_table["reconstruction"] == []
+    rows = [(row["attack"], row["mode"]) for row in random_table["membership"]]
+    assert rows == MEMBERSHIP
+    check_page(folder / "table", (plots.ROC, plots.NORMS, plots.TRAINING))
+    page = (folder / "table" / "report.html").read_text()
+    assert "Reconstruction was not run" in page
+
+
+def test_memorised_labels_are_found(random_table):
+    # Nothing about the labels can be learnt: what is right on them was memorised.
+    assert random_table["target"]["train_accuracy"] > 0.9
+    assert random_table["target"]["test_accuracy"] < 0.4
+    for row in random_table["membership"]:
+        if row["mode"] == "passive":
+            assert row["auc"]["low"] > 0.6, row
+
+
+def test_null_checks_cover_chance(random_table):
+    assert len(random_table["null_checks"]) == len(MEMBERSHIP)
+    assert all(null_holds(row) for row in random_table["null_checks"])
+
+
+@pytest.fixture(scope="module")
+def colour(folder):
+    """How to audit colour images; dealt by class, each seed's split has one shape."""
+    rng = np.random.default_rng(4)
+    x = rng.integers(0, 256, (240, 6, 9, 3), np.uint8)
+    np.savez(folder / "colour.npz", x=x, y=np.arange(240) % 2)
+
+    def run(name, *arguments):
+        file = folder / "colour.npz"
+        with launched.small_attacks():
+            return audit(
+                folder,
+                name,
+                f"--data=npz:{file}",
+                "--model=mlp",
+                "--mlp_widths=8",
+                "--partition=by_class",
+                "--selection_fraction=0.2",
+                *TINY,
+                *arguments,
+            )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def colour_result(colour):
+    return colour("colour", "--seed=5")
+
+
+def test_colour_images_with_an_mlp(colour_result, folder):
+    rows = [(row["attack"], row["mode"]) for row in colour_result["membership"]]
+    assert rows == MEMBERSHIP
+    assert {r["attack"] for r in colour_result["reconstruction"]} == RECONSTRUCTION
+    assert colour_result["seed"] == 5
+    assert "--seed=5" in colour_result["command"]
+    check_page(folder / "colour", plots.NAMES)
+
+
+def test_same_seed_same_numbers(colour, colour_result):
+    again = colour("again", "--seed=5")
+    assert without_time(again) == without_time(colour_result)
+
+
+def test_overwritten_by_another_seed(colour, colour_result, folder):
+    kept = files(folder / "colour")
+    other = colour("colour", "--seed=6", "--overwrite")
+    assert files(folder / "colour") == kept
+    assert other["seed"] == 6
+    assert other["membership"] != colour_result["membership"]
+    assert other["reconstruction"] != colour_result["reconstruction"]
+
+
+def test_help_tells_of_every_flag():
+    command = [sys.executable, "-m", "launch.audit", "--help"]
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, cwd=launched.ROOT
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    names = [field.name for field in dataclasses.fields(Settings)]
+    for name in [*names, "out", "overwrite", "compilation_cache"]:
+        assert re.search(rf"^  --(\[no\])?{name}: \w", done.stdout, re.MULTILINE), name
