@@ -17,6 +17,7 @@ from jaxprivacy.evaluation import membership as membership_evaluation
 from jaxprivacy.evaluation import reconstruction as reconstruction_evaluation
 from jaxprivacy.experiments import membership, reconstruction, training
 from jaxprivacy.experiments.settings import Settings, check
+from jaxprivacy.models import targets
 from jaxprivacy.report import contents, threats
 from jaxprivacy.report.progress import Stages
 
@@ -61,6 +62,13 @@ def prepare(settings: Settings) -> Prepared:
         )
     if settings.model == "cnn" and not dataset.is_image:
         raise checks.InputError("--model=cnn: the data is a table; accepted is mlp")
+    if training.model_name(settings, dataset) == "cnn":
+        height, width = dataset.x.shape[1:3]
+        if min(height, width) < targets.SMALLEST:
+            raise checks.InputError(
+                f"--model=cnn: the images are {height} x {width}, accepted are 4 x 4 "
+                "and larger; --model=mlp takes any size"
+            )
     split = data_lib.split(
         dataset,
         participants=settings.participants,
@@ -72,14 +80,22 @@ def prepare(settings: Settings) -> Prepared:
         selection_fraction=settings.selection_fraction,
         seed=settings.seed,
     )
-    if not dataset.is_image:
-        note = "Reconstruction was not run: it is an attack on images."
-        return Prepared(dataset, split, None, (note,))
-    if settings.participants < 2:
-        note = "Reconstruction was not run: it needs two participants."
-        return Prepared(dataset, split, None, (note,))
+    obstacle = _obstacle(settings, dataset)
+    if obstacle is not None:
+        return Prepared(dataset, split, None, (obstacle,))
     seats = reconstruction.seats(settings, dataset, split)
     return Prepared(dataset, split, seats, ())
+
+
+def _obstacle(settings: Settings, dataset: data_lib.Dataset) -> str | None:
+    """Why the GAN attack cannot be played, if it cannot."""
+    if not dataset.is_image:
+        return "Reconstruction was not run: it is an attack on images."
+    if min(dataset.x.shape[1:3]) < targets.SMALLEST:
+        return "Reconstruction was not run: the images are smaller than 4 x 4."
+    if settings.participants < 2:
+        return "Reconstruction was not run: it needs two participants."
+    return None
 
 
 def weight(prepared: Prepared) -> float:

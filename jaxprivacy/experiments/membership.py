@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import types
+from jaxprivacy import checks, types
 from jaxprivacy.attacks import active, threshold, whitebox
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, Split
@@ -136,6 +136,12 @@ def federated_run(
         )
     )
     features = extract(state.snapshots, records.batch.x, records.batch.y)
+    if not np.isfinite(features.norm).all():
+        flag = "ascent_rate" if ascent else "learning_rate"
+        raise checks.InputError(
+            f"--{flag}={getattr(settings, flag)}: the training diverges; accepted are "
+            "rates at which it does not"
+        )
     return Run(features, info)
 
 

@@ -43,7 +43,7 @@ def seats(settings: Settings, dataset: Dataset, split: Split) -> Seats:
     """Deals the participants' records by class, as in paper A's scenarios (row A19).
 
     Raises:
-      InputError: nobody holds the target class, or the adversary holds it itself.
+      InputError: the target class has too few records, or the adversary holds some.
     """
     target = settings.target_class
     if target >= dataset.num_classes:
@@ -69,10 +69,16 @@ def seats(settings: Settings, dataset: Dataset, split: Split) -> Seats:
     unheld = np.setdiff1d(np.arange(len(dataset.y)), held)
     of_class = unheld[dataset.y[unheld] == target]
     real, public = of_class[::2], of_class[1::2]
+    private = held[dataset.y[held] == target]
+    if not len(private) or not len(public):
+        raise checks.InputError(
+            f"--target_class={target}: participants hold {len(private)} of its records "
+            f"and {len(of_class)} are left; accepted are classes with at least 1 and 2"
+        )
     return Seats(
         honest=tuple(honest),
         adversary=adversary,
-        private=held[dataset.y[held] == target],
+        private=private,
         real=real,
         public=public,
         judge=np.setdiff1d(unheld, real),
@@ -101,7 +107,7 @@ class Attacked(NamedTuple):
 def collaborative_run(
     settings: Settings, dataset: Dataset, who: Seats
 ) -> Callable[[float, jax.Array, Advance], Attacked]:
-    """Builds training in round-robin order with one GAN attacker (paper A, Algorithm 1).
+    """Builds round-robin training with one GAN attacker (paper A, Algorithm 1).
 
     Returns:
       (influence, key, advance) -> what the run left behind; compiled once.

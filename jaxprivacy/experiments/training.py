@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -64,7 +65,8 @@ def chunk_length(total: int, chunks: int = 10) -> int:
 
     Every length is a program of its own to compile.
     """
-    divisors = [d for d in range(1, total + 1) if total % d == 0]
+    small = [d for d in range(1, math.isqrt(total) + 1) if total % d == 0]
+    divisors = small + [total // d for d in small]
     return min(divisors, key=lambda d: abs(d - total / chunks))
 
 

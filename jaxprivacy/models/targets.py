@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jaxprivacy import types
 from jaxprivacy.models import convolution
 
+SMALLEST = 4  # pixels: what two 2 x 2 poolings leave something of
+
 
 class MLP(nn.Module):
     """A fully connected classifier of tables or images.
@@ -83,7 +85,7 @@ def classifier(image_shape: Sequence[int], outputs: int) -> ConvolutionalClassif
       outputs: K, or K + 1 with the artificial class of the GAN attack.
     """
     smallest = min(image_shape[:2])
-    if smallest < 4:
+    if smallest < SMALLEST:
         raise ValueError(f"image_shape={tuple(image_shape)}: at least 4 x 4 is needed")
     if smallest >= 52:
         return att_classifier(outputs)

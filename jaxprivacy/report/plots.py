@@ -176,8 +176,8 @@ def _strip(images: np.ndarray, columns: int) -> np.ndarray:
     """Returns the first images side by side as RGB in [0, 1], white between them."""
     pixels = np.nan_to_num(np.asarray(images[:columns], np.float64))
     pixels = np.clip((pixels + 1) / 2, 0, 1)
-    if pixels.shape[-1] == 1:
-        pixels = np.repeat(pixels, 3, axis=-1)
+    if pixels.shape[-1] != 3:  # Other numbers of channels are shown as their mean.
+        pixels = np.repeat(pixels.mean(axis=-1, keepdims=True), 3, axis=-1)
     count, height, width, _ = pixels.shape
     gap = max(1, width // 14)
     strip = np.ones((height, columns * (width + gap) - gap, 3))

@@ -15,7 +15,7 @@ class Threat(NamedTuple):
 THREATS = {
     "loss_threshold": Threat(
         "Loss threshold",
-        "The attacker can query the final model and knows a record's label. It takes a "
+        "The attacker can query the model and knows a record's label. It takes a "
         "record with a low loss for a member; nothing is learned but one threshold.",
     ),
     "black_box": Threat(
@@ -33,8 +33,8 @@ THREATS = {
     ),
     "real": Threat(
         "Real images",
-        "No attack: other images of the victim's, judged as the samples are. They show "
-        "what a perfect reconstruction would reach.",
+        "No attack: images of the class that no participant holds, judged as the "
+        "samples are. They show what a perfect reconstruction would reach.",
     ),
     "untrained": Threat(
         "Untrained generator",

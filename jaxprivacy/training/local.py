@@ -32,11 +32,12 @@ def shuffled_batches(key: jax.Array, mask: jax.Array, batch_size: int) -> jax.Ar
       batch_size: B.
 
     Returns:
-      (ceil(N / B), B) indices; N stands for "no record".
+      (ceil(N / B), B) indices, B at most N; N stands for "no record".
     """
     count = mask.shape[0]
     draws = jnp.where(mask > 0, jax.random.uniform(key, (count,)), 2.0)
     order = jnp.argsort(draws)
+    batch_size = min(batch_size, count)
     steps = -(-count // batch_size)
     order = jnp.pad(order, (0, steps * batch_size - count), constant_values=count)
     return order.reshape(steps, batch_size)
@@ -85,7 +86,8 @@ def sgd(
         key_order, key_steps = jax.random.split(key)
         order = jax.vmap(shuffled_batches, (0, None, None))(
             jax.random.split(key_order, epochs), data.mask, batch_size
-        ).reshape(-1, batch_size)
+        )
+        order = order.reshape(-1, order.shape[-1])
         keys = jax.vmap(jax.random.fold_in, (None, 0))(
             key_steps, jnp.arange(order.shape[0])
         )

@@ -48,7 +48,9 @@ def test_the_best_attack_is_the_highest_auc_that_is_shown():
         member_row((0.8, 0.75, 0.85), "white_box"),
         member_row((0.9, 0.45, 0.99), "black_box"),  # Too few records to tell.
     ]
-    assert "White-box (global, passive) reaches an AUC of 0.800" in said(rows)
+    assert "White-box (global, passive), the best of 3, reaches an AUC of 0.800" in (
+        said(rows)
+    )
     rows[1] = member_row((0.7, 0.4, 0.85), "white_box")
     assert "Loss threshold (global, passive) reaches an AUC of 0.600" in said(rows)
 

@@ -32,7 +32,8 @@ def log_of_batches(count, batch_size):
     The records' numbers travel as their x, and the parameters are a log of them: what
     the gradient function is given is read off without knowing how it is drawn.
     """
-    steps = EPOCHS * -(-count // batch_size)
+    width = min(batch_size, count)  # A batch never holds more than there are records.
+    steps = EPOCHS * -(-count // width)
 
     def write(key, params, batch):
         row = params["row"].astype(jnp.int32)
@@ -44,7 +45,7 @@ def log_of_batches(count, batch_size):
 
     @jax.jit
     def run(key, data):
-        params = {"row": jnp.array(0.0), "log": jnp.zeros((steps, batch_size))}
+        params = {"row": jnp.array(0.0), "log": jnp.zeros((steps, width))}
         return train(key, params, optax.sgd(1.0).init(params), data)[0]
 
     return run
@@ -74,7 +75,7 @@ def batches_seen(key, data, batch_size):
 def test_every_epoch_trains_on_each_real_record_once(mask, batch_size):
     seen = batches_seen(KEY, records(mask), batch_size)
     real = np.flatnonzero(mask)
-    epochs = seen.reshape(EPOCHS, -1, batch_size)
+    epochs = seen.reshape(EPOCHS, -1, seen.shape[-1])
     assert epochs.shape[1] == -(-len(real) // batch_size)
     for epoch in epochs:
         assert sorted(epoch[epoch >= 0]) == list(real)
