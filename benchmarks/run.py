@@ -12,7 +12,7 @@ import importlib.util
 import json
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from benchmarks import capture_rows, federated_rows, loop_rows, measure
 
@@ -40,6 +40,7 @@ def main(argv: list[str]) -> None:
         _stop(f"--rows={','.join(unknown)}: accepted are {', '.join(ROWS)}")
     if importlib.util.find_spec("torch") is None:
         _stop("the peers need PyTorch: pip install -e '.[bench]'")
+    logging.set_verbosity(logging.WARNING)  # JAX reports absent accelerators as news
     rows = [ROWS[name] for name in ROW_NAMES.value]
     if SIDE.value:
         print(json.dumps({"peak_mib": measure.own_peak(rows[0], SIDE.value)}))

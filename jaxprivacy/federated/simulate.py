@@ -83,7 +83,9 @@ def simulate(
             )
             for i, group in enumerate(groups)
         )
-        empty = jax.tree.map(lambda a: jnp.zeros((len(observed), *a.shape)), params)
+        empty = jax.tree.map(
+            lambda a: jnp.zeros((len(observed), *a.shape), a.dtype), params
+        )
         return State(server.init(params), states, empty)
 
     def round_(key, state, index):

@@ -105,8 +105,8 @@ def conv_general_dilated(
 ) -> jax.Array:
     """`lax.conv_general_dilated` for `nn.Conv(conv_general_dilated=...)`.
 
-    Takes the patches on the CPU where that is possible: two spatial dimensions and no
-    input dilation. Everything else is XLA's convolution.
+    Takes the patches on the CPU where that is possible: two spatial dimensions, in
+    Linen's order of axes, and no input dilation. Everything else is XLA's convolution.
     """
 
     def by_xla(lhs, rhs):
@@ -130,6 +130,12 @@ def conv_general_dilated(
 
     dilated_input = lhs_dilation is not None and any(d != 1 for d in lhs_dilation)
     if lhs.ndim != 4 or dilated_input:
+        return by_xla(lhs, rhs)
+    axes = [
+        lax.conv_dimension_numbers(lhs.shape, rhs.shape, numbers)
+        for numbers in (dimension_numbers, ("NHWC", "HWIO", "NHWC"))
+    ]
+    if axes[0] != axes[1]:
         return by_xla(lhs, rhs)
     return lax.platform_dependent(lhs, rhs, cpu=by_patches, default=by_xla)
 

@@ -45,11 +45,13 @@ def shuffled_batches(key: jax.Array, mask: jax.Array, batch_size: int) -> jax.Ar
 
 def take(data: types.Batch, indices: jax.Array) -> types.Batch:
     """Gathers records; an index past the end gives a record with mask 0."""
-    return types.Batch(
-        data.x.at[indices].get(mode="fill", fill_value=0),
-        data.y.at[indices].get(mode="fill", fill_value=0),
-        data.mask.at[indices].get(mode="fill", fill_value=0),
+    return jax.tree.map(
+        lambda a: jnp.asarray(a).at[indices].get(mode="fill", fill_value=0), data
     )
+
+
+def _numbered(key, count):
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
 
 
 def sgd(
@@ -87,10 +89,12 @@ def sgd(
         order = jax.vmap(shuffled_batches, (0, None, None))(
             jax.random.split(key_order, epochs), data.mask, batch_size
         )
+        steps = order.shape[1]
         order = order.reshape(-1, order.shape[-1])
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(
-            key_steps, jnp.arange(order.shape[0])
-        )
+        # Numbered within their epoch, which padding may lengthen.
+        keys = jax.vmap(lambda key: _numbered(key, steps))(
+            jax.random.split(key_steps, epochs)
+        ).reshape(-1)
         (params, opt_state), (losses, counts) = lax.scan(
             lambda carry, inputs: step(data, carry, inputs),
             (params, opt_state),

@@ -204,6 +204,31 @@ def test_dropout_only_in_training(fitted):
     assert np.abs(one - still).max() > 1e-3
 
 
+@pytest.mark.parametrize("component", ["fully connected", "gradient"])
+def test_dropout_of_the_components_is_that_of_the_preset(component):
+    """A unit is 0 with probability 0.2; those that are left are scaled by 1 / 0.8."""
+    preset = dataclasses.replace(SMALL, gradient_kernels=500, gradient_widths=())
+    if component == "gradient":
+        module = GradientComponent(DENSE, preset)
+        x = {"h": jnp.ones((1, 2)), "delta": jnp.ones((1, 4))}
+    else:
+        module = attack_networks.FullyConnected((1000,), preset.dropout, 0.5)
+        x = jnp.ones((1, 4))
+    shapes = jax.eval_shape(lambda key: module.init(key, x, False), jax.random.key(0))
+    params = jax.tree.map(jnp.ones_like, arrays.params_like(shapes))
+
+    @jax.jit
+    def run(key):
+        still = module.apply(params, x, training=False)
+        return module.apply(params, x, training=True, rngs={"dropout": key}) / still
+
+    kept = np.asarray(run(jax.random.key(0, impl="unsafe_rbg")))
+    assert kept.shape == (1, 1000)
+    # Five standard errors of a share of 1,000.
+    assert np.mean(kept == 0) == pytest.approx(0.2, abs=5 * np.sqrt(0.16 / 1000))
+    np.testing.assert_allclose(kept[kept != 0], 1.25, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["label", "loss", "output", "hidden", "gradients"])
 def test_a_record_is_judged_by_its_own_features(fitted, name):
     features, score, _ = fitted

@@ -250,3 +250,10 @@ def test_transposed_convolution_layer_adds_its_bias():
     np.testing.assert_allclose(
         run(x), np.broadcast_to(bias, (2, 4, 6, 3)), rtol=1e-5, atol=1e-5
     )
+
+
+def test_other_orders_of_axes_are_xlas():
+    x, kernel = arrays.normal(0, 2, 3, 6, 5), arrays.normal(1, 4, 3, 3, 2)
+    got = convolution.conv_general_dilated(x, kernel, (1, 1), "VALID")
+    want = lax.conv_general_dilated(x, kernel, (1, 1), "VALID")
+    chex.assert_trees_all_close(got, want, rtol=1e-6)
