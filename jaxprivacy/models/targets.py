@@ -57,7 +57,8 @@ class ConvolutionalClassifier(nn.Module):
                 padding=self.padding,
                 conv_general_dilated=convolution.conv_general_dilated,
             )(x)
-            x = convolution.max_pool(jnp.tanh(x), pool)
+            # tanh rises, so it may follow the maximum: the same function of fewer.
+            x = jnp.tanh(convolution.max_pool(x, pool))
         x = x.reshape(x.shape[0], -1)
         x = jnp.tanh(nn.Dense(self.hidden)(x))
         return nn.Dense(self.outputs)(x)
