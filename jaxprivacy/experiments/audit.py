@@ -129,7 +129,6 @@ def run(
         image_rows, pictures = _reconstruction(
             settings, dataset, who, key_images, stages, notes
         )
-    info = passive.info
     result = {
         "schema": 1,
         "command": command,
@@ -137,36 +136,45 @@ def run(
         "versions": versions(),
         "seconds": time.perf_counter() - start,
         "target": {
-            "train_accuracy": info["train_accuracy"][-1],
-            "test_accuracy": info["test_accuracy"][-1],
+            name: passive.info[name][-1] for name in ("train_accuracy", "test_accuracy")
         },
         "membership": rows,
         "null_checks": null_rows,
         "reconstruction": image_rows,
     }
-    records = membership.attacked_records(dataset, split)
-    members, non_members = records.members.evaluation, records.non_members.evaluation
-    norm = np.asarray(passive.features.norm)
     return contents.Report(
         result=result,
         settings=_settings(settings, dataset),
         split_counts=[tuple(row) for row in data_lib.counts(split, dataset.y)],
         roc_curves=[_curve(s, row) for s, row in zip(scored, rows, strict=True)],
-        gradient_norms=contents.GradientNorms(
-            np.array(membership.observed_rounds(settings)) + 1,
-            norm[:, members],
-            norm[:, non_members],
-            "all layers",
-        ),
-        training={
-            "rounds": np.arange(settings.rounds) + 1,
-            "train_accuracy": info["train_accuracy"],
-            "test_accuracy": info["test_accuracy"],
-            "train_loss": info["loss"].mean(axis=1),
-        },
+        gradient_norms=_gradient_norms(settings, dataset, split, passive),
+        training=_training(settings, passive),
         reconstructions=pictures,
         notes=notes,
     )
+
+
+def _gradient_norms(settings, dataset, split, passive):
+    """What the evaluation records' gradients show at the observed rounds."""
+    records = membership.attacked_records(dataset, split)
+    norm = np.asarray(passive.features.norm)
+    return contents.GradientNorms(
+        np.array(membership.observed_rounds(settings)) + 1,
+        norm[:, records.members.evaluation],
+        norm[:, records.non_members.evaluation],
+        "all layers",
+    )
+
+
+def _training(settings, passive):
+    """The course of the training that was attacked."""
+    info = passive.info
+    return {
+        "rounds": np.arange(settings.rounds) + 1,
+        "train_accuracy": info["train_accuracy"],
+        "test_accuracy": info["test_accuracy"],
+        "train_loss": info["loss"].mean(axis=1),
+    }
 
 
 def _membership(settings, dataset, split, key, stages):

@@ -156,9 +156,8 @@ def max_pool(x: jax.Array, window: int) -> jax.Array:
 def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Transposed convolution of stride 2, kernel 4 x 4, padding 1: doubles the size.
 
-    Each of the four phases (even or odd row, even or odd column) of the output sees
-    2 x 2 inputs, so it is one convolution with a quarter of the kernel; no zeros are
-    inserted and multiplied.
+    Every input pixel is multiplied with the whole kernel, once, and the 4 x 4 results
+    are added up where they overlap; no zeros are inserted and multiplied.
 
     Args:
       x: (B, H, W, C).
@@ -168,21 +167,35 @@ def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
       (B, 2 H, 2 W, features).
     """
-    batch, height, width, _ = x.shape
+    batch, height, width, channels = x.shape
     features = kernel.shape[-1]
+    matrix = jnp.moveaxis(kernel, 2, 0).reshape(channels, 16 * features)
+    taps = (x.reshape(-1, channels) @ matrix).reshape(
+        batch, height, width, 4, 4, features
+    )
+    taps = jnp.moveaxis(taps, 3, 2)  # (B, H, 4, W, 4, features)
+    return _overlap(_overlap(taps, 1), 2)
 
-    def phase(row, column):
-        # Row 2 i sees inputs i - 1 and i through kernel rows 3 and 1; row 2 i + 1 sees
-        # i and i + 1 through rows 2 and 0. Columns alike.
-        quarter = kernel[3 - row :: -2, 3 - column :: -2]
-        pads = ((1 - row, row), (1 - column, column))
-        return conv_general_dilated(
-            x, quarter, (1, 1), pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
 
-    rows = [jnp.stack([phase(r, c) for c in (0, 1)], axis=3) for r in (0, 1)]
-    out = jnp.stack(rows, axis=2)  # (B, H, 2, W, 2, features)
-    return out.reshape(batch, 2 * height, 2 * width, features)
+def _overlap(taps: jax.Array, axis: int) -> jax.Array:
+    """Adds up along one direction: (..., n, 4, ...) -> (..., 2 n, ...).
+
+    Tap a of input i falls on output 2 i - 1 + a: an even output 2 i gets tap 1 of i
+    and tap 3 of i - 1, an odd one tap 2 of i and tap 0 of i + 1.
+    """
+    first, second, third, fourth = (
+        lax.index_in_dim(taps, tap, axis + 1, keepdims=False) for tap in range(4)
+    )
+
+    def shift(a, by):
+        edges = [(0, 0, 0)] * a.ndim
+        edges[axis] = (by, -by, 0)
+        return lax.pad(a, jnp.zeros((), a.dtype), edges)
+
+    out = jnp.stack([second + shift(fourth, 1), third + shift(first, -1)], axis + 1)
+    shape = list(out.shape)
+    shape[axis : axis + 2] = [2 * shape[axis]]
+    return out.reshape(shape)
 
 
 class ConvTranspose(nn.Module):

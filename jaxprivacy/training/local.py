@@ -94,7 +94,8 @@ def sgd(
         # Numbered within their epoch, which padding may lengthen.
         keys = jax.vmap(lambda key: _numbered(key, steps))(
             jax.random.split(key_steps, epochs)
-        ).reshape(-1)
+        )
+        keys = keys.reshape(epochs * steps, *keys.shape[2:])
         (params, opt_state), (losses, counts) = lax.scan(
             lambda carry, inputs: step(data, carry, inputs),
             (params, opt_state),
