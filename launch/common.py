@@ -26,7 +26,8 @@ HELP = {
     "participants": "Participants of federated training.",
     "members_per_participant": "Records a participant trains on. Absent: records / "
     "(participants + 4).",
-    "partition": "iid | by_class | dirichlet: how records are dealt to participants.",
+    "partition": "iid | by_class | dirichlet: how records are dealt to participants. "
+    "The GAN attack always deals them by class.",
     "dirichlet_alpha": "Concentration of --partition=dirichlet.",
     "victim": "The participant whose members are attacked, from 0.",
     "attack_train_fraction": "Share of the victim's records that the attacker knows.",
@@ -46,6 +47,7 @@ HELP = {
     "gan_rounds": "Rounds of collaborative training under the GAN attack.",
     "generator_learning_rate": "Of the attacker's generator, by SGD.",
     "generator_steps": "Steps of the generator in a round.",
+    "generator_batch": "Samples in a step of the generator.",
     "injected": "Generated samples that the attacker adds to its data in a round.",
     "seed": "Of every random choice.",
 }

@@ -41,9 +41,10 @@ def capture(
     """Captures (h, delta) of every Dense and Conv layer of any Linen model, unchanged.
 
     Layers are met by interception, so `apply` may nest modules, add residuals, reuse
-    names in different scopes and wrap calls as it likes. Other layers with parameters
-    (normalisation, embeddings) are passed through and not captured. The examples must
-    not mix: BatchNorm in training mode makes `delta` a sum over examples.
+    names in different scopes. Other layers with parameters (normalisation, embeddings,
+    DenseGeneral) are passed through and not captured; layers inside lifted
+    transformations (nn.scan, nn.remat, nn.vmap, nn.jit) are not supported. The examples
+    must not mix: BatchNorm in training mode makes `delta` a sum over examples.
 
     Args:
       apply: (params, x) -> logits (B, K); calls Linen modules.
@@ -118,14 +119,19 @@ def squared_gradient_norm(layer: Layer, h: jax.Array, delta: jax.Array) -> jax.A
     """Squared L2 norm of each example's gradient of the layer, bias included: (B,).
 
     |sum_s h_s delta_s^T|^2 is the sum over s, t of (h_s . h_t)(delta_s . delta_t);
-    with one position it is |h|^2 |delta|^2.
+    with one position it is |h|^2 |delta|^2. Where that is more than the gradient itself
+    (S^2 above I O: a convolution of large images), the gradient is formed.
     """
     h, d = positions(layer, h, delta)
-    norm = jnp.einsum(
-        "bgst,bgst->b",
-        jnp.einsum("bsgi,btgi->bgst", h, h),
-        jnp.einsum("bsgo,btgo->bgst", d, d),
-    )
+    if h.shape[1] ** 2 > h.shape[-1] * d.shape[-1]:
+        gradient = jnp.einsum("bsgi,bsgo->bgio", h, d)
+        norm = jnp.sum(gradient**2, axis=(1, 2, 3))
+    else:
+        norm = jnp.einsum(
+            "bgst,bgst->b",
+            jnp.einsum("bsgi,btgi->bgst", h, h),
+            jnp.einsum("bsgo,btgo->bgst", d, d),
+        )
     if layer.use_bias:
         norm += jnp.sum(bias_gradient(layer, delta) ** 2, axis=-1)
     return norm

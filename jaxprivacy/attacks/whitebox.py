@@ -16,6 +16,8 @@ from jaxprivacy.attacks.features import Features
 from jaxprivacy.models import attack_networks
 from jaxprivacy.models.interception import Layer
 
+SCORED_AT_ONCE = 256  # records; bounds the memory that scoring takes
+
 
 class Examples(NamedTuple):
     """Records whose membership the attacker knows."""
@@ -130,6 +132,11 @@ def supervised(
         return lax.scan(one, state, numbers)
 
     def score(params, features):
-        return jax.nn.sigmoid(logits(params, features))
+        def one(index):
+            record = features_lib.take(features, index[None])
+            return jax.nn.sigmoid(logits(params, record))[0]
+
+        numbers = jnp.arange(features.label.shape[0])
+        return lax.map(one, numbers, batch_size=SCORED_AT_ONCE)
 
     return Attack(init, epochs, score)

@@ -105,13 +105,14 @@ def reconstruction_row(
 
     The first min(private, public) reference images of each kind are used, so that the
     two nearest distances compare: more references alone bring the nearest one nearer.
-    For the row `real`, the images are the victim's and the references others of its.
+    For the row `real`, the images are of the class and held by nobody.
 
     Args:
       attack: name of the attack, as in `report.threats`.
       target_class: the class that is reconstructed.
       probabilities: (N, K) of an independent classifier on the samples.
-      features: (N, F) of that classifier on the samples.
+      features: (A, F) of that classifier on the first A samples, from which the Frechet
+        distance is taken; distances compare where A is the same.
       images: (N, H, W, C) the samples.
       private_images: (M, H, W, C) the victim's images of the class.
       public_images: (L, H, W, C) images of the class that no participant holds.
@@ -130,10 +131,11 @@ def reconstruction_row(
         "attack": attack,
         "target_class": int(target_class),
         "samples": len(images),
+        "frechet_samples": len(features),
         "hit_rate": clopper_pearson(int(hits.sum()), len(images))._asdict(),
         "confidence": _finite(of_target.mean()),
         "frechet": _finite(frechet_distance(features, private_features))
-        if enough and len(private_features) > 1
+        if min(len(features), len(private_features)) > 1
         else None,
         "nearest_private": _finite(nearest(images, private_images[:count]))
         if count

@@ -122,7 +122,9 @@ def run(
     dataset, split, who, notes = prepared
     notes = list(notes)
     key_members, key_images = jax.random.split(jax.random.key(settings.seed))
-    scored, passive = _membership(settings, dataset, split, key_members, stages)
+    scored, passive, raised = _membership(settings, dataset, split, key_members, stages)
+    notes.append(_cost_of_ascent(passive, raised))
+    notes += _copies(dataset, split)
     rows, null_rows = membership.rows(scored)
     image_rows, pictures = [], None
     if who is not None:
@@ -152,6 +154,36 @@ def run(
         reconstructions=pictures,
         notes=notes,
     )
+
+
+def _cost_of_ascent(passive, raised):
+    """What the active attack does to the model, which its victims could notice."""
+    before, after = (run.info["test_accuracy"][-1] for run in (passive, raised))
+    return (
+        "Under gradient ascent the shared model ends at a test accuracy of "
+        f"{after:.1%}, without at {before:.1%}."
+    )
+
+
+def _copies(dataset, split):
+    """Says how many attacked records have an exact copy of other membership."""
+    sets = (split.attack_train, split.selection, split.evaluation)
+    members, non_members, _ = map(np.concatenate, zip(*sets, strict=True))
+    held = np.concatenate(split.participants)
+    unheld = np.setdiff1d(np.arange(len(dataset.y)), held)
+
+    def copied(records, others):
+        known = {dataset.x[i].tobytes() for i in others}
+        return sum(dataset.x[i].tobytes() in known for i in records)
+
+    count = copied(members, unheld) + copied(non_members, held)
+    if not count:
+        return []
+    return [
+        f"{count} of the {2 * len(members)} attacked records have an exact copy of the "
+        "other kind (a member's that nobody holds, or the reverse): no attack can tell "
+        "these apart."
+    ]
 
 
 def _gradient_norms(settings, dataset, split, passive):
@@ -208,7 +240,7 @@ def _membership(settings, dataset, split, key, stages):
         only, raised, records, "gradient_ascent", key_active, stages.advance
     )
     scored.append(membership.loss_threshold(raised, records, "gradient_ascent"))
-    return scored, passive
+    return scored, passive, raised
 
 
 def _reconstruction(settings, dataset, who, key, stages, notes):

@@ -146,7 +146,11 @@ def federated_run(
 
 
 def black_box(features: features_lib.Features) -> features_lib.Features:
-    """Keeps what a query reveals: output, its loss, and the label."""
+    """Keeps what queries of the victim's model reveal: outputs, their loss, the label.
+
+    At the same snapshots as the white-box attack, so that the two differ in nothing but
+    access to the model's inside. Who can only query the final shared model sees less.
+    """
     return features._replace(hidden={}, gradients={})
 
 

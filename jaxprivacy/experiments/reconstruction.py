@@ -129,7 +129,7 @@ def collaborative_run(
             target_class=settings.target_class,
             fake_class=classes,
             generator_steps=settings.generator_steps,
-            generator_batch=settings.batch_size,
+            generator_batch=settings.generator_batch,
             injected=settings.injected,
             influence=influence,
         )
@@ -155,6 +155,12 @@ def collaborative_run(
         )
         generator_params = jax.tree.map(lambda a: a[0], state.participants[1].params)
         samples, accuracy = info["samples"][:, 0], info["test_accuracy"]
+        if not np.isfinite(samples).all() or not np.isfinite(info["loss"]).all():
+            raise checks.InputError(
+                f"--learning_rate={settings.learning_rate}, --generator_learning_rate="
+                f"{settings.generator_learning_rate}: collaborative training diverges; "
+                "accepted are rates at which it does not"
+            )
         return Attacked(state.server, generator_params, samples, accuracy)
 
     return run
@@ -249,7 +255,8 @@ def reconstruct(
       settings: the settings.
       dataset: the data.
       who: the seats.
-      attacked: the run of `gan`, and of `gan_no_influence` where there is one.
+      attacked: the runs of `gan` and of `gan_no_influence`; model inversion gets the
+        second's model, whose training nobody disturbed.
       key: random key.
     """
     key_noise, key_init, key_invert = jax.random.split(key, 3)
@@ -262,7 +269,7 @@ def reconstruct(
         lambda key, params: inversion.invert(
             key, model, params, settings.target_class, shape=shape, count=SAMPLES
         )
-    )(key_invert, attacked["gan"].params)
+    )(key_invert, attacked["gan_no_influence"].params)
     attacks = {
         "real": dataset.x[who.real[:SAMPLES]],
         "untrained": sample(jax.jit(generator.init)(key_init), noise),
@@ -281,6 +288,8 @@ def reconstruct(
 def rows(settings: Settings, images: Images, judge: Judge) -> list[dict]:
     """The rows of `reconstruction` in result.json."""
     private_features = judge.look(images.private)[1]
+    # The Frechet distance depends on the number of samples: the same for every row.
+    alike = min(map(len, images.attacks.values()))
     found = []
     for attack, attacked in images.attacks.items():
         probabilities, features = judge.look(attacked)
@@ -289,7 +298,7 @@ def rows(settings: Settings, images: Images, judge: Judge) -> list[dict]:
                 attack=attack,
                 target_class=settings.target_class,
                 probabilities=probabilities,
-                features=features,
+                features=features[:alike],
                 images=attacked,
                 private_images=images.private,
                 public_images=images.public,

@@ -39,6 +39,7 @@ class Settings:
     gan_rounds: int = 60
     generator_learning_rate: float = 0.02
     generator_steps: int = 10
+    generator_batch: int = 32
     injected: int = 32
     seed: int = 0
 
@@ -68,9 +69,11 @@ def check(settings: Settings) -> None:
         "gradient_kernels",
         "gan_rounds",
         "generator_steps",
-        "injected",
     ):
         checks.positive_integer(f"--{name}", getattr(settings, name))
+    # The generator's batch normalisation needs two samples.
+    for name in ("generator_batch", "injected"):
+        checks.positive_integer(f"--{name}", getattr(settings, name), least=2)
     for name in ("records", "members_per_participant"):
         if getattr(settings, name) is not None:
             checks.positive_integer(f"--{name}", getattr(settings, name))

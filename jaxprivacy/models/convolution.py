@@ -1,10 +1,10 @@
 """Convolution, transposed convolution and pooling that stay fast inside loops.
 
-XLA's CPU convolution inside `lax.scan` runs 25 to 50 times slower than a matmul over
-patches (BUILD_NOTES.md has the measurement), and every training loop here is a scan.
-On the CPU these functions gather the patches by slicing and multiply once; on other
-platforms they call XLA's convolution. `lax.platform_dependent` chooses when the program
-is compiled, under `grad`, `vmap` and `scan` alike.
+XLA's CPU convolution inside `lax.scan` runs tens of times slower than a matmul over
+patches (`python -m benchmarks.run --rows=patches_in_loop`), and every training loop
+here is a scan. On the CPU the patches are gathered by slicing and multiplied once; on
+other platforms XLA's convolution is called. `lax.platform_dependent` chooses when the
+program is compiled, under `grad`, `vmap` and `scan` alike.
 """
 
 from __future__ import annotations

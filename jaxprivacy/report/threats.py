@@ -15,12 +15,14 @@ class Threat(NamedTuple):
 THREATS = {
     "loss_threshold": Threat(
         "Loss threshold",
-        "The attacker can query the model and knows a record's label. It takes a "
+        "The attacker sees the loss of a record under the victim's model, as uploaded "
+        "last, and nothing else of the model. It takes a "
         "record with a low loss for a member; nothing is learned but one threshold.",
     ),
     "black_box": Threat(
         "Black-box",
-        "The attacker sees the model's output vector for a record and knows its label. "
+        "The attacker sees what the victim's model, as uploaded at the observed "
+        "rounds, puts out for a record, and knows the record's label. "
         "It has some records known to be members or not, and trains an attack network "
         "on them to tell the two apart.",
     ),
@@ -43,7 +45,8 @@ THREATS = {
     ),
     "model_inversion": Threat(
         "Model inversion",
-        "The attacker holds the final shared model and takes no part in the training. "
+        "The attacker holds the final shared model, trained without influence, and "
+        "takes no part in the training. "
         "It climbs the target class's probability by gradient ascent on the input.",
     ),
     "gan": Threat(

@@ -179,3 +179,18 @@ def test_capture_in_a_loop_equals_capture_outside():
     once = capture.capture(model.apply, params, x, y)
     looped = jax.tree.map(lambda a: a[0], in_loop(x, y))
     chex.assert_trees_all_close(looped, once, rtol=1e-5, atol=1e-6)
+
+
+def test_norm_of_many_positions_is_that_of_the_gradient():
+    """Where positions outnumber weights, another formula is taken."""
+    layer = interception.Layer("", "conv", 2, False, (3, 3), padding=((1, 1), (1, 1)))
+    h = jax.random.normal(jax.random.key(0), (3, 9, 9, 1))
+    delta = jax.random.normal(jax.random.key(1), (3, 9, 9, 2))
+
+    @jax.jit
+    def norms(h, delta):
+        gradient = capture.kernel_gradient(layer, h, delta)
+        return capture.squared_gradient_norm(layer, h, delta), gradient
+
+    norm, gradient = norms(h, delta)
+    chex.assert_trees_all_close(norm, jnp.sum(gradient**2, (1, 2, 3, 4)), rtol=1e-5)

@@ -69,11 +69,15 @@ ARGUMENTS = [
             "gradient_kernels",
             "gan_rounds",
             "generator_steps",
-            "injected",
             "records",
             "members_per_participant",
         )
         for value in (0, -3)
+    ],
+    *[
+        (f"--{name}={value}", f"--{name}={value}", "integers of at least 2")
+        for name in ("injected", "generator_batch")
+        for value in (0, 1)
     ],
     *[
         (f"--{name}={value}", f"--{name}={value}", "finite numbers above 0")
