@@ -11,7 +11,7 @@ from jaxprivacy.data import stratify
 from jaxprivacy.data.partitions import partition
 from jaxprivacy.data.sources import Dataset
 
-_LEAST = 5  # Members in a set; fewer measure nothing.
+_LEAST = 4  # Members in a set: what 400 faces of 40 people leave for the selection.
 
 
 class MembershipRecords(NamedTuple):
@@ -86,7 +86,7 @@ def split(
 
     Raises:
       InputError: if an argument is out of its range, there are too few records, or a
-        set would hold fewer than 5 members.
+        set would hold fewer than 4 members.
     """
     fractions = _check_fractions(attack_train_fraction, selection_fraction)
     checks.positive_integer("--seed", seed, least=0)

@@ -164,11 +164,11 @@ ERRORS = {
     "few_train": (
         {"attack_train_fraction": 0.02},
         "--attack_train_fraction=0.02: 2 of 100 attackable members; accepted are at "
-        "least 5",
+        "least 4",
     ),
     "few_selection": (
-        {"selection_fraction": 0.04},
-        "--selection_fraction=0.04: 4 of 100 attackable members; ",
+        {"selection_fraction": 0.03},
+        "--selection_fraction=0.03: 3 of 100 attackable members; ",
     ),
     "few_evaluation": (
         {"attack_train_fraction": 0.5, "selection_fraction": 0.48},

@@ -95,7 +95,7 @@ ARGUMENTS = [
         for value in ("0.0", "-0.1", "1.0", "1.5", "nan")
     ],
     ("--attack_train_fraction=0.85", "--attack_train_fraction=0.85", "below 1"),
-    ("--selection_fraction=0.01", "--selection_fraction=0.01", "at least 5"),
+    ("--selection_fraction=0.01", "--selection_fraction=0.01", "at least 4"),
     ("--observed_rounds=41", "--observed_rounds=41", "--rounds=40"),
     ("--momentum=1", "--momentum=1.0", "[0, 1)"),
     ("--momentum=-0.1", "--momentum=-0.1", "[0, 1)"),
