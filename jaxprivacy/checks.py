@@ -27,6 +27,13 @@ def positive(name: str, value: float) -> float:
     return float(value)
 
 
+def at_least_zero(name: str, value: float) -> float:
+    """Returns `value` if it is a finite number of at least 0."""
+    if not 0 <= value < float("inf"):
+        raise InputError(f"{name}={value}: accepted are finite numbers of at least 0")
+    return float(value)
+
+
 def fraction(name: str, value: float) -> float:
     """Returns `value` if it lies in (0, 1]."""
     if not 0 < value <= 1:

@@ -10,9 +10,10 @@ import time
 from absl import flags
 from rich import console
 
+from jaxprivacy.experiments.settings import Settings
 from launch import common
 
-common.define_settings()
+common.define_settings(Settings)
 flags.adopt_module_key_flags(common)
 _OUT = flags.DEFINE_string("out", "reports/audit", "Folder that the report goes to.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the report in --out.")
@@ -24,7 +25,7 @@ def main() -> None:
     from jaxprivacy.report import progress, store, tables
 
     start = time.perf_counter()
-    settings = common.settings()
+    settings = common.settings(Settings)
     store.reserve(_OUT.value, _OVERWRITE.value)
     compiled = common.use_compilation_cache()
     prepared = audit.prepare(settings)

@@ -9,17 +9,19 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from typing import TypeVar
 
 from absl import app, flags, logging
 
 from jaxprivacy import checks
-from jaxprivacy.experiments.settings import Settings
+
+T = TypeVar("T")
 
 HELP = {
     "data": "digits | att_faces | tfds:NAME | npz:PATH. An npz file holds x and y, or "
     "x_train, y_train, x_test and y_test.",
-    "records": "Use so many records, drawn at random class by class. Absent: all; of "
-    "images larger than 16 pixels at most 4000.",
+    "records": "Use so many records, drawn at random class by class. Absent: all; "
+    "launch.audit takes at most 4000 of images larger than 16 pixels.",
     "model": "mlp | cnn (paper A's network for the image size). Absent: cnn for "
     "images, mlp for tables.",
     "mlp_widths": "Widths of the mlp's hidden layers.",
@@ -32,11 +34,35 @@ HELP = {
     "victim": "The participant whose members are attacked, from 0.",
     "attack_train_fraction": "Share of the victim's records that the attacker knows.",
     "selection_fraction": "Share of them on which the attack's epoch is selected.",
-    "rounds": "Rounds of federated training.",
+    "rounds": "Rounds of training.",
     "local_epochs": "Epochs each participant trains in a round.",
     "batch_size": "Records in a batch of local training.",
     "learning_rate": "Of local SGD.",
     "momentum": "Of local SGD, kept from round to round.",
+    "learning_rate_decay": "d: the rate of step t is learning_rate / (1 + d t).",
+    "held_fraction": "Share of the records that the participants hold together; the "
+    "independent judge learns from the rest.",
+    "adversary_data": "Whether the adversary holds records of its own.",
+    "order": "round_robin | random: in which order participants take their turns.",
+    "upload_fraction": "theta_u: share of the parameters that a participant uploads.",
+    "download_fraction": "theta_d: share that it downloads, the most updated first.",
+    "upload_rule": "largest | random: which parameters are uploaded; random takes them "
+    "among those above --threshold.",
+    "threshold": "tau: of a random or private upload.",
+    "gradient_bound": "gamma: uploads are clipped to [-gamma, gamma]. Absent: they are "
+    "not; 0.001 under privacy.",
+    "epsilon_per_parameter": "Differential privacy: epsilon of each uploaded parameter "
+    "and round, released by the sparse-vector technique. Absent: no privacy.",
+    "clip_first": "Clip updates before the noise too; without it, as in the paper, "
+    "the guarantee holds only for updates that gamma does not clip.",
+    "influence": "Whether the adversary injects its samples as an artificial class.",
+    "start_round": "Rounds of honest training before the attack.",
+    "start_accuracy": "The attack waits until the shared model reaches this accuracy "
+    "on the adversary's records.",
+    "generator_optimizer": "sgd | adam.",
+    "mode_seeking": "Weight of the mode-seeking term in the row gan_improved.",
+    "compare": "What is run beside the attack.",
+    "dcgan_steps": "Steps of the DCGAN on the victim's images.",
     "observed_rounds": "Rounds, evenly spaced, at which the server keeps the victim's "
     "parameters.",
     "preset": "Attack network: table-xiv.",
@@ -45,7 +71,7 @@ HELP = {
     "ascent_rate": "Rate of the active server's gradient ascent.",
     "target_class": "The class that the GAN attacker reconstructs.",
     "gan_rounds": "Rounds of collaborative training under the GAN attack.",
-    "generator_learning_rate": "Of the attacker's generator, by SGD.",
+    "generator_learning_rate": "Of the attacker's generator.",
     "generator_steps": "Steps of the generator in a round.",
     "generator_batch": "Samples in a step of the generator.",
     "injected": "Generated samples that the attacker adds to its data in a round.",
@@ -53,13 +79,14 @@ HELP = {
 }
 
 
-def define_settings() -> None:
-    """Defines a flag for each field of `Settings`, as flags of the calling module."""
-    for field in dataclasses.fields(Settings):
+def define_settings(kind_of_settings: type) -> None:
+    """Defines a flag for each field of a dataclass, as flags of the calling module."""
+    for field in dataclasses.fields(kind_of_settings):
         kind, text = str(field.type).removesuffix(" | None"), HELP[field.name]
-        if kind == "tuple[int, ...]":
-            default = [str(width) for width in field.default]
-            flags.DEFINE_list(field.name, default, text)
+        if kind.startswith("tuple"):
+            flags.DEFINE_list(field.name, [str(item) for item in field.default], text)
+        elif kind == "bool":
+            flags.DEFINE_bool(field.name, field.default, text)
         elif kind == "int":
             flags.DEFINE_integer(field.name, field.default, text)
         elif kind == "float":
@@ -73,10 +100,13 @@ def define_settings() -> None:
     )
 
 
-def settings() -> Settings:
+def settings(kind_of_settings: type[T]) -> T:
     """Reads the flags back as settings, not yet checked."""
-    values = {f.name: flags.FLAGS[f.name].value for f in dataclasses.fields(Settings)}
-    return Settings(**values | {"mlp_widths": _integers(values["mlp_widths"])})
+    names = [field.name for field in dataclasses.fields(kind_of_settings)]
+    values = {name: flags.FLAGS[name].value for name in names}
+    lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
+    widths = {"mlp_widths": _integers(values["mlp_widths"])}
+    return kind_of_settings(**values | lists | widths)
 
 
 def _integers(words: list[str]) -> tuple[int, ...]:

@@ -58,8 +58,11 @@ def gradient_ascent(
     def raise_loss(state):
         return AscentState(state, ascend(model, server.params(state), targets, rate))
 
-    def send(state, index):
-        del index  # The same for all; `server.send` decided nothing by participant.
+    def send(key, state, index):
+        del (
+            key,
+            index,
+        )  # The same for all; `server.send` decided nothing by participant.
         return state.raised
 
     def receive(state, indices, sent, updates):

@@ -9,10 +9,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import stats
 from scipy.spatial import distance
 
 from jaxprivacy.evaluation.intervals import clopper_pearson
 
+# What a mean over rows is taken of, and the largest value that it can have.
+_MEASURES = {
+    "hit_rate": 1.0,
+    "frechet": math.inf,
+    "nearest_private": math.inf,
+    "nearest_public": math.inf,
+    "diversity": math.inf,
+}
 _CHUNK = 64  # Images compared with all references at once.
 
 
@@ -145,6 +154,48 @@ def reconstruction_row(
         else None,
         "diversity": _finite(diversity(images)) if enough else None,
     }
+
+
+def summarise(rows: list[dict]) -> list[dict]:
+    """Returns the mean over rows of each attack, e.g. over classes and seeds.
+
+    Intervals are Student's t over the rows, at 95 %, cut to the values that a measure
+    can have. They take the rows for independent and normal draws, which holds roughly
+    at best: classes stand for others, and a bounded measure such as the hit rate piles
+    up at its end. Equal rows give an interval without width, which is no certainty.
+
+    Args:
+      rows: as `reconstruction_row` returns them; absent numbers are left out.
+
+    Returns:
+      For each attack, in order of appearance, `attack`, `rows`, and for `hit_rate`,
+      `frechet`, `nearest_private`, `nearest_public` and `diversity` a dict of `value`,
+      `low`, `high` and `rows`, the number of rows that have the measure. The value is
+      None if no row has it, its ends are None unless two have.
+    """
+    attacks = dict.fromkeys(row["attack"] for row in rows)
+    return [_summary([row for row in rows if row["attack"] == a]) for a in attacks]
+
+
+def _summary(rows: list[dict]) -> dict:
+    summary = {"attack": rows[0]["attack"], "rows": len(rows)}
+    for name, most in _MEASURES.items():
+        values = [row[name] for row in rows]
+        if name == "hit_rate":
+            values = [rate["value"] for rate in values]
+        summary[name] = _mean([v for v in values if v is not None], most)
+    return summary
+
+
+def _mean(values: list[float], most: float) -> dict:
+    count = len(values)
+    low = high = None
+    if count > 1:
+        half = stats.t.ppf(0.975, count - 1) * np.std(values, ddof=1) / count**0.5
+        low, high = (float(np.mean(values) + end) for end in (-half, half))
+        low, high = max(low, 0.0), min(high, most)
+    value = float(np.mean(values)) if values else None
+    return {"value": value, "low": low, "high": high, "rows": count}
 
 
 def _finite(value: float) -> float | None:

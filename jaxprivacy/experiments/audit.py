@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import platform
 import time
-from importlib import metadata
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-import jaxprivacy
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
 from jaxprivacy.evaluation import membership as membership_evaluation
-from jaxprivacy.evaluation import reconstruction as reconstruction_evaluation
-from jaxprivacy.experiments import membership, reconstruction, training
+from jaxprivacy.experiments import (
+    collaboration,
+    judge,
+    membership,
+    reconstruction,
+    seats,
+    training,
+)
 from jaxprivacy.experiments.settings import Settings, check
 from jaxprivacy.models import targets
 from jaxprivacy.report import contents, threats
@@ -40,7 +43,7 @@ class Prepared(NamedTuple):
 
     dataset: data_lib.Dataset
     split: data_lib.Split
-    seats: reconstruction.Seats | None  # None: the GAN attack cannot be played
+    seats: seats.Seats | None  # None: the GAN attack cannot be played
     notes: tuple[str, ...]
 
 
@@ -83,8 +86,14 @@ def prepare(settings: Settings) -> Prepared:
     obstacle = _obstacle(settings, dataset)
     if obstacle is not None:
         return Prepared(dataset, split, None, (obstacle,))
-    seats = reconstruction.seats(settings, dataset, split)
-    return Prepared(dataset, split, seats, ())
+    who = seats.seats(
+        dataset,
+        np.concatenate(split.participants),
+        participants=settings.participants,
+        target_class=settings.target_class,
+        seed=settings.seed,
+    )
+    return Prepared(dataset, split, who, ())
 
 
 def _obstacle(settings: Settings, dataset: data_lib.Dataset) -> str | None:
@@ -135,7 +144,7 @@ def run(
         "schema": 1,
         "command": command,
         "seed": settings.seed,
-        "versions": versions(),
+        "versions": training.versions(),
         "seconds": time.perf_counter() - start,
         "target": {
             name: passive.info[name][-1] for name in ("train_accuracy", "test_accuracy")
@@ -246,40 +255,41 @@ def _membership(settings, dataset, split, key, stages):
 def _reconstruction(settings, dataset, who, key, stages, notes):
     """The GAN attack with and without influence, and what it is compared with."""
     key_run, key_draw, key_judge = jax.random.split(key, 3)
-    run_once = reconstruction.collaborative_run(settings, dataset, who)
+    gan_settings = settings.collaboration()
+    run_once = collaboration.collaborative_run(gan_settings, dataset)
     attacked = {}
     for attack, name, influence in (
         ("gan", "collaborative training with a GAN attacker", 1.0),
         ("gan_no_influence", "the same without influence", 0.0),
     ):
         stages.stage(name, STAGES[name])
-        attacked[attack] = run_once(influence, key_run, stages.advance)
+        swept = {"influence": influence, "mode_seeking": 0.0}
+        attacked[attack] = run_once(who, swept, key_run, stages.advance)
     name = "judging the reconstructions"
     stages.stage(name, STAGES[name])
-    judge = reconstruction.train_judge(dataset, who, key_judge)
+    held = np.concatenate([*who.honest, who.adversary])
+    judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
     notes.append(
-        f"The independent judge is right on {judge.accuracy:.1%} of the participants' "
-        f"records, none of which it was trained on ({len(who.judge)} records were)."
+        f"The independent judge is right on {judged_by.accuracy:.1%} of the "
+        "participants' records, none of which it was trained on "
+        f"({len(who.judge)} records were)."
     )
-    images = reconstruction.reconstruct(settings, dataset, who, attacked, key_draw)
-    rows = reconstruction.rows(settings, images, judge)
-    return rows, _pictures(settings, images, attacked["gan"])
-
-
-def _pictures(settings, images, attacked):
-    shown = reconstruction.SHOWN
-    final = {k: v[:shown] for k, v in images.attacks.items() if k != "real"}
-    closest = reconstruction_evaluation.closest_l1(final["gan"], images.private)
-    count = min(reconstruction.SHOWN_ROUNDS, settings.gan_rounds)
-    rounds = np.unique(np.geomspace(1, settings.gan_rounds, count).round().astype(int))
-    return contents.Reconstructions(
-        target_class=settings.target_class,
-        real=images.private[:shown],
-        closest=images.private[closest],
-        final=final,
-        rounds=rounds,
-        over_rounds=attacked.samples[rounds - 1, :shown],
-        accuracy=attacked.accuracy[rounds - 1],
+    images = reconstruction.reconstruct(
+        dataset,
+        who,
+        {
+            "model_inversion": (
+                collaboration.model(gan_settings, dataset),
+                attacked["gan_no_influence"].params,
+            )
+        },
+        {name: run.generator_params for name, run in attacked.items()},
+        key_draw,
+    )
+    rows = reconstruction.rows(who.target_class, images, judged_by)
+    gan = attacked["gan"]
+    return rows, reconstruction.pictures(
+        who.target_class, images, "gan", gan.samples, gan.info["test_accuracy"]
     )
 
 
@@ -299,15 +309,3 @@ def _settings(settings, dataset):
     used["classes"] = dataset.num_classes
     used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
     return [(name, value) for name, value in used.items() if value is not None]
-
-
-def versions() -> dict[str, str]:
-    """The versions that a number depends on."""
-    names = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn")
-    found = {name: metadata.version(name) for name in names}
-    return {
-        "jaxprivacy": jaxprivacy.__version__,
-        "python": platform.python_version(),
-        "platform": jax.default_backend(),
-        **found,
-    }

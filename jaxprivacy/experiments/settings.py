@@ -1,4 +1,4 @@
-"""The settings of an audit, checked as a whole before anything runs."""
+"""The settings of the studies, checked as a whole before anything runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from jaxprivacy.data import partitions
 from jaxprivacy.models import attack_networks
 
 MODELS = ("mlp", "cnn")
+UPLOADS = ("largest", "random")
+OPTIMIZERS = ("sgd", "adam")
+# The rows beside the attack that can be left out.
+COMPARED = (
+    "gan_no_influence",
+    "gan_improved",
+    "model_inversion",
+    "model_inversion_mlp",
+    "dcgan",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,47 +59,137 @@ class Settings:
             attack_networks.PRESETS[self.preset], gradient_kernels=self.gradient_kernels
         )
 
+    def collaboration(self) -> GanSettings:
+        """The settings of the audit's run under the GAN attack."""
+        same = {field.name for field in dataclasses.fields(GanSettings)}
+        shared = {name: v for name, v in vars(self).items() if name in same}
+        return GanSettings(**shared | {"rounds": self.gan_rounds})
+
+
+@dataclasses.dataclass(frozen=True)
+class GanSettings:
+    """Collaborative training under the GAN attack; the flags of `launch.gan_attack`."""
+
+    data: str = "digits"
+    records: int | None = None  # None: all
+    model: str | None = None  # None: cnn
+    mlp_widths: tuple[int, ...] = (256, 128)
+    participants: int = 2
+    held_fraction: float = 0.8
+    adversary_data: bool = True
+    rounds: int = 60
+    order: str = "round_robin"
+    local_epochs: int = 1
+    batch_size: int = 32
+    learning_rate: float = 0.1
+    learning_rate_decay: float = 0.0
+    momentum: float = 0.0
+    upload_fraction: float = 1.0
+    download_fraction: float = 1.0
+    upload_rule: str = "largest"
+    threshold: float = 1e-4
+    gradient_bound: float | None = None  # None: none, but 0.001 under privacy
+    epsilon_per_parameter: float | None = None  # None: no privacy
+    clip_first: bool = False
+    target_class: int = 0
+    influence: bool = True
+    start_round: int = 0
+    start_accuracy: float = 0.0
+    generator_optimizer: str = "sgd"
+    generator_learning_rate: float = 0.02
+    generator_steps: int = 10
+    generator_batch: int = 32
+    injected: int = 32
+    mode_seeking: float = 0.1  # of the row gan_improved only
+    compare: tuple[str, ...] = COMPARED
+    dcgan_steps: int = 1000
+    seed: int = 0
+
 
 def check(settings: Settings) -> None:
-    """Checks every setting that can be judged without the data.
+    """Checks every setting of an audit that can be judged without the data.
 
     Raises:
       InputError: naming the flag, its value and what is accepted.
     """
-    if settings.model is not None:
-        checks.one_of("--model", settings.model, MODELS)
+    _check_shared(settings)
     checks.one_of("--partition", settings.partition, partitions.PARTITIONS)
     checks.one_of("--preset", settings.preset, tuple(attack_networks.PRESETS))
-    for name in (
-        "participants",
-        "rounds",
-        "local_epochs",
-        "batch_size",
-        "observed_rounds",
-        "gradient_kernels",
-        "gan_rounds",
-        "generator_steps",
-    ):
-        checks.positive_integer(f"--{name}", getattr(settings, name))
-    # The generator's batch normalisation needs two samples.
-    for name in ("generator_batch", "injected"):
-        checks.positive_integer(f"--{name}", getattr(settings, name), least=2)
-    for name in ("records", "members_per_participant"):
-        if getattr(settings, name) is not None:
-            checks.positive_integer(f"--{name}", getattr(settings, name))
-    for name in (
-        "learning_rate",
-        "dirichlet_alpha",
-        "ascent_rate",
-        "generator_learning_rate",
-    ):
+    _each(
+        settings, ("participants", "observed_rounds", "gradient_kernels", "gan_rounds")
+    )
+    if settings.members_per_participant is not None:
+        _each(settings, ("members_per_participant",))
+    _each(settings, ("victim",), least=0)
+    for name in ("dirichlet_alpha", "ascent_rate"):
         checks.positive(f"--{name}", getattr(settings, name))
     for name in ("attack_train_fraction", "selection_fraction"):
         checks.fraction(f"--{name}", getattr(settings, name))
+    if settings.observed_rounds > settings.rounds:
+        raise checks.InputError(
+            f"--observed_rounds={settings.observed_rounds}: accepted are 1 to "
+            f"--rounds={settings.rounds}"
+        )
+
+
+def check_gan(settings: GanSettings) -> None:
+    """Checks every setting of the GAN attack that can be judged without the data.
+
+    Raises:
+      InputError: naming the flag, its value and what is accepted.
+    """
+    _check_shared(settings)
+    checks.one_of("--order", settings.order, ("round_robin", "random"))
+    checks.one_of("--upload_rule", settings.upload_rule, UPLOADS)
+    checks.one_of("--generator_optimizer", settings.generator_optimizer, OPTIMIZERS)
+    for name in settings.compare:
+        checks.one_of("--compare", name, COMPARED)
+    _each(settings, ("participants",), least=2)
+    _each(settings, ("dcgan_steps",))
+    _each(settings, ("start_round",), least=0)
+    for name in ("upload_fraction", "download_fraction"):
+        checks.fraction(f"--{name}", getattr(settings, name))
+    if not 0 < settings.held_fraction < 1:
+        raise checks.InputError(
+            f"--held_fraction={settings.held_fraction}: accepted are fractions between "
+            "0 and 1; the judge learns from the rest"
+        )
+    for name in ("learning_rate_decay", "threshold", "mode_seeking"):
+        checks.at_least_zero(f"--{name}", getattr(settings, name))
+    for name in ("gradient_bound", "epsilon_per_parameter"):
+        if getattr(settings, name) is not None:
+            checks.positive(f"--{name}", getattr(settings, name))
+    if not 0 <= settings.start_accuracy <= 1:
+        raise checks.InputError(
+            f"--start_accuracy={settings.start_accuracy}: accepted are numbers in "
+            "[0, 1]"
+        )
+    if settings.start_accuracy and not settings.adversary_data:
+        raise checks.InputError(
+            f"--start_accuracy={settings.start_accuracy}: without data the adversary "
+            "cannot measure it; accepted is 0 (use --start_round)"
+        )
+
+
+def _each(settings, names, least=1):
+    for name in names:
+        checks.positive_integer(f"--{name}", getattr(settings, name), least=least)
+
+
+def _check_shared(settings: Settings | GanSettings) -> None:
+    """What both studies have."""
+    if settings.model is not None:
+        checks.one_of("--model", settings.model, MODELS)
+    _each(settings, ("rounds", "local_epochs", "batch_size", "generator_steps"))
+    # The generator's batch normalisation needs two samples.
+    _each(settings, ("generator_batch", "injected"), least=2)
+    if settings.records is not None:
+        _each(settings, ("records",))
+    for name in ("learning_rate", "generator_learning_rate"):
+        checks.positive(f"--{name}", getattr(settings, name))
     for width in settings.mlp_widths:
         checks.positive_integer("--mlp_widths", width)
-    for name in ("seed", "victim", "target_class"):
-        checks.positive_integer(f"--{name}", getattr(settings, name), least=0)
+    _each(settings, ("seed", "target_class"), least=0)
     if settings.seed >= 2**32:  # JAX's keys take its lower 32 bits only.
         raise checks.InputError(
             f"--seed={settings.seed}: accepted are 0 to {2**32 - 1}"
@@ -97,9 +197,4 @@ def check(settings: Settings) -> None:
     if not 0 <= settings.momentum < 1:
         raise checks.InputError(
             f"--momentum={settings.momentum}: accepted are numbers in [0, 1)"
-        )
-    if settings.observed_rounds > settings.rounds:
-        raise checks.InputError(
-            f"--observed_rounds={settings.observed_rounds}: accepted are 1 to "
-            f"--rounds={settings.rounds}"
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+import jaxprivacy
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments.settings import Settings
@@ -107,3 +110,15 @@ def run(
         infos.append(jax.tree.map(np.asarray, info))
         advance(length / rounds)
     return state, jax.tree.map(lambda *parts: np.concatenate(parts), *infos)
+
+
+def versions() -> dict[str, str]:
+    """The versions that a number depends on."""
+    names = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn")
+    found = {name: metadata.version(name) for name in names}
+    return {
+        "jaxprivacy": jaxprivacy.__version__,
+        "python": platform.python_version(),
+        "platform": jax.default_backend(),
+        **found,
+    }

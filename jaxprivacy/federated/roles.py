@@ -34,8 +34,8 @@ class Server(NamedTuple):
     """What the server sends, and what it does with what it gets."""
 
     init: Callable[[types.Params], Any]  # params -> state
-    # (state, index of the participant, ()) -> params
-    send: Callable[[Any, jax.Array], types.Params]
+    # (key, state, index of the participant, ()) -> what it is sent: params
+    send: Callable[[jax.Array, Any, jax.Array], types.Params]
     # (state, indices (Q,), sent (Q, ...), updates (Q, ...)) -> state
     receive: Callable[[Any, jax.Array, types.Params, types.Params], Any]
     params: Callable[[Any], types.Params]  # state -> the shared model
@@ -82,8 +82,8 @@ def averaging_server() -> Server:
     def init(params):
         return params
 
-    def send(state, index):
-        del index
+    def send(key, state, index):
+        del key, index
         return state
 
     def receive(state, indices, sent, updates):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,11 +36,54 @@ class Reconstructions(NamedTuple):
 
     target_class: int
     real: np.ndarray  # (N, H, W, C) the victim's
-    closest: np.ndarray  # (N, H, W, C) private image closest (L1) to each `gan` sample
+    closest: (
+        np.ndarray
+    )  # (N, H, W, C) private image closest (L1) to each of its samples
     final: dict[str, np.ndarray]  # attack -> (N, H, W, C)
     rounds: np.ndarray  # (R,)
-    over_rounds: np.ndarray  # (R, N, H, W, C) samples of `gan` at those rounds
+    over_rounds: np.ndarray  # (R, N, H, W, C) its samples at those rounds
     accuracy: np.ndarray  # (R,) test accuracy of the shared model at those rounds
+    attack: str = "gan"  # whose samples these are, in `closest` and `over_rounds`
+
+
+class Privacy(NamedTuple):
+    """Differential privacy of the uploads: pure epsilon, basic composition."""
+
+    epsilon_per_parameter: float
+    parameters: int  # of the model
+    uploaded: int  # c, the most parameters in an upload
+    epsilon_per_upload: float  # per epoch, per participant
+    uploads: int  # of a participant, over the run
+    epsilon_total: float
+
+
+class Course(NamedTuple):
+    """One collaborative run over its rounds."""
+
+    attack: str  # name in `report.threats`
+    rounds: np.ndarray  # (R,)
+    accuracy: np.ndarray  # (R,) of the shared model on records that nobody holds
+    hit_rate: np.ndarray  # (R, 3) value, low, high
+    frechet: np.ndarray  # (R,) NaN where there is none
+    start_round: int  # the round in which the attack began, from 1
+
+
+class ClassSamples(NamedTuple):
+    """Images of one class beside its reconstructions, in [-1, 1], C being 1 or 3."""
+
+    target_class: int
+    real: np.ndarray  # (N, H, W, C) the victim's
+    samples: np.ndarray  # (N, H, W, C)
+
+
+class Tradeoff(NamedTuple):
+    """Privacy against leakage, from a sweep over E budgets and S seeds."""
+
+    epsilon_per_parameter: np.ndarray  # (E,) ascending, inf being no privacy
+    epsilon_total: np.ndarray  # (E,)
+    accuracy: np.ndarray  # (E, S) of the shared model on records that nobody holds
+    hit_rate: np.ndarray  # (E, 3) value, low, high, pooled over seeds
+    frechet: np.ndarray  # (E, S) NaN where there is none
 
 
 class Report(NamedTuple):
@@ -54,3 +98,7 @@ class Report(NamedTuple):
     training: dict[str, np.ndarray] | None
     reconstructions: Reconstructions | None
     notes: list[str]  # plain sentences, e.g. why an attack was skipped
+    privacy: Privacy | None = None  # None: uploads without privacy
+    courses: Sequence[Course] = ()
+    class_samples: Sequence[ClassSamples] = ()
+    tradeoff: Tradeoff | None = None

@@ -9,17 +9,24 @@ from typing import Any
 import jinja2
 
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import plots, text
 from jaxprivacy.report.contents import Report
 from jaxprivacy.report.threats import ATTACKERS, MODES, label, threat, variant
-from jaxprivacy.report.verdict import STRENGTHS, strength, verdict
+from jaxprivacy.report.verdict import MOST_EPSILON, STRENGTHS, strength, verdict
 
 CAVEATS = (
     "The numbers are lower bounds: another attack may find more, and no evidence of "
     "exposure is not evidence of none.",
-    "The intervals cover which records were drawn for the evaluation, not the "
-    "randomness of training: another seed gives another model.",
     "The training was simulated on one machine, with the settings below and no others.",
+)
+ONE_SEED_CAVEAT = (
+    "The intervals cover which records were drawn for the evaluation, not the "
+    "randomness of training: another seed gives another model."
+)
+SEEDS_CAVEAT = (
+    "The interval of a single row covers which samples were drawn, not the randomness "
+    "of training; that shows in the differences between seeds."
 )
 MEMBERSHIP_CAVEATS = (
     "The AUC and the accuracy are averages over records. A few unusual records can be "
@@ -62,13 +69,18 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
         "percent": text.percent,
         "rate": lambda value: _glued(text.rate(value)),
         "significant": text.significant,
+        "epsilon": text.epsilon,
         "number_interval": text.number_interval,
         "percent_interval": text.percent_interval,
     }
     environment.globals |= {
         "at_fpr": text.at_fpr,
         "label": label,
+        "dash": text.MISSING,
+        "most_epsilon": MOST_EPSILON,
         "null_holds": null_holds,
+        "show_percent": text.percent,
+        "show_significant": text.significant,
         "threat": threat,
         "variant": variant,
     }
@@ -90,16 +102,20 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "by_attack": _by_attack(membership),
         "attackers": _explained(membership, "attacker", ATTACKERS),
         "modes": _explained(membership, "mode", MODES),
+        "over_rounds_of": report.reconstructions and report.reconstructions.attack,
         "reconstructed_by": _by_attack(reconstruction),
+        "means": summarise(reconstruction) if text.is_long(reconstruction) else [],
+        "seeded": any(row.get("seed") is not None for row in reconstruction),
         "caveats": [
             *CAVEATS,
+            SEEDS_CAVEAT if _seeds(reconstruction) > 1 else ONE_SEED_CAVEAT,
             *(MEMBERSHIP_CAVEATS if membership else ()),
             *(RECONSTRUCTION_CAVEATS if reconstruction else ()),
         ],
         "figures": {
             name.removesuffix(".png"): "data:image/png;base64,"
             + base64.b64encode(figures[name]).decode()
-            for name in plots.NAMES
+            for name in plots.ALL_NAMES
             if name in figures
         },
     }
@@ -115,6 +131,10 @@ def _by_attack(rows: list[dict]) -> dict[str, list[dict]]:
     for row in rows:
         grouped.setdefault(row["attack"], []).append(row)
     return grouped
+
+
+def _seeds(rows: list[dict]) -> int:
+    return len({row.get("seed") for row in rows} - {None})
 
 
 def _explained(rows: list[dict], key: str, words: dict[str, str]) -> dict[str, str]:

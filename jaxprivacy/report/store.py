@@ -115,7 +115,7 @@ def write(report: Report, out: str | pathlib.Path) -> pathlib.Path:
         if out.is_dir():
             for name in files:
                 os.replace(folder / name, out / name)
-            for name in set(plots.NAMES) - set(files):
+            for name in set(plots.ALL_NAMES) - set(files):
                 (out / name).unlink(missing_ok=True)
         else:
             out.parent.mkdir(parents=True, exist_ok=True)

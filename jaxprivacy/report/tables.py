@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text
-from jaxprivacy.report.contents import Report
+from jaxprivacy.report.contents import Privacy, Report
 from jaxprivacy.report.threats import threat, variant
 from jaxprivacy.report.verdict import verdict
 
@@ -31,7 +32,11 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
         console.print(_membership(result["membership"]))
         console.print(Text(_footnote(result["membership"]), style="dim"))
     if result["reconstruction"]:
-        console.print(_reconstruction(result["reconstruction"]))
+        rows = result["reconstruction"]
+        several = text.is_long(rows)
+        console.print(_means(rows) if several else _reconstruction(rows))
+    if report.privacy is not None:
+        console.print(_privacy(report.privacy))
     if result.get("null_checks"):
         console.print(_null_checks(result["null_checks"]))
     console.print(Text("\nVerdict", style="bold"))
@@ -101,6 +106,52 @@ def _reconstruction(rows: list[dict]) -> Table:
             _stacked(row["hit_rate"], text.percent),
             *(text.significant(row[name]) for name in names),
         )
+    return table
+
+
+def _means(rows: list[dict]) -> Table:
+    """Each attack's mean over its rows above the 95 % interval of that mean."""
+    columns = ("rows", "hit rate %", "Frechet", "nearest\nprivate", "nearest\npublic")
+    table = _table("Reconstruction, means over rows", (*columns, "diver-\nsity"))
+    for mean in summarise(rows):
+        names = ("nearest_private", "nearest_public", "diversity")
+        table.add_row(
+            Text(threat(mean["attack"]).title),
+            str(mean["rows"]),
+            _mean(mean["hit_rate"], text.percent),
+            _mean(mean["frechet"], text.significant),
+            *(text.significant(mean[name]["value"]) for name in names),
+        )
+    return table
+
+
+def _mean(mean: dict, show) -> Text:
+    """A mean above its interval, which that of a single row lacks."""
+    return Text(show(mean["value"])) if mean["low"] is None else _stacked(mean, show)
+
+
+def _privacy(privacy: Privacy) -> Table:
+    table = Table(
+        title="Differential privacy of the uploads",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        show_header=False,
+    )
+    table.add_column("what")
+    table.add_column("value", justify="right", no_wrap=True)
+    uploaded = f"{privacy.uploaded:,} of {privacy.parameters:,}"
+    for what, value in (
+        ("epsilon per parameter", text.epsilon(privacy.epsilon_per_parameter)),
+        ("parameters uploaded, at most", uploaded),
+        (
+            "epsilon per epoch and participant",
+            text.epsilon(privacy.epsilon_per_upload),
+        ),
+        ("epochs", f"{privacy.uploads:,}"),
+        ("total epsilon, basic composition", text.epsilon(privacy.epsilon_total)),
+    ):
+        table.add_row(what, value)
     return table
 
 

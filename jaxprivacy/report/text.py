@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 MISSING = "-"
 
 
@@ -15,6 +17,21 @@ def significant(value: float | None) -> str:
     if value is None:
         return MISSING
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:#.3g}"
+
+
+def epsilon(value: float | None) -> str:
+    """Returns a privacy budget with three significant digits, short at any size.
+
+    E.g. '0.01', '10', '1,060' and '1.06e6'; 'none' of infinity, which is no privacy.
+    """
+    if value is None:
+        return MISSING
+    if math.isinf(value):
+        return "none"
+    if value and not 1e-4 <= abs(value) < 1e5:
+        digits, exponent = f"{value:.2e}".split("e")
+        return f"{float(digits):g}e{int(exponent)}"
+    return f"{float(f'{value:.3g}'):,.10g}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -43,6 +60,11 @@ def percent_interval(interval: dict) -> str:
         return MISSING
     low, high = percent(interval["low"]), percent(interval["high"])
     return f"{percent(interval['value'])} % [{low}, {high}]"
+
+
+def is_long(reconstruction: list[dict]) -> bool:
+    """Returns whether rows are too many to be read one by one, so that means help."""
+    return len(reconstruction) > 12
 
 
 def at_fpr(row: dict, fpr: float) -> dict:

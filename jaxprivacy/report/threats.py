@@ -62,10 +62,23 @@ THREATS = {
         "the shared model at each round. It trains a generator against that model, but "
         "uploads only what an honest participant would.",
     ),
+    "gan_improved": Threat(
+        "GAN with additions",
+        "The attacker is the participant of the GAN attack and sees what that one "
+        "sees. It adds to the paper's attack what this project tried beyond it.",
+    ),
+    "model_inversion_mlp": Threat(
+        "Model inversion of an MLP",
+        "The attacker holds a multi-layer perceptron that was trained in the same way "
+        "in the place of the shared model, and takes no part in the training. "
+        "It climbs the target class's probability by gradient ascent on the input, "
+        "which is known to work on such a network.",
+    ),
     "dcgan": Threat(
         "DCGAN on the victim's data",
-        "No attack: a generative adversarial network trained on the victim's own "
-        "images. It shows what this generator could reach with full access.",
+        "No attack: a generator and a discriminator trained on the victim's own images "
+        "of the class. They show what a GAN could reach with the data at hand, an "
+        "upper bound for the attacks.",
     ),
 }
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.report import text
-from jaxprivacy.report.threats import label, threat
+from jaxprivacy.report.threats import label
+from jaxprivacy.report.verdict_reconstruction import reconstruction_sentences
 
 # How exposed members are, by the lower end of the AUC interval of the best attack.
 STRENGTHS = ((0.8, "severe"), (0.6, "clear"), (0.5, "slight"))
+# A larger total epsilon allows probabilities to differ by a factor above 22,000.
+MOST_EPSILON = 10
 
 
 def verdict(result: dict) -> list[str]:
     """Returns plain sentences on a result, the most important one first.
 
     Args:
-      result: the content of result.json; any of its lists may be empty.
+      result: the content of result.json; any of its lists may be empty, and `privacy`
+        null or absent.
     """
     membership, checks = result["membership"], result.get("null_checks", [])
-    reconstruction = _reconstruction(result["reconstruction"])
+    reconstruction = reconstruction_sentences(result["reconstruction"])
     sentences = [] if _all_hold(checks) else _null_checks(checks)
     if membership:
         sentences += _membership(membership)
     sentences += reconstruction
+    sentences += _privacy(result.get("privacy"))
     if checks and _all_hold(checks):
         sentences += _null_checks(checks)
     if membership and not checks:
@@ -132,62 +137,16 @@ def _low_fpr(rows: list[dict]) -> list[str]:
     ]
 
 
-def _reconstruction(rows: list[dict]) -> list[str]:
-    sentences = []
-    for target in dict.fromkeys(row["target_class"] for row in rows):
-        by_attack = {
-            row["attack"]: row for row in rows if row["target_class"] == target
-        }
-        sentences += _one_class(target, by_attack)
-    return sentences
-
-
-def _one_class(target: int, rows: dict[str, dict]) -> list[str]:
-    attacks = ("gan", "gan_no_influence", "model_inversion")
-    attack = next((name for name in attacks if name in rows), None)
-    if attack is None:
+def _privacy(privacy: dict | None) -> list[str]:
+    if not privacy:
         return []
-    judged, untrained = rows[attack], rows.get("untrained")
-    baselines = [
-        f"{threat(name).title}: {text.percent_interval(rows[name]['hit_rate'])}"
-        for name in ("untrained", "model_inversion")
-        if name in rows and name != attack
-    ]
-    beside = f" ({'; '.join(baselines)})" if baselines else ""
-    first = (
-        f"Class {target}: an independent classifier takes "
-        f"{text.percent_interval(judged['hit_rate'])} of the samples of "
-        f"{threat(attack).title} for the class{beside}."
+    total = privacy["epsilon_total"]
+    said = (
+        "The uploads are differentially private with an epsilon of "
+        f"{text.epsilon(privacy['epsilon_per_parameter'])} per parameter, which is "
+        f"{text.epsilon(privacy['epsilon_per_upload'])} per epoch and participant and "
+        f"{text.epsilon(total)} in total"
     )
-    if untrained is None:
-        rest = ["Without an untrained generator beside it, this cannot be judged."]
-    else:
-        rest = [_recognised(judged, untrained)]
-        rest += _nearer(attack, judged, untrained, rows.get("real"))
-    return [" ".join([first, *rest])]
-
-
-def _recognised(judged: dict, untrained: dict) -> str:
-    if judged["hit_rate"]["low"] > untrained["hit_rate"]["high"]:
-        return (
-            "The samples are recognised as the class: the interval lies above that of "
-            "an untrained generator."
-        )
-    return (
-        "The reconstruction is not recognisable: its hit rate cannot be told from that "
-        "of an untrained generator."
-    )
-
-
-def _nearer(attack: str, judged: dict, untrained: dict, real: dict | None) -> list[str]:
-    if judged["frechet"] is None or untrained["frechet"] is None:
-        return []
-    word = "nearer" if judged["frechet"] < untrained["frechet"] else "not nearer"
-    ours, theirs = (text.significant(row["frechet"]) for row in (judged, untrained))
-    sentence = (
-        f"By the Frechet distance to the victim's images, {threat(attack).title} "
-        f"({ours}) is {word} than an untrained generator ({theirs})"
-    )
-    if real is not None and real["frechet"] is not None:
-        sentence += f"; real images lie at {text.significant(real['frechet'])}"
-    return [sentence + "."]
+    if total > MOST_EPSILON:
+        said += f"; a total above {MOST_EPSILON} is no meaningful guarantee"
+    return [said + "."]

@@ -8,6 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
 from jaxprivacy import types
 
@@ -25,7 +26,31 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
     return jnp.sum(values * mask) / jnp.maximum(jnp.sum(mask), 1)
 
 
-def accuracy(model: types.Model, params: types.Params, batch: types.Batch) -> jax.Array:
-    """Share of real records whose largest logit is their label's: () in [0, 1]."""
-    right = jnp.argmax(model.apply(params, batch.x), axis=-1) == batch.y
-    return masked_mean(right.astype(jnp.float32), batch.mask)
+def accuracy(
+    model: types.Model, params: types.Params, batch: types.Batch, *, at_once: int = 1000
+) -> jax.Array:
+    """Share of real records whose largest logit is their label's: () in [0, 1].
+
+    Args:
+      model: the classifier.
+      params: its parameters.
+      batch: N records.
+      at_once: records that pass the model together, which bounds the memory.
+    """
+
+    def right(x, y):
+        return (jnp.argmax(model.apply(params, x), axis=-1) == y).astype(jnp.float32)
+
+    count = len(batch.y)
+    chunks = -(-count // at_once)
+    if chunks == 1:
+        return masked_mean(right(batch.x, batch.y), batch.mask)
+
+    def cut(a):
+        size = -(-count // chunks)
+        a = jnp.pad(a, ((0, chunks * size - count),) + ((0, 0),) * (a.ndim - 1))
+        return a.reshape(chunks, size, *a.shape[1:])
+
+    x, y, mask = jax.tree.map(cut, batch)
+    hits = lax.map(lambda chunk: right(*chunk), (x, y))
+    return masked_mean(hits.reshape(-1), mask.reshape(-1))

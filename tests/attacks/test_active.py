@@ -47,7 +47,7 @@ def test_what_is_sent_is_raised_from_the_current_model():
         chex.assert_trees_all_close(server.params(state), shared, rtol=1e-6)
         sent = ascend(shared, 0.7)
         for index in (0, 1):
-            got = server.send(state, jnp.array(index))
+            got = server.send(None, state, jnp.array(index))
             chex.assert_trees_all_close(got, sent, rtol=1e-5, atol=1e-6)
         updates = {"w": arrays.normal(turn, 2, 2, 3), "b": arrays.normal(turn, 2, 3)}
         stacked = jax.tree.map(lambda a: jnp.stack([a, a]), sent)

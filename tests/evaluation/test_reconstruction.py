@@ -137,3 +137,51 @@ def test_row_of_a_generator_that_diverged():
     for name in ("confidence", "frechet", "nearest_private", "diversity"):
         assert found[name] is None, name
     json.dumps(found, allow_nan=False)
+
+
+def summed(attack, hit, frechet, **changes):
+    return {
+        "attack": attack,
+        "hit_rate": {"value": hit, "low": 0.0, "high": 1.0},
+        "frechet": frechet,
+        "nearest_private": 3.0,
+        "nearest_public": None,
+        "diversity": 1.0,
+    } | changes
+
+
+def test_summarise_by_hand():
+    rows = [
+        summed("gan", 0.4, 1.0),
+        summed("real", 1.0, 8.0),
+        summed("gan", 0.5, 2.0),
+        summed("gan", 0.6, 3.0),
+    ]
+    gan, real = reconstruction.summarise(rows)
+    assert (gan["attack"], gan["rows"]) == ("gan", 3)
+    assert (real["attack"], real["rows"]) == ("real", 1)
+    # Standard deviations 0.1 and 1, over the root of 3; t(0.975, 2) is 4.303.
+    half = 4.302653 / np.sqrt(3)
+    assert gan["hit_rate"]["value"] == pytest.approx(0.5)
+    assert gan["hit_rate"]["low"] == pytest.approx(0.5 - 0.1 * half)
+    assert gan["hit_rate"]["high"] == pytest.approx(0.5 + 0.1 * half)
+    assert gan["frechet"]["value"] == pytest.approx(2.0)
+    assert gan["frechet"]["low"] == 0.0  # 2 - 2.48 is cut: no distance is below 0.
+    assert gan["frechet"]["high"] == pytest.approx(2.0 + half)
+    same = {"value": 3.0, "low": 3.0, "high": 3.0, "rows": 3}
+    assert gan["nearest_private"] == pytest.approx(same)
+    # One row has no interval.
+    assert real["frechet"] == {"value": 8.0, "low": None, "high": None, "rows": 1}
+    json.dumps([gan, real], allow_nan=False)
+
+
+def test_summarise_leaves_out_what_is_absent_and_says_so():
+    rows = [summed("gan", 1.0, None), summed("gan", 0.9, 2.0), summed("gan", 1.0, 4.0)]
+    (gan,) = reconstruction.summarise(rows)
+    assert (gan["frechet"]["value"], gan["frechet"]["rows"]) == (3.0, 2)
+    # Two rows, 2 and 4: 1 is their standard error and t(0.975, 1) is 12.706.
+    assert gan["frechet"]["high"] == pytest.approx(3 + 12.7062, rel=1e-5)
+    absent = {"value": None, "low": None, "high": None, "rows": 0}
+    assert gan["nearest_public"] == absent
+    assert gan["hit_rate"]["rows"] == 3 and gan["hit_rate"]["high"] == 1.0  # Cut.
+    assert reconstruction.summarise([]) == []

@@ -141,7 +141,7 @@ def test_honest_participant_uploads_what_it_learned_and_keeps_its_momentum():
 def test_averaging_server_by_hand():
     server = roles.averaging_server()
     state = server.init({"w": jnp.array([1.0, 1.0])})
-    np.testing.assert_array_equal(server.send(state, jnp.array(4))["w"], [1, 1])
+    np.testing.assert_array_equal(server.send(None, state, jnp.array(4))["w"], [1, 1])
     # Local models (2, 1), (4, 5): what was sent differs, as from a dishonest server.
     sent = {"w": jnp.array([[1.0, 1.0], [3.0, 3.0]])}
     updates = {"w": jnp.array([[1.0, 0.0], [1.0, 2.0]])}

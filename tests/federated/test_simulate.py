@@ -231,7 +231,7 @@ def test_the_server_knows_whom_it_sends_to_and_hears_from(order):
     """Participant i is sent i and answers with its data: 10 more than its number."""
     server = roles.Server(
         init=lambda params: jnp.full((3,), -1.0),
-        send=lambda state, index: index.astype(jnp.float32),
+        send=lambda key, state, index: index.astype(jnp.float32),
         receive=lambda state, who, sent, updates: state.at[who].set(sent + updates),
         params=lambda state: state.sum(),
     )
@@ -292,5 +292,5 @@ def test_jit_equals_eager_and_another_key_does_not(shuffled):
 
 
 def test_unknown_order_is_refused():
-    with pytest.raises(ValueError, match="'serial'.*parallel, round_robin"):
+    with pytest.raises(ValueError, match="'serial'.*parallel, round_robin, random"):
         whole([simulate.Group(HONEST, records(1))], order="serial")

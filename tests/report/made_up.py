@@ -4,10 +4,14 @@ import numpy as np
 
 from jaxprivacy.evaluation import membership
 from jaxprivacy.report.contents import (
+    ClassSamples,
+    Course,
     GradientNorms,
+    Privacy,
     Reconstructions,
     Report,
     RocCurve,
+    Tradeoff,
 )
 
 
@@ -32,7 +36,7 @@ def member_row(auc, attack="white_box", attacker="global", mode="passive", tprs=
     }
 
 
-def image_row(attack, hit, frechet=1.5, target=3):
+def image_row(attack, hit, frechet=1.5, target=3, **more):
     return {
         "attack": attack,
         "target_class": target,
@@ -43,7 +47,20 @@ def image_row(attack, hit, frechet=1.5, target=3):
         "nearest_private": 3.25,
         "nearest_public": None,
         "diversity": 123.4,
-    }
+    } | more
+
+
+def many_rows(attacks=("gan", "untrained", "real"), classes=4, seeds=2):
+    """Of `gan` all but class 0's with seed 0 are told from `untrained`."""
+    rows = []
+    for attack in attacks:
+        for target in range(classes):
+            for seed in range(seeds):
+                good = attack != "untrained" and (attack, target, seed) != ("gan", 0, 0)
+                hit = (0.9, 0.8, 0.95) if good else (0.1, 0.05, 0.2)
+                frechet = 10.0 * target + seed + (1 if good else 50)
+                rows.append(image_row(attack, hit, frechet, target, seed=seed))
+    return rows
 
 
 def result(members=(), images=(), nulls=()):
@@ -95,13 +112,60 @@ def reconstructions(channels=1, attacks=("gan", "untrained")):
     )
 
 
+def privacy(total=6.34e7):
+    return Privacy(
+        epsilon_per_parameter=10.0,
+        parameters=105_707,
+        uploaded=105_700,
+        epsilon_per_upload=1_057_000.0,
+        uploads=60,
+        epsilon_total=total,
+    )
+
+
+def course(attack="gan", start=1, rounds=6, **changes):
+    hit = np.linspace(0.1, 0.9, rounds)
+    whole = Course(
+        attack=attack,
+        rounds=np.arange(1, rounds + 1),
+        accuracy=np.linspace(0.3, 0.95, rounds),
+        hit_rate=np.stack([hit, hit - 0.1, hit + 0.05], axis=1),
+        frechet=np.geomspace(90, 4, rounds),
+        start_round=start,
+    )
+    return whole._replace(**changes)
+
+
+def class_samples(classes=2, samples=3, size=(6, 5), channels=1):
+    rng = np.random.default_rng(3)
+    shape = (samples, *size, channels)
+    return [
+        ClassSamples(target, rng.uniform(-1, 1, shape), rng.uniform(-1, 1, shape))
+        for target in range(classes)
+    ]
+
+
+def tradeoff(epsilons=(0.01, 10.0, np.inf), seeds=2):
+    epsilons = np.array(epsilons)
+    shape = (len(epsilons), seeds)
+    hit = np.linspace(0.1, 0.9, len(epsilons))
+    rng = np.random.default_rng(4)
+    return Tradeoff(
+        epsilon_per_parameter=epsilons,
+        epsilon_total=epsilons * 6_340_000,
+        accuracy=rng.uniform(0.2, 0.9, shape),
+        hit_rate=np.stack([hit, hit - 0.1, hit + 0.05], axis=1),
+        frechet=rng.uniform(2, 90, shape),
+    )
+
+
 def report(**changes):
     rounds = np.arange(1, 6)
     rng = np.random.default_rng(2)
     rates = np.linspace(0.1, 0.9, 5)
     norms = rng.lognormal(size=(5, 9)), rng.lognormal(size=(5, 11))
     whole = Report(
-        result=result(MEMBERS, IMAGES, NULLS),
+        result=result(MEMBERS, IMAGES, NULLS) | {"privacy": privacy()._asdict()},
         settings=[("data", "digits"), ("rounds", 5)],
         split_counts=[("victim", 1300, "trained on")],
         roc_curves=[curve(), curve("black-box")],
@@ -114,6 +178,10 @@ def report(**changes):
         },
         reconstructions=reconstructions(),
         notes=["A made-up note."],
+        privacy=privacy(),
+        courses=[course(), course("gan_no_influence")],
+        class_samples=class_samples(),
+        tradeoff=tradeoff(),
     )
     return whole._replace(**changes)
 
@@ -128,4 +196,8 @@ def empty_report():
         training=None,
         reconstructions=None,
         notes=[],
+        privacy=None,
+        courses=(),
+        class_samples=(),
+        tradeoff=None,
     )

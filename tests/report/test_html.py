@@ -8,7 +8,7 @@ from tests.report import made_up
 
 EVIL = '<script>alert("x")</script>'
 # So that pages are made without drawing.
-FIGURES = dict.fromkeys(plots.NAMES, b"\x89PNG made up")
+FIGURES = dict.fromkeys(plots.ALL_NAMES, b"\x89PNG made up")
 
 
 class Tags(html.parser.HTMLParser):
@@ -66,6 +66,8 @@ def evil_report():
         split_counts=[(EVIL, 1, EVIL)],
         reconstructions=made_up.reconstructions()._replace(target_class=EVIL),
         notes=[EVIL],
+        courses=[made_up.course(EVIL)],
+        class_samples=[made_up.class_samples()[0]._replace(target_class=EVIL)],
     )
 
 
@@ -75,6 +77,17 @@ def test_every_string_is_escaped():
     assert "<script" not in page.render(evil_report(), FIGURES)
     # And still shown, as text, at each of its places.
     assert tags.text.count("alert(") >= 17
+
+
+def test_every_string_of_many_rows_is_escaped():
+    rows = [
+        row | {"attack": EVIL, "target_class": EVIL, "seed": EVIL}
+        for row in made_up.many_rows()
+    ]
+    report = evil_report()._replace(result=made_up.result(images=rows))
+    assert "<script" not in page.render(report, FIGURES)
+    # In each of 24 rows, the table of means, and what is said of the attack.
+    assert parsed(report).text.count("alert(") >= 3 * 24 + 2
 
 
 def test_page_says_what_was_found():
@@ -96,7 +109,7 @@ def test_page_says_what_was_found():
     ):
         assert expected in words, expected
     images = [attributes for tag, attributes in tags.found if tag == "img"]
-    assert len(images) == len(plots.NAMES)
+    assert len(images) == len(plots.ALL_NAMES)
 
 
 def test_absent_parts_are_left_out():
@@ -117,3 +130,100 @@ def test_failed_null_check_heads_the_page():
 def test_gradient_norms_without_a_white_box_row_are_shown():
     result = made_up.result(made_up.MEMBERS[:1])
     assert "Gradient norms" in parsed(made_up.report(result=result)).text
+
+
+def words(report, figures=None):
+    return " ".join(parsed(report, figures).text.split())
+
+
+def test_privacy_of_the_uploads():
+    found = words(made_up.report())
+    for expected in (
+        "Differential privacy of the uploads",
+        "epsilon per parameter what the paper quotes 10",
+        "105,700 of 105,707",
+        "1.06e6 epochs",
+        "over the run 60",
+        "6.34e7",
+        "changes the probability of any upload by at most a factor of e epsilon",
+        "An epsilon above about 10 guarantees nothing in practice",
+    ):
+        assert expected in found, expected
+    # A sweep has no one budget, but its figure.
+    sweep = words(made_up.report(privacy=None))
+    assert "Differential privacy of the uploads" in sweep
+    assert "what the paper quotes" not in sweep
+    figures = {plots.TRAINING: b"\x89PNG"}
+    assert "Differential" not in words(made_up.report(privacy=None), figures)
+
+
+def tables_of_reconstruction(tags):
+    inside = [tag for tag, _ in tags.found if tag in ("details", "summary")]
+    return inside, " ".join(tags.text.split())
+
+
+def test_few_reconstructions_are_one_table_without_means():
+    rows = made_up.many_rows(classes=2)  # 12
+    inside, found = tables_of_reconstruction(
+        parsed(made_up.report(result=made_up.result(images=rows)))
+    )
+    assert not inside and "All 12 rows" not in found
+    assert "Class Seed Samples" in found
+    assert "Class 0: hit rate" in found
+
+
+def test_many_reconstructions_are_means_and_the_rest_folded_away():
+    rows = made_up.many_rows()
+    rows[0]["frechet"] = None
+    tags = parsed(made_up.report(result=made_up.result(images=rows)))
+    inside, found = tables_of_reconstruction(tags)
+    assert inside == ["details", "summary"] and "All 24 rows" in found
+    # GAN: seven rows at 90 % and one at 10 %; 17.5 = mean of 2, 11, 12, ... 32.
+    assert "GAN 8 80.0 % 56.4 to 100" in found
+    assert "of 7 rows" in found
+    assert "one row for each class and seed" in found
+    assert "hit rate 90.0 % [80.0, 95.0], Frechet" not in found  # Not row by row.
+    assert "differences between seeds" in found
+    assert "another seed gives another model" not in found
+
+
+def test_rows_without_seeds_have_no_column_of_them():
+    found = words(made_up.report(result=made_up.result(images=made_up.IMAGES)))
+    assert "Class Samples" in found
+    assert "another seed gives another model" in found
+
+
+def test_a_course_alone_makes_the_section_of_reconstruction():
+    report = made_up.empty_report()._replace(courses=[made_up.course()])
+    found = words(report, {plots.COURSES: b"\x89PNG"})
+    assert "Over the rounds: accuracy of the shared model" in found
+
+
+@pytest.mark.parametrize("train, test", [(None, 0.8), (None, None), (0.9, None)])
+def test_accuracies_that_were_not_measured_are_left_out(train, test):
+    result = made_up.result(images=made_up.IMAGES)
+    result["target"] = {"train_accuracy": train, "test_accuracy": test}
+    found = words(made_up.empty_report()._replace(result=result), {})
+    assert ("accuracy on its training records" in found) == (train is not None)
+    assert ("80.0 % accuracy on records it never saw" in found) == (test is not None)
+    assert ("The shared model" in found) == (train is not None or test is not None)
+    assert "- %" not in found
+
+
+def test_a_report_without_membership_does_not_speak_of_it():
+    result = made_up.result(images=made_up.IMAGES)
+    found = words(made_up.report(result=result, roc_curves=[], gradient_norms=None))
+    assert found.count("No membership inference attack was run.") == 1
+    assert found.count("embership inference") == 1
+    assert "not to be trusted" not in found and "null check" not in found.lower()
+
+
+@pytest.mark.parametrize("attack", ["gan_no_influence", "other"])
+def test_samples_over_the_rounds_stand_with_their_attack_or_above_all(attack):
+    images = made_up.reconstructions()._replace(attack=attack)
+    found = words(made_up.report(reconstructions=images))
+    assert found.count("Samples as the training went on") == 1
+    before, _, rest = found.partition("Samples as the training went on")
+    model = "uploads only what an honest participant would"
+    assert (model in before) == (attack == "gan_no_influence")
+    assert (model in rest) == (attack == "other")

@@ -14,7 +14,7 @@ def size(png):
 
 def test_draw_makes_a_figure_for_each_content():
     figures = plots.draw(made_up.report())
-    assert tuple(figures) == plots.NAMES
+    assert tuple(figures) == plots.ALL_NAMES
     for name, png in figures.items():
         width, height = size(png)
         assert width == 1400 and 200 < height < 2000, name
@@ -57,37 +57,9 @@ def test_gradient_norms_show_medians():
     assert axes.get_yscale() == "log" and "all layers" in axes.get_ylabel()
 
 
-def test_one_row_of_images_by_hand():
-    images = np.array([[[[-1.0]], [[1.0]]], [[[0.0]], [[np.nan]]], [[[9.0]], [[-9.0]]]])
-    strip = plots._strip(images, columns=4)
-    # Pixel, gap, pixel, gap, pixel, gap, and white where there is no image.
-    np.testing.assert_array_equal(
-        strip[..., 0], [[0, 1, 0.5, 1, 1, 1, 1], [1, 1, 0.5, 1, 0, 1, 1]]
-    )
-    assert strip.shape == (2, 7, 3)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("attacks", [("gan", "untrained"), ("model_inversion",)])
-def test_rows_of_images_are_labelled(channels, attacks):
-    images = made_up.reconstructions(channels, attacks)
-    labels = [
-        axes.texts[0].get_text() for axes in plots.reconstruction_figure(images).axes
-    ]
-    expected = ["Victim's images"]
-    if "gan" in attacks:
-        expected += ["GAN", "Private image\nclosest to the GAN\nsample (L1)"]
-        expected += ["Untrained\ngenerator"]
-    else:
-        expected += ["Model inversion"]
-    assert labels == expected
-    rounds = [axes.texts[0].get_text() for axes in plots.rounds_figure(images).axes]
-    assert rounds[0] == "round 5\naccuracy 20 %" and len(rounds) == 3
-
-
 def test_no_state_of_pyplot():
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    plots.draw(made_up.report(reconstructions=None))
+    plots.draw(made_up.report(reconstructions=None, class_samples=()))
     assert dict(matplotlib.rcParams) == before

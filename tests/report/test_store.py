@@ -13,7 +13,9 @@ from tests.report import made_up
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures by name alone."""
-    monkeypatch.setattr(plots, "draw", lambda report: dict.fromkeys(plots.NAMES, b"p"))
+    monkeypatch.setattr(
+        plots, "draw", lambda report: dict.fromkeys(plots.ALL_NAMES, b"p")
+    )
 
 
 def files(folder):
@@ -53,7 +55,7 @@ def test_write(tmp_path):
     out = tmp_path / "some" / "where"
     page = store.write(made_up.report(), store.reserve(str(out)))
     assert page == out / "report.html"
-    assert files(out) == sorted(["result.json", "report.html", *plots.NAMES])
+    assert files(out) == sorted(["result.json", "report.html", *plots.ALL_NAMES])
     assert files(tmp_path) == ["some"] and files(tmp_path / "some") == ["where"]
     result = json.loads((out / "result.json").read_text(), parse_constant=no_constant)
     assert result == made_up.report().result
@@ -61,6 +63,29 @@ def test_write(tmp_path):
     # Readable as any folder made here, not for the owner alone as temporary ones.
     (tmp_path / "plain").mkdir()
     assert out.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_what_studies_add_is_strict_json(tmp_path, undrawn):
+    course = made_up.course(frechet=np.array([np.nan, 2.0, 1.0]), rounds=3)
+    added = {
+        "privacy": made_up.privacy(total=np.float32(2.5))._asdict(),
+        "courses": [
+            {
+                "attack": course.attack,
+                "rounds": course.rounds,
+                "hit_rate": [Interval(*rate) for rate in course.hit_rate],
+                "frechet": course.frechet,
+            }
+        ],
+    }
+    result = made_up.result() | added
+    store.write(made_up.empty_report()._replace(result=result), tmp_path / "out")
+    text = (tmp_path / "out" / "result.json").read_text()
+    written = json.loads(text, parse_constant=no_constant)
+    assert written["privacy"]["uploads"] == 60
+    assert written["privacy"]["epsilon_total"] == 2.5
+    assert written["courses"][0]["frechet"] == [None, 2.0, 1.0]
+    assert written["courses"][0]["hit_rate"][0]["value"] == 0.1
 
 
 def test_write_into_an_empty_and_a_relative_folder(tmp_path, monkeypatch, undrawn):

@@ -76,3 +76,56 @@ def test_names_are_no_markup_and_paths_stay_whole():
     text = printed(report, out="folder/" * 20)
     assert "[red]own[/red]" in text and "[bold]note" in text
     assert "folder/" * 20 + "report.html" in text
+
+
+def test_privacy_is_a_short_table():
+    lines = printed(made_up.report()).splitlines()
+    shown = [" ".join(line.split()) for line in lines]
+    for expected in (
+        "Differential privacy of the uploads",
+        "epsilon per parameter 10",
+        "parameters uploaded, at most 105,700 of 105,707",
+        "epsilon per epoch and participant 1.06e6",
+        "epochs 60",
+        "total epsilon, basic composition 6.34e7",
+    ):
+        assert expected in shown, expected
+    assert "Differential" not in printed(made_up.report(privacy=None))
+
+
+def many(**options):
+    rows = made_up.many_rows(**options)
+    return made_up.report(result=made_up.result(images=rows))
+
+
+def test_many_reconstructions_are_shown_as_means():
+    text = " ".join(printed(many()).split())
+    assert "Reconstruction, means over rows" in text
+    # Seven rows at 90 % and one at 10 %.
+    assert "GAN 8 80.0 22.6 3.25 - 123" in text
+    assert "56.4-100" in text
+    single = " ".join(printed(many(classes=13, seeds=1)).split())
+    assert "Real images 13 90.0" in single
+    few = printed(many(classes=2))
+    assert "means over rows" not in few and "Real images" in few
+
+
+def test_one_row_among_many_has_no_interval():
+    rows = [*made_up.many_rows(), made_up.image_row("dcgan", (0.7, 0.6, 0.8))]
+    text = " ".join(printed(made_up.report(result=made_up.result(images=rows))).split())
+    assert " 1 70.0 1.50 3.25 - 123" in text and "None" not in text
+
+
+def test_means_fit_80_columns():
+    attacks = ("model_inversion_mlp", "gan_no_influence", "dcgan")
+    rows = [
+        made_up.image_row(attack, (0.999, 0.9, 1.0), frechet, target)
+        for attack in attacks
+        for target, frechet in enumerate([1.234e6, 1.234e7, 2e6, 3e6, 1e6])
+    ]
+    report = made_up.report(result=made_up.result(images=rows))
+    text = printed(report)
+    assert max(map(len, text.splitlines())) <= 80 and "\u2026" not in text
+    for number in printed(report, width=300).split():
+        if number[0].isdigit():
+            assert number in text, number

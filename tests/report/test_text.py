@@ -14,6 +14,31 @@ def test_significant(value, shown):
 
 
 @pytest.mark.parametrize(
+    "value, shown",
+    [
+        (None, "-"),
+        (float("inf"), "none"),
+        (0.0, "0"),
+        (0.01, "0.01"),
+        (2.5, "2.5"),
+        (100.0, "100"),
+        (1057.07, "1,060"),
+        (63_424.2, "63,400"),
+        (99_990.0, "100,000"),
+        (1_057_070.0, "1.06e6"),
+        (1.1e6, "1.1e6"),
+        (2e-5, "2e-5"),
+    ],
+)
+def test_epsilon(value, shown):
+    assert text.epsilon(value) == shown
+
+
+def test_is_long():
+    assert not text.is_long([{}] * 12) and text.is_long([{}] * 13)
+
+
+@pytest.mark.parametrize(
     "value, shown", [(None, "-"), (0.0, "0.0"), (0.1234, "12.3"), (1.0, "100")]
 )
 def test_percent(value, shown):
@@ -45,6 +70,14 @@ def test_at_fpr():
 def test_each_threat_model_has_two_sentences():
     for name, (title, model) in THREATS.items():
         assert title and model.count(". ") == 1 and model.endswith("."), name
+
+
+def test_names_of_the_studies():
+    titles = {threat(name).title for name in THREATS}
+    assert len(titles) == len(THREATS)
+    assert threat("gan_improved").title == "GAN with additions"
+    assert threat("model_inversion_mlp").title == "Model inversion of an MLP"
+    assert "upper bound" in threat("dcgan").model
 
 
 def test_labels():

@@ -1,7 +1,7 @@
 import pytest
 
 from jaxprivacy.report.verdict import strength, verdict
-from tests.report.made_up import NULLS, image_row, member_row, result
+from tests.report.made_up import IMAGES, NULLS, member_row, privacy, result
 
 
 def said(members=(), images=(), nulls=NULLS):
@@ -93,39 +93,27 @@ def test_null_checks():
     assert strength(content) == "not to be trusted"
 
 
-def test_recognised_reconstruction():
-    rows = [
-        image_row("real", (1.0, 0.9, 1.0), 2.0),
-        image_row("untrained", (0.0, 0.0, 0.1), 80.0),
-        image_row("model_inversion", (0.2, 0.1, 0.3), 60.0),
-        image_row("gan", (0.9, 0.8, 0.95), 12.25),
-    ]
-    words = said(images=rows)
-    assert "Class 3: an independent classifier takes 90.0 % [80.0, 95.0]" in words
-    assert "Untrained generator: 0.0 % [0.0, 10.0]" in words
-    assert "Model inversion: 20.0 % [10.0, 30.0]" in words
-    assert "The samples are recognised as the class" in words
-    assert "GAN (12.2) is nearer than an untrained generator (80.0)" in words
-    assert "real images lie at 2.00." in words
-    assert "No reconstruction" not in words
+@pytest.mark.parametrize("total", [6.34e7, 10.5])
+def test_privacy_that_guarantees_nothing(total):
+    content = result() | {"privacy": privacy(total)._asdict()}
+    (said_of_it,) = (line for line in verdict(content) if "epsilon" in line)
+    shown = "6.34e7" if total > 1e6 else "10.5"
+    assert said_of_it == (
+        "The uploads are differentially private with an epsilon of 10 per parameter, "
+        f"which is 1.06e6 per epoch and participant and {shown} in total; a total "
+        "above 10 is no meaningful guarantee."
+    )
 
 
-def test_unrecognisable_reconstruction():
-    rows = [
-        image_row("untrained", (0.05, 0.01, 0.1), 80.0),
-        image_row("gan", (0.2, 0.1, 0.3), 90.0),
-    ]
-    words = said(images=rows)
-    assert "The reconstruction is not recognisable" in words
-    assert "is not nearer than" in words
+def test_privacy_that_means_something_and_none():
+    kept = " ".join(verdict(result() | {"privacy": privacy(10.0)._asdict()}))
+    assert "10 in total." in kept and "guarantee" not in kept
+    for absent in ({}, {"privacy": None}):
+        assert "epsilon" not in " ".join(verdict(result() | absent))
 
 
-def test_reconstructions_with_little_to_compare():
-    gan = image_row("gan", (0.9, 0.8, 0.95), None)
-    assert "cannot be judged" in said(images=[gan])
-    words = said(images=[gan, image_row("untrained", (0.0, 0.0, 0.1), 80.0)])
-    assert "recognised as the class" in words and "Frechet" not in words
-    assert "No reconstruction" in said(images=[image_row("real", (1.0, 0.9, 1.0))])
-    other = image_row("gan", (0.1, 0.0, 0.2), 1.0, target=8)
-    words = said(images=[gan, other])
-    assert "Class 3:" in words and "Class 8:" in words
+def test_no_membership_is_said_last_and_once():
+    sentences = verdict(result(images=IMAGES) | {"privacy": privacy()._asdict()})
+    assert sentences[0].startswith("Class 3:")
+    assert "epsilon" in sentences[1]
+    assert sentences[2:] == ["No membership inference attack was run."]

@@ -1,0 +1,336 @@
+"""The study of paper A: one class reconstructed, beside all it is compared with."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprivacy import checks
+from jaxprivacy import data as data_lib
+from jaxprivacy.attacks import dcgan
+from jaxprivacy.data import stratify
+from jaxprivacy.evaluation import reconstruction as evaluation
+from jaxprivacy.evaluation.intervals import clopper_pearson
+from jaxprivacy.experiments import (
+    collaboration,
+    judge,
+    reconstruction,
+    training,
+)
+from jaxprivacy.experiments import seats as seats_lib
+from jaxprivacy.experiments.settings import GanSettings, check_gan
+from jaxprivacy.federated import sparse_vector
+from jaxprivacy.models import targets
+from jaxprivacy.report import contents
+from jaxprivacy.report.progress import Stages
+
+RUNS = ("gan", "gan_no_influence", "gan_improved")  # of collaborative training
+NAMES = {
+    "gan": "collaborative training with a GAN attacker",
+    "gan_no_influence": "the same without influence",
+    "gan_improved": "the same with an attacker that goes beyond the paper",
+    "model_inversion_mlp": "the same with an mlp and without attacker",
+    "dcgan": "a DCGAN on the victim's images",
+    "judge": "training the judge",
+    "reconstruct": "judging the reconstructions",
+}
+# Weights on the progress bar, relative to a collaborative run.
+WEIGHTS = {"model_inversion_mlp": 0.3, "dcgan": 0.6, "judge": 0.3, "reconstruct": 0.2}
+DCGAN_CHUNKS = 10
+
+
+def swept(settings: GanSettings, row: str) -> dict[str, float]:
+    """What the runs of collaborative training differ in."""
+    return {
+        "influence": float(row != "gan_no_influence"),
+        "mode_seeking": settings.mode_seeking if row == "gan_improved" else 0.0,
+    }
+
+
+class Prepared(NamedTuple):
+    """What is settled before anything is trained."""
+
+    dataset: data_lib.Dataset
+    held: np.ndarray
+    seats: seats_lib.Seats
+
+
+def prepare(settings: GanSettings) -> Prepared:
+    """Checks the settings, loads the data and deals the seats.
+
+    Raises:
+      InputError: what the settings ask for cannot be had.
+    """
+    check_gan(settings)
+    dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
+    return prepare_seats(settings, dataset)
+
+
+def prepare_seats(settings: GanSettings, dataset: data_lib.Dataset) -> Prepared:
+    """Draws what the participants hold together, and deals it."""
+    if not dataset.is_image:
+        raise checks.InputError(f"--data={settings.data}: accepted are images")
+    if min(dataset.x.shape[1:3]) < targets.SMALLEST:
+        raise checks.InputError(
+            f"--data={settings.data}: the images are smaller than "
+            f"{targets.SMALLEST} x {targets.SMALLEST}; accepted are larger ones"
+        )
+    rng = np.random.default_rng(settings.seed)
+    count = round(settings.held_fraction * len(dataset.y))
+    held = stratify.draw(dataset.y, count, rng)
+    who = seats_lib.seats(
+        dataset,
+        held,
+        participants=settings.participants,
+        target_class=settings.target_class,
+        adversary_data=settings.adversary_data,
+        seed=settings.seed,
+    )
+    return Prepared(dataset, held, who)
+
+
+def stages_of(settings: GanSettings) -> list[str]:
+    """The stages that will be run."""
+    runs = ["gan" if settings.influence else "gan_no_influence"]
+    runs += [name for name in settings.compare if name in NAMES and name not in runs]
+    if not settings.influence:
+        runs = [name for name in runs if name != "gan_improved"]
+    return [*runs, "judge", "reconstruct"]
+
+
+def weight(settings: GanSettings) -> float:
+    """The sum of the weights of the stages that will be run."""
+    return sum(WEIGHTS.get(name, 1.0) for name in stages_of(settings))
+
+
+def run(
+    settings: GanSettings, prepared: Prepared, stages: Stages, command: str
+) -> contents.Report:
+    """Runs the attack and everything it is compared with.
+
+    Args:
+      settings: checked settings.
+      prepared: what `prepare` made of them.
+      stages: where progress is shown.
+      command: how the run was started, for the report.
+    """
+    start = time.perf_counter()
+    dataset, held, who = prepared
+    key_run, key_judge, key_dcgan, key_draw = jax.random.split(
+        jax.random.key(settings.seed), 4
+    )
+
+    def stage(name):
+        stages.stage(NAMES[name], WEIGHTS.get(name, 1.0))
+
+    names = stages_of(settings)
+    once = collaboration.collaborative_run(settings, dataset)
+    attacked = {}
+    for name in (name for name in names if name in RUNS):
+        stage(name)
+        attacked[name] = once(who, swept(settings, name), key_run, stages.advance)
+    undisturbed = attacked.get("gan_no_influence", next(iter(attacked.values())))
+    inverted = {}
+    if "model_inversion" in settings.compare:
+        shared = collaboration.model(settings, dataset)
+        inverted["model_inversion"] = shared, undisturbed.params
+    if "model_inversion_mlp" in names:
+        stage("model_inversion_mlp")
+        inverted["model_inversion_mlp"] = _mlp(
+            settings, dataset, who, key_run, stages.advance
+        )
+    generators = {name: run.generator_params for name, run in attacked.items()}
+    if "dcgan" in names:
+        stage("dcgan")
+        private = dataset.x[who.private]
+        generators["dcgan"] = train_dcgan(settings, private, key_dcgan, stages.advance)
+    stage("judge")
+    judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
+    stage("reconstruct")
+    images = reconstruction.reconstruct(dataset, who, inverted, generators, key_draw)
+    rows = reconstruction.rows(who.target_class, images, judged_by)
+    courses = [
+        course(name, run, who.target_class, judged_by, images.private)
+        for name, run in attacked.items()
+    ]
+    main = next(iter(attacked))
+    privacy = account(settings, dataset)
+    result = {
+        "schema": 1,
+        "command": command,
+        "seed": settings.seed,
+        "versions": training.versions(),
+        "seconds": time.perf_counter() - start,
+        "target": {
+            name: attacked[main].info[name][-1]
+            for name in ("train_accuracy", "test_accuracy")
+        },
+        "membership": [],
+        "reconstruction": rows,
+        "judge_accuracy": judged_by.accuracy,
+        "privacy": privacy and privacy._asdict(),
+        "courses": [_course_row(c) for c in courses],
+    }
+    return contents.Report(
+        result=result,
+        settings=used_settings(settings, dataset),
+        split_counts=_counts(dataset, who),
+        roc_curves=[],
+        gradient_norms=None,
+        training=_training(attacked[main]),
+        reconstructions=reconstruction.pictures(
+            who.target_class,
+            images,
+            main,
+            attacked[main].samples,
+            attacked[main].info["test_accuracy"],
+        ),
+        notes=_notes(settings, who, judged_by, attacked[main]),
+        privacy=privacy,
+        courses=courses,
+    )
+
+
+def account(
+    settings: GanSettings, dataset: data_lib.Dataset
+) -> contents.Privacy | None:
+    """What a participant's uploads spend over the run; None without privacy."""
+    if settings.epsilon_per_parameter is None:
+        return None
+    shapes = jax.eval_shape(
+        collaboration.model(settings, dataset).init, jax.random.key(0)
+    )
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    spent = sparse_vector.account(
+        settings.epsilon_per_parameter,
+        parameters,
+        settings.upload_fraction,
+        settings.rounds,
+    )
+    return contents.Privacy(**spent._asdict())
+
+
+def _mlp(settings, dataset, who, key, advance):
+    """An mlp trained in the same way without attacker: where inversion works."""
+    settings = dataclasses.replace(
+        settings, model="mlp", start_round=settings.rounds, start_accuracy=0.0
+    )
+    trained = collaboration.collaborative_run(settings, dataset, logged_samples=2)
+    run = trained(who, swept(settings, "gan_no_influence"), key, advance)
+    return collaboration.model(settings, dataset), run.params
+
+
+def train_dcgan(settings, private, key, advance):
+    """Trains a DCGAN on the victim's images; returns its generator's parameters."""
+    shape = private.shape[1:]
+    plain = dcgan.dcgan(
+        collaboration.linen_generator(shape),
+        targets.as_model(targets.classifier(shape, 1), shape),
+        batch_size=settings.generator_batch,
+    )
+    key_init, key_steps = jax.random.split(key)
+    state, steps = jax.jit(plain.init)(key_init), jax.jit(plain.steps)
+    images, total = jnp.asarray(private), settings.dcgan_steps
+    length = training.chunk_length(total, DCGAN_CHUNKS)
+    for start in range(0, total, length):
+        state = steps(key_steps, state, images, start + jnp.arange(length))
+        advance(length / total)
+    return state.generator
+
+
+def course(
+    attack: str,
+    run: collaboration.Attacked,
+    target_class: int,
+    judged_by: judge.Judge,
+    private: np.ndarray,
+) -> contents.Course:
+    """Judges the samples of every round."""
+    rounds, count = run.samples.shape[:2]
+    probabilities, features = judged_by.look(
+        run.samples.reshape(-1, *run.samples.shape[2:])
+    )
+    hits = (probabilities.argmax(axis=1) == target_class).reshape(rounds, count)
+    features = features.reshape(rounds, count, -1)
+    of_private = judged_by.look(private)[1]
+    begun = np.flatnonzero(run.info["started"])
+    enough = min(count, len(private)) > 1
+    return contents.Course(
+        attack=attack,
+        rounds=np.arange(rounds) + 1,
+        accuracy=run.info["test_accuracy"],
+        hit_rate=np.array([clopper_pearson(int(h), count) for h in hits.sum(axis=1)]),
+        frechet=np.array(
+            [
+                evaluation.frechet_distance(of_round, of_private) if enough else np.nan
+                for of_round in features
+            ]
+        ),
+        start_round=int(begun[0]) + 1 if len(begun) else rounds,
+    )
+
+
+def _course_row(course):
+    names = ("value", "low", "high")
+    hit_rate = [dict(zip(names, row, strict=True)) for row in course.hit_rate]
+    return course._asdict() | {"hit_rate": hit_rate}
+
+
+def _training(run):
+    info = run.info
+    return {
+        "rounds": np.arange(len(info["test_accuracy"])) + 1,
+        "train_accuracy": info["train_accuracy"],
+        "test_accuracy": info["test_accuracy"],
+        "train_loss": info["loss"].mean(axis=1),
+    }
+
+
+def _counts(dataset, who):
+    classes = sorted({len(np.unique(dataset.y[share])) for share in who.honest})
+    each = " or ".join(map(str, classes))
+    sizes = sum(len(share) for share in who.honest)
+    return [
+        (
+            "honest",
+            sizes,
+            f"held by {len(who.honest)} participants, {each} classes each",
+        ),
+        ("adversary", len(who.adversary), "held by the adversary"),
+        ("private", len(who.private), f"of class {who.target_class}, the target"),
+        ("judge", len(who.judge), "held by nobody; the judge is trained on them"),
+        ("real", len(who.real), "of the target class, held by nobody: the row real"),
+    ]
+
+
+def _notes(settings, who, judged_by, run):
+    notes = [
+        f"The independent judge is right on {judged_by.accuracy:.1%} of the "
+        "participants' records, none of which it was trained on "
+        f"({len(who.judge)} records were)."
+    ]
+    if not run.info["started"].any():
+        notes.append(
+            "The attack never began: the shared model did not reach "
+            f"--start_accuracy={settings.start_accuracy} within the rounds."
+        )
+    return notes
+
+
+def used_settings(settings: GanSettings, dataset: data_lib.Dataset):
+    """The settings as they took effect."""
+    used = dict(vars(settings))
+    used["records"] = len(dataset.y)
+    used["model"] = training.model_name(settings, dataset)
+    used["classes"] = dataset.num_classes
+    used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, tuple) else value)
+        for name, value in used.items()
+        if value is not None
+    ]

@@ -1,0 +1,111 @@
+"""The independent judge of reconstructed images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxprivacy import types
+from jaxprivacy.data import Dataset
+from jaxprivacy.experiments import training
+from jaxprivacy.models import interception, targets
+from jaxprivacy.training import gradients, local
+
+STEPS, BATCH, CHUNKS = 1500, 64, 10
+RATE, FEATURES = 1e-3, 64
+AT_ONCE = 256  # images judged together
+
+Advance = Callable[[float], None]
+
+
+class Judge(NamedTuple):
+    """An independent classifier and its feature space."""
+
+    look: Callable[
+        [np.ndarray], tuple[np.ndarray, np.ndarray]
+    ]  # images (N, H, W, C) -> probabilities (N, K), features (N, 64)
+    accuracy: float  # on records that it has not seen
+
+
+def augment(key: jax.Array, x: jax.Array) -> jax.Array:
+    """Shifts images (B, H, W, C) by up to a sixteenth of their size and adds noise.
+
+    Gaussian, of a standard deviation up to 0.3, drawn for each image: texture that
+    fools the attacked model must not fool the judge.
+    """
+    key_shift, key_level, key_noise = jax.random.split(key, 3)
+    most = max(1, max(x.shape[1:3]) // 16)
+    shifts = jax.random.randint(key_shift, (len(x), 2), -most, most + 1)
+    x = jax.vmap(lambda a, s: jnp.roll(a, s, axis=(0, 1)))(x, shifts)
+    level = jax.random.uniform(key_level, (len(x), 1, 1, 1), maxval=0.3)
+    return x + level * jax.random.normal(key_noise, x.shape)
+
+
+def train_judge(
+    dataset: Dataset,
+    learns: np.ndarray,
+    unseen: np.ndarray,
+    key: jax.Array,
+    advance: Advance,
+) -> Judge:
+    """Trains paper A's classifier on records that no participant holds.
+
+    Args:
+      dataset: the data.
+      learns: the records it learns from.
+      unseen: the participants' records, on which its accuracy is measured.
+      key: random key.
+      advance: told the share done.
+    """
+    shape = dataset.x.shape[1:]
+    module = targets.classifier(shape, dataset.num_classes).clone(hidden=FEATURES)
+    model = targets.as_model(module, shape)
+    gradient, optimizer = gradients.plain(model), optax.adam(RATE)
+
+    def augmented(key, params, batch):
+        return gradient(key, params, batch._replace(x=augment(key, batch.x)))
+
+    epochs = max(1, STEPS * BATCH // (CHUNKS * len(learns)))
+    train = jax.jit(local.sgd(augmented, optimizer, epochs=epochs, batch_size=BATCH))
+    key_params, key_train = jax.random.split(key)
+    params = jax.jit(model.init)(key_params)
+    state, data = optimizer.init(params), training.batch(dataset, learns)
+    for chunk in range(CHUNKS):
+        key_chunk = jax.random.fold_in(key_train, chunk)
+        params, state, _ = train(key_chunk, params, state, data)
+        advance(1 / CHUNKS)
+    look = _looking(model, params)
+    right = look(dataset.x[unseen])[0].argmax(axis=1) == dataset.y[unseen]
+    return Judge(look, float(right.mean()))
+
+
+def _looking(model: types.Model, params: types.Params):
+    """Returns images -> (probabilities, inputs of the last layer), in batches."""
+
+    @jax.jit
+    def look(params, x):
+        seen = {}
+
+        def record(path, h, out):
+            seen[path] = h
+            return out
+
+        logits = interception.call(model.apply, params, x, record)
+        return jax.nn.softmax(logits), list(seen.values())[-1]
+
+    def in_batches(images):
+        parts = []
+        for start in range(0, len(images), AT_ONCE):
+            part = images[start : start + AT_ONCE]
+            # Padded to one size, so that it is compiled once.
+            short = ((0, AT_ONCE - len(part)), (0, 0), (0, 0), (0, 0))
+            seen = look(params, np.pad(part, short))
+            parts.append([np.asarray(a)[: len(part)] for a in seen])
+        return tuple(map(np.concatenate, zip(*parts, strict=True)))
+
+    return in_batches

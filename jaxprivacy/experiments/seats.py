@@ -1,0 +1,107 @@
+"""Who sits where in collaborative training, and which images nobody holds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxprivacy import checks
+from jaxprivacy.data import Dataset, partition
+
+MEASURED = 2000  # records on which the shared model is measured after each round
+
+
+class Seats(NamedTuple):
+    """Who holds which records, by class; the adversary is the last participant."""
+
+    honest: tuple[np.ndarray, ...]
+    adversary: np.ndarray  # may be empty
+    target_class: int
+    private: np.ndarray  # the honest participants' records of the target class
+    real: np.ndarray  # of the class, held by nobody: the row `real`
+    public: np.ndarray  # of the class, held by nobody: the nearest public images
+    unheld: np.ndarray  # all records that nobody holds
+    judge: np.ndarray  # of these without `real`: the judge learns from them
+
+
+def seats(
+    dataset: Dataset,
+    held: np.ndarray,
+    *,
+    participants: int,
+    target_class: int,
+    adversary_data: bool = True,
+    seed: int,
+) -> Seats:
+    """Deals the participants' records by class, as in paper A's scenarios (row A19).
+
+    The classes are dealt in order, as evenly as they can be; the adversary is the last
+    of those whose share lacks the target class. Without data it holds nothing and the
+    others share all classes.
+
+    Args:
+      dataset: N records.
+      held: those that the participants hold together.
+      participants: P, the adversary among them.
+      target_class: what the adversary is after.
+      adversary_data: whether the adversary holds records.
+      seed: of the dealing.
+
+    Raises:
+      InputError: the target class does not exist or has too few records.
+    """
+    if target_class >= dataset.num_classes:
+        raise checks.InputError(
+            f"--target_class={target_class}: accepted are 0 to "
+            f"{dataset.num_classes - 1}"
+        )
+    least = 2 if adversary_data else 1
+    sharing = participants - (not adversary_data)
+    if sharing < least:
+        raise checks.InputError(
+            f"--participants={participants}: accepted is at least 2, one of them the "
+            "adversary"
+        )
+    shares = partition(
+        dataset.y,
+        held,
+        sharing,
+        "by_class",
+        alpha=1.0,
+        rng=np.random.default_rng(seed),
+    )
+    adversary, honest = np.zeros(0, np.int64), shares
+    if adversary_data:
+        lacking = [
+            i for i in range(sharing) if target_class not in dataset.y[shares[i]]
+        ]
+        adversary = shares[lacking[-1]]
+        honest = tuple(s for i, s in enumerate(shares) if i != lacking[-1])
+    unheld = np.setdiff1d(np.arange(len(dataset.y)), held)
+    of_class = unheld[dataset.y[unheld] == target_class]
+    real, public = of_class[::2], of_class[1::2]
+    private = held[dataset.y[held] == target_class]
+    if not len(private) or not len(public):
+        raise checks.InputError(
+            f"--target_class={target_class}: participants hold {len(private)} of its "
+            f"records and {len(of_class)} are left; accepted are classes with at least "
+            "1 and 2"
+        )
+    return Seats(
+        honest=honest,
+        adversary=adversary,
+        target_class=target_class,
+        private=private,
+        real=real,
+        public=public,
+        unheld=unheld,
+        judge=np.setdiff1d(unheld, real),
+    )
+
+
+def measured(who: Seats, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws held and unheld records, at most 2,000 of each, to measure the model on."""
+    rng = np.random.default_rng(seed)
+    held = np.concatenate([*who.honest, who.adversary])
+    return rng.permutation(held)[:MEASURED], rng.permutation(who.unheld)[:MEASURED]
