@@ -79,6 +79,18 @@ HELP = {
 }
 
 
+CHECKPOINT = (
+    "Folder that keeps the state of the runs: after an interruption, the same command "
+    "goes on from there. Removed when the report is written. Absent: --out with "
+    ".checkpoint added; empty: nowhere."
+)
+
+
+def checkpoint_folder(asked: str | None, out: str) -> str:
+    """The folder that is asked for, or else the one beside `--out`."""
+    return os.path.normpath(out) + ".checkpoint" if asked is None else asked
+
+
 def define_settings(kind_of_settings: type) -> None:
     """Defines a flag for each field of a dataclass, as flags of the calling module."""
     for field in dataclasses.fields(kind_of_settings):

@@ -20,6 +20,7 @@ _OUT = flags.DEFINE_string(
     "out", "reports/gan_attack", "Folder that the report goes to."
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the report in --out.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)
 
 
 def main() -> None:
@@ -32,9 +33,11 @@ def main() -> None:
     store.reserve(_OUT.value, _OVERWRITE.value)
     compiled = common.use_compilation_cache()
     prepared = gan_attack.prepare(settings)
-    with progress.progress(gan_attack.weight(settings)) as stages:
-        report = gan_attack.run(settings, prepared, stages, common.command())
-    store.write(report, _OUT.value)
+    folder = common.checkpoint_folder(_CHECKPOINT.value, _OUT.value)
+    with gan_attack.checkpoints(settings, prepared, folder) as kept:
+        with progress.progress(gan_attack.weight(settings)) as stages:
+            report = gan_attack.run(settings, prepared, stages, common.command(), kept)
+        store.write(report, _OUT.value)
     terminal = console.Console()
     tables.print_summary(report, terminal, _OUT.value)
     seconds = time.perf_counter() - start

@@ -200,7 +200,8 @@ class Attacked(NamedTuple):
     info: dict[str, np.ndarray]  # what else was logged of each round
 
 
-Run = Callable[[Seats, dict, jax.Array, Advance], Attacked]
+# (seats, swept settings, key, advance, checkpoint=None) -> what the run left behind
+Run = Callable[..., Attacked]
 
 
 def holdings(who: Seats, seed: int) -> Holdings:
@@ -220,8 +221,8 @@ def collaborative_run(
     """Builds collaborative training with one GAN attacker (paper A, Algorithm 1).
 
     Returns:
-      (seats, swept settings, key, advance) -> what the run left behind; compiled once
-      for seats of the same sizes.
+      (seats, swept settings, key, advance, checkpoint=None) -> what the run left
+      behind; compiled once for seats of the same sizes.
     """
     table = Table(jnp.asarray(dataset.x), jnp.asarray(dataset.y))
     compiled = training.runner(
@@ -229,15 +230,18 @@ def collaborative_run(
     )
     shared = model(settings, dataset)
 
-    def run(who, swept, key, advance):
+    def run(who, swept, key, advance, checkpoint=None):
+        # An argument too, so that another class compiles nothing.
+        numbers = {"target_class": np.int32(who.target_class), **swept}
         key_params, key_run = jax.random.split(key)
         state, info = training.run(
             compiled,
-            (table, Arguments(holdings(who, settings.seed), swept)),
-            key_run,
+            (table, Arguments(holdings(who, settings.seed), numbers)),
+            tuple(jax.random.split(key_run)),
             jax.jit(shared.init)(key_params),
             settings.rounds,
             advance,
+            checkpoint,
         )
         adversary = state.participants[1].inner
         check_finite(settings, info)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from jaxprivacy.data import stratify
 from jaxprivacy.evaluation import reconstruction as evaluation
 from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.experiments import (
+    checkpoint,
     collaboration,
     judge,
     reconstruction,
@@ -50,6 +52,11 @@ def swept(settings: GanSettings, row: str) -> dict[str, float]:
         "influence": float(row != "gan_no_influence"),
         "mode_seeking": settings.mode_seeking if row == "gan_improved" else 0.0,
     }
+
+
+def keys(seed: int | jax.Array) -> jax.Array:
+    """The keys of the runs, the judge, the DCGAN and the samples, (4,)."""
+    return jax.random.split(jax.random.key(seed), 4)
 
 
 class Prepared(NamedTuple):
@@ -108,8 +115,20 @@ def weight(settings: GanSettings) -> float:
     return sum(WEIGHTS.get(name, 1.0) for name in stages_of(settings))
 
 
+def checkpoints(
+    settings: GanSettings, prepared: Prepared, folder: str
+) -> AbstractContextManager[checkpoint.Checkpoints]:
+    """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
+    data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
+    return checkpoint.study(folder, vars(settings) | data | training.versions())
+
+
 def run(
-    settings: GanSettings, prepared: Prepared, stages: Stages, command: str
+    settings: GanSettings,
+    prepared: Prepared,
+    stages: Stages,
+    command: str,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> contents.Report:
     """Runs the attack and everything it is compared with.
 
@@ -118,12 +137,12 @@ def run(
       prepared: what `prepare` made of them.
       stages: where progress is shown.
       command: how the run was started, for the report.
+      kept: where the runs of collaborative training are kept; what is short is
+        computed anew.
     """
     start = time.perf_counter()
     dataset, held, who = prepared
-    key_run, key_judge, key_dcgan, key_draw = jax.random.split(
-        jax.random.key(settings.seed), 4
-    )
+    key_run, key_judge, key_dcgan, key_draw = keys(settings.seed)
 
     def stage(name):
         stages.stage(NAMES[name], WEIGHTS.get(name, 1.0))
@@ -133,7 +152,8 @@ def run(
     attacked = {}
     for name in (name for name in names if name in RUNS):
         stage(name)
-        attacked[name] = once(who, swept(settings, name), key_run, stages.advance)
+        differs = swept(settings, name)
+        attacked[name] = once(who, differs, key_run, stages.advance, kept(name))
     undisturbed = attacked.get("gan_no_influence", next(iter(attacked.values())))
     inverted = {}
     if "model_inversion" in settings.compare:
@@ -141,14 +161,15 @@ def run(
         inverted["model_inversion"] = shared, undisturbed.params
     if "model_inversion_mlp" in names:
         stage("model_inversion_mlp")
-        inverted["model_inversion_mlp"] = _mlp(
-            settings, dataset, who, key_run, stages.advance
+        trained = mlp_run(settings, dataset)
+        inverted["model_inversion_mlp"] = trained(
+            who, key_run, stages.advance, kept("model_inversion_mlp")
         )
     generators = {name: run.generator_params for name, run in attacked.items()}
     if "dcgan" in names:
         stage("dcgan")
-        private = dataset.x[who.private]
-        generators["dcgan"] = train_dcgan(settings, private, key_dcgan, stages.advance)
+        train = dcgan_run(settings, dataset.x.shape[1:])
+        generators["dcgan"] = train(dataset.x[who.private], key_dcgan, stages.advance)
     stage("judge")
     judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
     stage("reconstruct")
@@ -174,7 +195,7 @@ def run(
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,
         "privacy": privacy and privacy._asdict(),
-        "courses": [_course_row(c) for c in courses],
+        "courses": [course_row(c) for c in courses],
     }
     return contents.Report(
         result=result,
@@ -197,17 +218,24 @@ def run(
 
 
 def account(
-    settings: GanSettings, dataset: data_lib.Dataset
+    settings: GanSettings, dataset: data_lib.Dataset, epsilon: float | None = None
 ) -> contents.Privacy | None:
-    """What a participant's uploads spend over the run; None without privacy."""
-    if settings.epsilon_per_parameter is None:
+    """What a participant's uploads spend over the run; None without privacy.
+
+    Args:
+      settings: the settings.
+      dataset: the data.
+      epsilon: per parameter; the settings' own if None.
+    """
+    epsilon = settings.epsilon_per_parameter if epsilon is None else epsilon
+    if epsilon is None:
         return None
     shapes = jax.eval_shape(
         collaboration.model(settings, dataset).init, jax.random.key(0)
     )
     parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes))
     spent = sparse_vector.account(
-        settings.epsilon_per_parameter,
+        epsilon,
         parameters,
         settings.upload_fraction,
         settings.rounds,
@@ -215,32 +243,50 @@ def account(
     return contents.Privacy(**spent._asdict())
 
 
-def _mlp(settings, dataset, who, key, advance):
-    """An mlp trained in the same way without attacker: where inversion works."""
+def mlp_run(settings: GanSettings, dataset: data_lib.Dataset):
+    """An mlp trained in the same way without attacker: where inversion works.
+
+    Returns:
+      (seats, key, advance, checkpoint=None) -> the model and its parameters.
+    """
     settings = dataclasses.replace(
         settings, model="mlp", start_round=settings.rounds, start_accuracy=0.0
     )
     trained = collaboration.collaborative_run(settings, dataset, logged_samples=2)
-    run = trained(who, swept(settings, "gan_no_influence"), key, advance)
-    return collaboration.model(settings, dataset), run.params
+    model = collaboration.model(settings, dataset)
+
+    def run(who, key, advance=lambda share: None, checkpoint=None):
+        differs = swept(settings, "gan_no_influence")
+        run = trained(who, differs, key, advance, checkpoint)
+        return model, run.params
+
+    return run
 
 
-def train_dcgan(settings, private, key, advance):
-    """Trains a DCGAN on the victim's images; returns its generator's parameters."""
-    shape = private.shape[1:]
+def dcgan_run(settings: GanSettings, shape: tuple[int, ...]):
+    """A DCGAN on the victim's images.
+
+    Returns:
+      (images, key, advance) -> its generator's parameters.
+    """
     plain = dcgan.dcgan(
         collaboration.linen_generator(shape),
         targets.as_model(targets.classifier(shape, 1), shape),
         batch_size=settings.generator_batch,
     )
-    key_init, key_steps = jax.random.split(key)
-    state, steps = jax.jit(plain.init)(key_init), jax.jit(plain.steps)
-    images, total = jnp.asarray(private), settings.dcgan_steps
+    init, steps = jax.jit(plain.init), jax.jit(plain.steps)
+    total = settings.dcgan_steps
     length = training.chunk_length(total, DCGAN_CHUNKS)
-    for start in range(0, total, length):
-        state = steps(key_steps, state, images, start + jnp.arange(length))
-        advance(length / total)
-    return state.generator
+
+    def run(private, key, advance):
+        key_init, key_steps = jax.random.split(key)
+        state, images = init(key_init), jnp.asarray(private)
+        for start in range(0, total, length):
+            state = steps(key_steps, state, images, start + jnp.arange(length))
+            advance(length / total)
+        return state.generator
+
+    return run
 
 
 def course(
@@ -275,7 +321,8 @@ def course(
     )
 
 
-def _course_row(course):
+def course_row(course: contents.Course) -> dict:
+    """A course as result.json has it."""
     names = ("value", "low", "high")
     hit_rate = [dict(zip(names, row, strict=True)) for row in course.hit_rate]
     return course._asdict() | {"hit_rate": hit_rate}

@@ -119,7 +119,7 @@ def federated_run(
     state, info = training.run(
         training.runner(lambda swept: simulation),
         (),
-        key_run,
+        tuple(jax.random.split(key_run)),
         params,
         settings.rounds,
         advance,

@@ -16,10 +16,13 @@ import optax
 import jaxprivacy
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
+from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.federated import roles, simulate
 from jaxprivacy.models import targets
 from jaxprivacy.training import gradients, local
+
+MOST_SAVES = 10  # of a run, however short its chunks are
 
 
 def batch(dataset: Dataset, indices: np.ndarray) -> types.Batch:
@@ -91,25 +94,57 @@ def runner(make: Callable[..., simulate.Simulation]) -> Runner:
 def run(
     compiled: Runner,
     swept: Any,
-    key: jax.Array,
+    keys: tuple[jax.Array, jax.Array],
     params: types.Params,
     rounds: int,
     advance: Callable[[float], None],
+    checkpoint: Checkpoint | None = None,
+    axis: int = 0,
 ) -> tuple[simulate.State, dict]:
     """Runs all rounds in jitted chunks, telling `advance` the share done by each.
+
+    With a checkpoint, the run goes on from what it holds, to the same numbers, and is
+    saved between the chunks and at the end.
+
+    Args:
+      compiled: the run.
+      swept: its arguments.
+      keys: of the initial state and of the rounds.
+      params: the initial shared model.
+      rounds: how many.
+      advance: told the share done.
+      checkpoint: where the run is kept.
+      axis: the axis of rounds in what is logged, where several runs go side by side.
 
     Returns:
       The final state and what was logged, stacked over the rounds.
     """
-    key_init, key_rounds = jax.random.split(key)
+    key_init, key_rounds = keys
     state = compiled.init(swept, key_init, params)
-    length, infos = chunk_length(rounds), []
-    for start in range(0, rounds, length):
+    length, done, infos = chunk_length(rounds), 0, []
+
+    def shapes(count):
+        indices = jnp.arange(count)
+        return jax.eval_shape(compiled.rounds, swept, key_rounds, state, indices)
+
+    if checkpoint and (found := checkpoint.restore(shapes)):
+        done, (kept, info) = found
+        state, infos = jax.tree.map(jnp.asarray, kept), [info]
+        advance(done / rounds)
+    for start in range(done, rounds, length):
         indices = start + jnp.arange(length)
         state, info = compiled.rounds(swept, key_rounds, state, indices)
         infos.append(jax.tree.map(np.asarray, info))
+        done = start + length
+        if checkpoint and done * MOST_SAVES // rounds > start * MOST_SAVES // rounds:
+            checkpoint.save(done, (state, _joined(infos, axis)))
         advance(length / rounds)
-    return state, jax.tree.map(lambda *parts: np.concatenate(parts), *infos)
+    return state, _joined(infos, axis)
+
+
+def _joined(infos: Sequence[dict], axis: int) -> dict:
+    """What was logged, one after the other."""
+    return jax.tree.map(lambda *parts: np.concatenate(parts, axis), *infos)
 
 
 def versions() -> dict[str, str]:

@@ -80,9 +80,9 @@ def most_updated(key: jax.Array, counters: jax.Array, count) -> jax.Array:
     Returns:
       (n,) bool.
     """
-    # Numbers apart by a random part below 1, in float32 while counters are small: the
-    # part is what is left of the 24 bits.
-    ties = jax.random.uniform(key, counters.shape, maxval=0.999)
+    # A random part below 1/2, which no rounding to float32 lifts to the next number:
+    # the part is what is left of the 24 bits.
+    ties = jax.random.uniform(key, counters.shape, maxval=0.5)
     return selection.largest(counters + ties, count)
 
 

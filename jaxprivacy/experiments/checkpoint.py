@@ -1,0 +1,197 @@
+"""Checkpoints of long studies: an interrupted run goes on where it was saved last.
+
+A study keeps each of its runs in a subfolder, one Orbax step for the rounds done. Orbax
+writes a step under another name and renames it when it is complete, so that whatever
+kills the process leaves the step before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from absl import logging
+
+from jaxprivacy import checks
+from jaxprivacy.data import Dataset
+
+STUDY, PARTIAL = "study.json", "study.json.partial"
+RUNS, REMOVED = "runs", "removed"
+_ACCEPTED = "accepted is another folder, or the same flags as before"
+
+
+class Damaged(checks.InputError):
+    """A checkpoint is there and cannot be restored."""
+
+
+class Checkpoint(NamedTuple):
+    """Where one run is kept between its chunks of rounds."""
+
+    # shapes (of the tree after so many rounds) -> (rounds done, tree), or None
+    restore: Callable[[Callable[[int], Any]], tuple[int, Any] | None]
+    save: Callable[[int, Any], None]  # rounds done, tree of arrays
+
+
+Checkpoints = Callable[[str], Checkpoint | None]  # name of a run -> where it is kept
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA-256 over the shapes, types and values of the records and labels."""
+    digest = hashlib.sha256()
+    for array in (dataset.x, dataset.y):
+        digest.update(f"{array.shape} {array.dtype}\n".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def nowhere(name: str) -> None:
+    """No checkpoint for any run."""
+    del name
+
+
+@contextlib.contextmanager
+def study(folder: str, identity: dict[str, Any]) -> Iterator[Checkpoints]:
+    """Keeps the runs of a study in a folder until the study is complete.
+
+    The folder is removed at the end, and where a run shows that the user's settings are
+    at fault; any other exception leaves it to the next start.
+
+    Args:
+      folder: as the user named it; empty for no checkpoints.
+      identity: all that the numbers depend on, by name, as JSON takes it.
+
+    Yields:
+      The checkpoint of each run, by name.
+
+    Raises:
+      InputError: naming `--checkpoint`: the folder holds something else, or cannot be
+        written.
+    """
+    if not folder:
+        yield nowhere
+        return
+    path = pathlib.Path(folder).absolute()
+    made = [parent for parent in path.parents if not parent.exists()]
+    _claim(path, folder, json.dumps(identity, indent=2) + "\n")
+    try:
+        yield lambda name: checkpoint(path / RUNS / name, folder)
+    except Damaged:
+        raise
+    except checks.InputError:
+        _remove(path, made)
+        raise
+    _remove(path, made)
+
+
+def checkpoint(path: pathlib.Path, folder: str) -> Checkpoint:
+    """The checkpoint of one run; the newest replaces the one before.
+
+    Args:
+      path: absolute, where it is kept; need not exist yet.
+      folder: the study's, as the user named it, for errors.
+    """
+
+    def restore(shapes):
+        if not path.exists():
+            return None
+        # Orbax and TensorStore raise errors of many kinds; after any of them the
+        # checkpoint is not usable.
+        try:
+            with _manager(path) as (orbax, manager):
+                done = manager.latest_step()
+                if done is None:
+                    return None
+                args = orbax.args.StandardRestore(shapes(done))
+                return done, manager.restore(done, args=args)
+        except Exception as error:
+            raise Damaged(
+                f"--checkpoint={folder}: {path.name} cannot be restored "
+                f"({type(error).__name__}); accepted is another folder"
+            ) from error
+
+    def save(done, tree):
+        with _manager(path) as (orbax, manager):
+            manager.save(done, args=orbax.args.StandardSave(jax.device_get(tree)))
+
+    return Checkpoint(restore, save)
+
+
+@contextlib.contextmanager
+def _manager(path: pathlib.Path) -> Iterator[tuple[Any, Any]]:
+    """Orbax, which logs every step it takes, and its manager of the folder."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        import orbax.checkpoint as orbax
+
+        options = orbax.CheckpointManagerOptions(
+            max_to_keep=1,
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=False,
+        )
+        path.mkdir(parents=True, exist_ok=True)
+        with orbax.CheckpointManager(path, options=options) as manager:
+            yield orbax, manager
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _claim(path: pathlib.Path, folder: str, text: str) -> None:
+    """Makes the folder the study's, unless it is something else's."""
+    try:
+        held = _held(path)
+        if held is not None and (other := _different(held, json.loads(text))):
+            raise checks.InputError(
+                f"--checkpoint={folder}: holds a run with another "
+                f"{', '.join(other)}; {_ACCEPTED}"
+            )
+        if held is None and path.is_dir() and set(os.listdir(path)) - {PARTIAL}:
+            raise checks.InputError(
+                f"--checkpoint={folder}: holds files, but no {STUDY}; {_ACCEPTED}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        (path / PARTIAL).write_text(text)
+        os.replace(path / PARTIAL, path / STUDY)
+    except OSError as error:
+        raise checks.InputError(
+            f"--checkpoint={folder}: cannot be used ({error.strerror}); {_ACCEPTED}"
+        ) from error
+
+
+def _held(path: pathlib.Path) -> dict | None:
+    """The identity of the study that the folder holds; what is none has no names."""
+    if not (path / STUDY).exists():
+        return None
+    try:
+        held = json.loads((path / STUDY).read_text())
+    except ValueError:
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def _different(held: dict, asked: dict) -> list[str]:
+    """The names of what differs."""
+    names = {**asked, **held}
+    return [n for n in names if n not in held or n not in asked or held[n] != asked[n]]
+
+
+def _remove(path: pathlib.Path, made: list[pathlib.Path]) -> None:
+    """Removes the checkpoints, and the folders of theirs that are empty then."""
+    if (path / REMOVED).exists():
+        shutil.rmtree(path / REMOVED)
+    if (path / RUNS).exists():
+        # Half of a checkpoint must never be taken for a whole one.
+        os.replace(path / RUNS, path / REMOVED)
+        shutil.rmtree(path / REMOVED)
+    (path / STUDY).unlink()
+    for folder in (path, *made):
+        if not any(folder.iterdir()):
+            folder.rmdir()

@@ -1,0 +1,279 @@
+"""Many runs of the GAN attack in one compiled program: a grid over settings and seeds.
+
+What differs between the runs is an argument (`collaboration.SWEPT`, the seed and with
+it who holds what), so one program serves all. Runs are spread over the devices and done
+one after the other on each (`lax.map`), in chunks that fit the memory; a CPU counts as
+several devices if JAX is told so (`jax_num_cpu_devices`), and then every core has runs
+of its own, which no single run of batch size 1 could make use of.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxprivacy import checks
+from jaxprivacy.data import Dataset
+from jaxprivacy.experiments import collaboration, gan_attack, training
+from jaxprivacy.experiments.checkpoint import Checkpoints, nowhere
+from jaxprivacy.experiments.collaboration import Attacked
+from jaxprivacy.experiments.seats import Seats
+from jaxprivacy.experiments.settings import GanSettings
+
+# Settings that may differ between the runs of one program; the row decides influence.
+NAMES = (
+    "seed",
+    "target_class",
+    "epsilon_per_parameter",
+    "gradient_bound",
+    "upload_fraction",
+    "download_fraction",
+    "learning_rate",
+    "generator_learning_rate",
+    "mode_seeking",
+)
+
+
+class Point(NamedTuple):
+    """One run of the grid."""
+
+    settings: GanSettings
+    row: str  # one of gan_attack.RUNS
+    seats: Seats
+
+
+def parse_grid(words: Sequence[str]) -> dict[str, tuple]:
+    """Reads `NAME=VALUE,VALUE,...` for each dimension of the grid.
+
+    Raises:
+      InputError: naming the word and what is accepted.
+    """
+    kinds = {"seed": int, "target_class": int}
+    grid = {}
+    for word in words:
+        name, _, values = word.partition("=")
+        if name not in NAMES or name in grid:
+            raise checks.InputError(
+                f"--grid={word}: accepted are NAME=VALUE,VALUE,... with each NAME once "
+                f"and one of {', '.join(NAMES)}"
+            )
+        try:
+            grid[name] = tuple(kinds.get(name, float)(v) for v in values.split(","))
+        except ValueError as error:
+            raise checks.InputError(
+                f"--grid={word}: accepted are numbers, separated by commas"
+            ) from error
+        if len(set(grid[name])) < len(grid[name]):
+            raise checks.InputError(f"--grid={word}: accepted is each value once")
+    return grid
+
+
+def expand(settings: GanSettings, grid: dict[str, tuple]) -> list[GanSettings]:
+    """Returns the settings of each cell of the grid, the last dimension fastest."""
+    return [
+        dataclasses.replace(settings, **dict(zip(grid, values, strict=True)))
+        for values in itertools.product(*grid.values())
+    ]
+
+
+def swept(point: Point, names: Sequence[str]) -> dict[str, Any]:
+    """The arguments of a run that are no indices."""
+    own = {n: getattr(point.settings, n) for n in names if n != "seed"}
+    own |= {"target_class": point.seats.target_class}
+    return own | gan_attack.swept(point.settings, point.row)
+
+
+def stacked_arguments(points: Sequence[Point], names: Sequence[str]):
+    """Stacks the arguments (S, ...) of runs, index arrays filled up to the longest."""
+    each = [collaboration.holdings(p.seats, p.settings.seed) for p in points]
+
+    def pad(*arrays):
+        shape = np.max([a.shape for a in arrays], axis=0)
+        return np.stack(
+            [
+                np.pad(
+                    a,
+                    [(0, n - m) for n, m in zip(shape, a.shape, strict=True)],
+                    constant_values=-1,
+                )
+                for a in arrays
+            ]
+        )
+
+    numbers = [swept(point, names) for point in points]
+    kinds = {"target_class": np.int32}
+    return collaboration.Arguments(
+        jax.tree.map(pad, *each),
+        {
+            n: np.array([d[n] for d in numbers], kinds.get(n, np.float32))
+            for n in numbers[0]
+        },
+    )
+
+
+def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The keys (S,) of each run, the same as `gan_attack.run` and `training.run` use.
+
+    Runs of one seed share them, so that they differ in the settings alone.
+    """
+
+    @jax.vmap
+    def split(seed):
+        key = gan_attack.keys(seed)[0]
+        key_params, key_run = jax.random.split(key)
+        return key_params, *jax.random.split(key_run)
+
+    return split(jnp.array([p.settings.seed for p in points], jnp.uint32))
+
+
+def program(
+    settings: GanSettings, dataset: Dataset, logged_samples: int
+) -> training.Runner:
+    """Builds the program of a sweep, all of whose inputs are stacked over S runs.
+
+    S must be a multiple of the number of devices. What is swept are the `Arguments` of
+    the runs (S, ...); what is logged has the shape (S, R, ...).
+    """
+    mesh = Mesh(np.array(jax.devices()), ("runs",))
+    spread, whole = PartitionSpec("runs"), PartitionSpec()
+    table = collaboration.Table(jnp.asarray(dataset.x), jnp.asarray(dataset.y))
+    table = jax.device_put(table, NamedSharding(mesh, whole))
+
+    def over_runs(function, shared, each):
+        """Maps over the runs of each device, one after the other."""
+        return jax.shard_map(
+            lambda shared, each: lax.map(lambda one: function(*shared, *one), each),
+            mesh=mesh,
+            in_specs=(whole, spread),
+            out_specs=spread,
+            check_vma=False,
+        )(shared, each)
+
+    def simulation(table, arguments):
+        return collaboration.simulation(
+            settings, dataset, table, arguments, logged_samples
+        )
+
+    @jax.jit
+    def init(table, arguments, keys, params):
+        def one(table, arguments, key, params):
+            return simulation(table, arguments).init(key, params)
+
+        return over_runs(one, (table,), (arguments, keys, params))
+
+    @jax.jit
+    def rounds(table, arguments, keys, states, indices):
+        def one(table, indices, arguments, key, state):
+            return simulation(table, arguments).rounds(key, state, indices)
+
+        return over_runs(one, (table, indices), (arguments, keys, states))
+
+    # The table is an argument: it is too large for a constant of the program.
+    return training.Runner(
+        lambda *inputs: init(table, *inputs), lambda *inputs: rounds(table, *inputs)
+    )
+
+
+def runs_at_once(bytes_of_run: int, count: int, memory: float, devices: int) -> int:
+    """How many runs share the memory, as a multiple of the devices.
+
+    Args:
+      bytes_of_run: what one run keeps on its device.
+      count: runs in all.
+      memory: bytes to be used; at least one run a device goes at once.
+      devices: how many there are.
+    """
+    most = max(1, int(memory / (bytes_of_run * devices)))
+    chunks = math.ceil(count / (most * devices))
+    return math.ceil(count / (chunks * devices)) * devices
+
+
+def bytes_of(tree) -> int:
+    """Bytes of a tree of arrays or of their shapes."""
+    return sum(
+        math.prod(a.shape) * jax.dtypes.canonicalize_dtype(a.dtype).itemsize
+        for a in jax.tree.leaves(tree)
+        if not jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key)
+    )
+
+
+def run_points(
+    settings: GanSettings,
+    dataset: Dataset,
+    points: Sequence[Point],
+    names: Sequence[str],
+    *,
+    logged_samples: int,
+    memory: float,
+    advance: Callable[[float], None],
+    kept: Checkpoints = nowhere,
+) -> list[Attacked]:
+    """Runs all points and returns what each left behind, in order.
+
+    Args:
+      settings: what the points have in common.
+      dataset: the data.
+      points: the runs.
+      names: the settings that differ between them.
+      logged_samples: samples kept of each round and run.
+      memory: bytes that the runs of a chunk may take.
+      advance: told the share done.
+      kept: where the chunks are kept, to go on after an interruption.
+    """
+    compiled = program(settings, dataset, logged_samples)
+    model = collaboration.model(settings, dataset)
+    inputs = stacked_arguments(points, names), keys(points)
+
+    def take(indices):
+        arguments, (key_params, *pair) = jax.tree.map(lambda a: a[indices], inputs)
+        return arguments, tuple(pair), jax.jit(jax.vmap(model.init))(key_params)
+
+    devices = jax.device_count()
+    arguments, pair, params = take(np.arange(devices) % len(points))
+    states = jax.eval_shape(compiled.init, arguments, pair[0], params)
+    logged = jax.eval_shape(
+        compiled.rounds, arguments, pair[1], states, jnp.arange(settings.rounds)
+    )[1]
+    each = (2 * bytes_of(states) + bytes_of(logged)) // devices
+    size = runs_at_once(each, len(points), memory, devices)
+    chunks, found = math.ceil(len(points) / size), []
+    for chunk in range(chunks):
+        # The last chunk is filled up with repetitions, whose results are dropped.
+        indices = np.minimum(chunk * size + np.arange(size), len(points) - 1)
+        states, info = training.run(
+            compiled,
+            *take(indices),
+            settings.rounds,
+            lambda share: advance(share / chunks),
+            kept(f"chunk_{chunk}"),
+            axis=1,
+        )
+        states = jax.device_get(states)
+        alone = len(points) - chunk * size
+        found += [_attacked(settings, states, info, i) for i in range(min(size, alone))]
+    return found
+
+
+def _attacked(settings, states, info, index):
+    def one(tree):
+        return jax.tree.map(lambda a: a[index], tree)
+
+    info = one(info)
+    collaboration.check_finite(settings, info)
+    samples = info.pop("samples")[:, 0]
+    adversary = one(states.participants[1].inner.params)
+    return Attacked(
+        one(states.server.params),
+        jax.tree.map(lambda a: a[0], adversary),
+        samples,
+        info,
+    )

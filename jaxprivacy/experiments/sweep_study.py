@@ -1,0 +1,395 @@
+"""The study over a grid: every class, several seeds, budgets and fractions."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxprivacy.data import Dataset, load
+from jaxprivacy.evaluation.intervals import clopper_pearson
+from jaxprivacy.experiments import (
+    checkpoint,
+    collaboration,
+    gan_attack,
+    judge,
+    reconstruction,
+    sweep,
+    training,
+)
+from jaxprivacy.experiments.settings import GanSettings, check_gan
+from jaxprivacy.report import contents
+from jaxprivacy.report.progress import Stages
+
+BASELINES = ("model_inversion", "model_inversion_mlp", "dcgan")
+WITHOUT = "gan_no_influence"  # whose models are inverted: nobody disturbed them
+LOGGED = 32  # samples kept of each round and run
+
+
+class Prepared(NamedTuple):
+    """What is settled before anything is trained."""
+
+    dataset: Dataset
+    cells: list[GanSettings]
+    points: list[sweep.Point]
+
+
+def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
+    """Checks every cell of the grid, loads the data and deals the seats.
+
+    Raises:
+      InputError: what some cell asks for cannot be had.
+    """
+    cells = sweep.expand(settings, grid)
+    for cell in cells:
+        check_gan(cell)
+    dataset = load(settings.data, records=settings.records, seed=settings.seed)
+    rows = [name for name in gan_attack.stages_of(settings) if name in gan_attack.RUNS]
+    points = [
+        sweep.Point(cell, row, gan_attack.prepare_seats(cell, dataset).seats)
+        for cell in cells
+        for row in rows
+    ]
+    return Prepared(dataset, cells, points)
+
+
+def checkpoints(
+    settings: GanSettings, grid: dict[str, tuple], prepared: Prepared, folder: str
+) -> AbstractContextManager[checkpoint.Checkpoints]:
+    """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
+    identity = {
+        "content_of_data": checkpoint.fingerprint(prepared.dataset),
+        "grid": {name: [str(v) for v in values] for name, values in grid.items()},
+        "devices": jax.device_count(),
+    }
+    return checkpoint.study(folder, vars(settings) | identity | training.versions())
+
+
+def weight(settings: GanSettings, prepared: Prepared) -> float:
+    """The sum of the weights of the stages that will be run."""
+    return sum(_weights(settings, prepared).values())
+
+
+def _weights(settings, prepared):
+    """Of each stage, relative to one collaborative run."""
+    classes = len(_by_seats(prepared.points))
+    seeds = len({p.settings.seed for p in prepared.points})
+    weights = {"runs": len(prepared.points), "judge": 0.3 * seeds}
+    if "model_inversion_mlp" in settings.compare:
+        weights["model_inversion_mlp"] = 0.3 * classes
+    if "dcgan" in settings.compare:
+        weights["dcgan"] = 0.6 * classes
+    return weights | {"reconstruct": 0.1 * len(prepared.points)}
+
+
+def _by_seats(points):
+    """The points by seed and target class."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for i, point in enumerate(points):
+        key = point.settings.seed, point.seats.target_class
+        groups.setdefault(key, []).append(i)
+    return groups
+
+
+def run(
+    settings: GanSettings,
+    grid: dict[str, tuple],
+    prepared: Prepared,
+    stages: Stages,
+    command: str,
+    memory: float,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
+) -> contents.Report:
+    """Runs the grid and everything it is compared with.
+
+    Args:
+      settings: what all cells have in common.
+      grid: what differs, as `sweep.parse_grid` returns it.
+      prepared: what `prepare` made of them.
+      stages: where progress is shown.
+      command: how the run was started, for the report.
+      memory: bytes that the runs may take at once.
+      kept: where the runs are kept, to go on after an interruption.
+    """
+    start = time.perf_counter()
+    dataset, _, points = prepared
+    weights = _weights(settings, prepared)
+
+    def stage(name, text):
+        stages.stage(text, weights[name])
+
+    stage("runs", f"{len(points)} collaborative runs")
+    attacked = sweep.run_points(
+        settings,
+        dataset,
+        points,
+        list(grid),
+        logged_samples=LOGGED,
+        memory=memory,
+        advance=stages.advance,
+        kept=kept,
+    )
+    groups = _by_seats(points)
+    extra = _baselines(settings, dataset, points, groups, stage, stages)
+    judges = _judges(dataset, points, stage, stages)
+    stage("reconstruct", "judging the reconstructions")
+    rows, courses, shown = [], {}, {}
+    for (seed, target), members in groups.items():
+        found = _judged(
+            dataset,
+            {i: (points[i], attacked[i]) for i in members},
+            extra.get((seed, target), {}),
+            collaboration.model(settings, dataset),
+            judges[seed],
+            [name for name in grid if name not in ("seed", "target_class")],
+            "model_inversion" in settings.compare,
+        )
+        rows += [row | {"seed": seed} for row in found.rows]
+        shown.setdefault(target, found)
+        for i, course in zip(members, found.courses, strict=True):
+            courses[i] = course
+        stages.advance(1 / len(groups))
+    first = points[0].row
+    accuracy = {
+        name: np.mean(
+            [
+                run.info[name][-1]
+                for point, run in zip(points, attacked, strict=True)
+                if point.row == first
+            ]
+        )
+        for name in ("train_accuracy", "test_accuracy")
+    }
+    plain = all(name in ("seed", "target_class") for name in grid)
+    pooled = _pooled(points, courses, attacked) if plain else []
+    privacy = gan_attack.account(settings, dataset)
+    result = {
+        "schema": 1,
+        "command": command,
+        "seed": settings.seed,
+        "versions": training.versions(),
+        "seconds": time.perf_counter() - start,
+        "target": accuracy,
+        "membership": [],
+        "reconstruction": rows,
+        "judge_accuracy": {str(seed): j.accuracy for seed, j in judges.items()},
+        "privacy": privacy and privacy._asdict(),
+        "grid": grid,
+        "runs": [
+            _run_row(point, run, courses[i], list(grid))
+            for i, (point, run) in enumerate(zip(points, attacked, strict=True))
+        ],
+        "courses": [gan_attack.course_row(c) for c in pooled],
+    }
+    return contents.Report(
+        result=result,
+        settings=[
+            *gan_attack.used_settings(settings, dataset),
+            ("grid", "; ".join(f"{n} = {list(v)}" for n, v in grid.items())),
+        ],
+        split_counts=[],
+        roc_curves=[],
+        gradient_norms=None,
+        training=None,
+        reconstructions=None,
+        notes=_notes(points, attacked, judges),
+        privacy=privacy if "epsilon_per_parameter" not in grid else None,
+        courses=pooled,
+        class_samples=_class_samples(shown),
+        tradeoff=_tradeoff(settings, dataset, points, attacked, rows, first),
+    )
+
+
+class _Judged(NamedTuple):
+    rows: list[dict]
+    courses: list[contents.Course]
+    images: reconstruction.Images
+
+
+def _judged(dataset, runs, extra, shared, judged_by, names, invert):
+    """Judges all runs of one seed and class, and their baselines."""
+    points = {i: point for i, (point, _) in runs.items()}
+    who = next(iter(points.values())).seats
+    key = gan_attack.keys(next(iter(points.values())).settings.seed)[3]
+    labels = {i: _label(point, names) for i, point in points.items()}
+    trained = {labels[i]: run.generator_params for i, (_, run) in runs.items()}
+    inverted = {}
+    for i, (point, run) in runs.items():
+        if invert and point.row == WITHOUT:
+            label = ("model_inversion", labels[i][1])
+            inverted[label] = shared, run.params
+    inverted |= {(n, ()): v for n, v in extra.items() if n == "model_inversion_mlp"}
+    trained |= {(n, ()): v for n, v in extra.items() if n == "dcgan"}
+    images = reconstruction.reconstruct(dataset, who, inverted, trained, key)
+    rows = []
+    for row in reconstruction.rows(who.target_class, images, judged_by):
+        label = row["attack"]
+        name, values = label if isinstance(label, tuple) else (label, ())
+        rows.append(
+            row | {"attack": name} | ({"swept": dict(values)} if values else {})
+        )
+    courses = [
+        gan_attack.course(point.row, run, who.target_class, judged_by, images.private)
+        for point, run in runs.values()
+    ]
+    return _Judged(rows, courses, images)
+
+
+def _label(point, names):
+    """A row's name and the swept settings that tell it from others of its name."""
+    return point.row, tuple((name, getattr(point.settings, name)) for name in names)
+
+
+def _baselines(settings, dataset, points, groups, stage, stages):
+    """What is trained once for each seed and class: {(seed, class): {row: ...}}."""
+    extra: dict[tuple[int, int], dict] = {key: {} for key in groups}
+    one = {key: points[members[0]] for key, members in groups.items()}
+    if "model_inversion_mlp" in settings.compare:
+        stage("model_inversion_mlp", "the same with an mlp and without attacker")
+        trained = gan_attack.mlp_run(settings, dataset)
+        for key, point in one.items():
+            key_run = gan_attack.keys(point.settings.seed)[0]
+            extra[key]["model_inversion_mlp"] = trained(point.seats, key_run)
+            stages.advance(1 / len(one))
+    if "dcgan" in settings.compare:
+        stage("dcgan", "a DCGAN on the victim's images of each class")
+        most = max(len(point.seats.private) for point in one.values())
+        train = gan_attack.dcgan_run(settings, dataset.x.shape[1:])
+        for key, point in one.items():
+            key_dcgan = gan_attack.keys(point.settings.seed)[2]
+            # Repeated to one number of images, so that it is compiled once.
+            private = dataset.x[np.resize(point.seats.private, most)]
+            extra[key]["dcgan"] = train(
+                private, key_dcgan, lambda share: stages.advance(share / len(one))
+            )
+    return extra
+
+
+def _judges(dataset, points, stage, stages):
+    """One judge a seed, which has seen no image of any class's row `real`."""
+    by_seed: dict[int, list] = {}
+    for point in points:
+        by_seed.setdefault(point.settings.seed, []).append(point.seats)
+    stage("judge", "training the judges")
+    judges = {}
+    for seed, seats in by_seed.items():
+        learns = seats[0].unheld
+        for who in seats:
+            learns = np.setdiff1d(learns, who.real)
+        held = np.concatenate([*seats[0].honest, seats[0].adversary])
+        judges[seed] = judge.train_judge(
+            dataset,
+            learns,
+            held,
+            gan_attack.keys(seed)[1],
+            lambda share: stages.advance(share / len(by_seed)),
+        )
+    return judges
+
+
+def _run_row(point, run, course, names):
+    """One run in result.json."""
+    return {
+        "row": point.row,
+        "target_class": point.seats.target_class,
+        **{name: getattr(point.settings, name) for name in names},
+        "train_accuracy": run.info["train_accuracy"][-1],
+        "test_accuracy": run.info["test_accuracy"][-1],
+        "hit_rate": course.hit_rate[-1, 0],
+        "frechet": course.frechet[-1],
+        "accuracy": run.info["test_accuracy"],
+        "hit_rates": course.hit_rate[:, 0],
+        "frechets": course.frechet,
+    }
+
+
+def _pooled(points, courses, attacked):
+    """The course of each row, over seeds and classes: rates pooled, others' means."""
+    pooled = []
+    for row in dict.fromkeys(point.row for point in points):
+        which = [i for i, point in enumerate(points) if point.row == row]
+        some = [courses[i] for i in which]
+        samples = attacked[which[0]].samples.shape[1]
+        hits = sum(np.rint(c.hit_rate[:, 0] * samples) for c in some).astype(int)
+        total = samples * len(some)
+        pooled.append(
+            contents.Course(
+                attack=row,
+                rounds=some[0].rounds,
+                accuracy=np.mean([c.accuracy for c in some], axis=0),
+                hit_rate=np.array([clopper_pearson(int(h), total) for h in hits]),
+                frechet=np.mean([c.frechet for c in some], axis=0),
+                start_round=min(c.start_round for c in some),
+            )
+        )
+    return pooled
+
+
+def _class_samples(shown):
+    """The best attack's samples of every class, of the first seed."""
+    if len(shown) < 2:
+        return []
+    found = []
+    for target, judged in sorted(shown.items()):
+        by_row = {}
+        for label, images in judged.images.attacks.items():
+            by_row.setdefault(label[0] if isinstance(label, tuple) else label, images)
+        best = next(n for n in ("gan_improved", "gan", WITHOUT) if n in by_row)
+        count = reconstruction.SHOWN
+        private = judged.images.private[:count]
+        found.append(contents.ClassSamples(target, private, by_row[best][:count]))
+    return found
+
+
+def _tradeoff(settings, dataset, points, attacked, rows, row):
+    """Accuracy and leakage over the privacy budget, if it was swept."""
+    budgets = sorted({p.settings.epsilon_per_parameter or math.inf for p in points})
+    if len(budgets) < 2:
+        return None
+    own = [
+        (point.settings.epsilon_per_parameter, run.info["test_accuracy"][-1])
+        for point, run in zip(points, attacked, strict=True)
+        if point.row == row
+    ]
+    judged = [
+        (r["swept"]["epsilon_per_parameter"], r)
+        for r in rows
+        if r["attack"] == row and "swept" in r
+    ]
+
+    def of(pairs: Sequence[tuple], budget: float) -> list:
+        return [value for epsilon, value in pairs if epsilon == budget]
+
+    def pooled(budget):
+        some = of(judged, budget)
+        hits = sum(round(r["hit_rate"]["value"] * r["samples"]) for r in some)
+        return clopper_pearson(hits, sum(r["samples"] for r in some))
+
+    totals = [gan_attack.account(settings, dataset, b).epsilon_total for b in budgets]
+    frechet = [
+        [np.nan if r["frechet"] is None else r["frechet"] for r in of(judged, b)]
+        for b in budgets
+    ]
+    return contents.Tradeoff(
+        epsilon_per_parameter=np.array(budgets),
+        epsilon_total=np.array(totals),
+        accuracy=np.array([of(own, b) for b in budgets]),
+        hit_rate=np.array([pooled(b) for b in budgets]),
+        frechet=np.array(frechet),
+    )
+
+
+def _notes(points, attacked, judges):
+    rates = ", ".join(f"{j.accuracy:.1%}" for j in judges.values())
+    accuracies = [run.info["test_accuracy"][-1] for run in attacked]
+    return [
+        f"{len(points)} runs; the shared models end at a test accuracy of "
+        f"{min(accuracies):.1%} to {max(accuracies):.1%}.",
+        "The independent judges, one a seed, are right on "
+        f"{rates} of the participants' records, none of which they were trained on.",
+    ]
