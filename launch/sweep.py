@@ -49,7 +49,8 @@ def main() -> None:
     compiled = common.use_compilation_cache()
     prepared = sweep_study.prepare(settings, grid)
     folder = common.checkpoint_folder(_CHECKPOINT.value, _OUT.value)
-    with sweep_study.checkpoints(settings, grid, prepared, folder) as kept:
+    memory = _MEMORY.value * 2**30
+    with sweep_study.checkpoints(settings, grid, prepared, folder, memory) as kept:
         with progress.progress(sweep_study.weight(settings, prepared)) as stages:
             report = sweep_study.run(
                 settings,
@@ -57,7 +58,7 @@ def main() -> None:
                 prepared,
                 stages,
                 common.command(),
-                memory=_MEMORY.value * 2**30,
+                memory=memory,
                 kept=kept,
             )
         store.write(report, _OUT.value)

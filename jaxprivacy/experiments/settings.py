@@ -156,9 +156,13 @@ def check_gan(settings: GanSettings) -> None:
         )
     for name in ("learning_rate_decay", "threshold", "mode_seeking"):
         checks.at_least_zero(f"--{name}", getattr(settings, name))
-    for name in ("gradient_bound", "epsilon_per_parameter"):
-        if getattr(settings, name) is not None:
-            checks.positive(f"--{name}", getattr(settings, name))
+    if settings.gradient_bound is not None:
+        checks.positive("--gradient_bound", settings.gradient_bound)
+    epsilon = settings.epsilon_per_parameter
+    if epsilon is not None and not epsilon > 0:  # Infinity is no noise.
+        raise checks.InputError(
+            f"--epsilon_per_parameter={epsilon}: accepted are numbers above 0 and inf"
+        )
     if not 0 <= settings.start_accuracy <= 1:
         raise checks.InputError(
             f"--start_accuracy={settings.start_accuracy}: accepted are numbers in "

@@ -59,13 +59,19 @@ def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
 
 
 def checkpoints(
-    settings: GanSettings, grid: dict[str, tuple], prepared: Prepared, folder: str
+    settings: GanSettings,
+    grid: dict[str, tuple],
+    prepared: Prepared,
+    folder: str,
+    memory: float,
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
     identity = {
         "content_of_data": checkpoint.fingerprint(prepared.dataset),
         "grid": {name: [str(v) for v in values] for name, values in grid.items()},
+        # These decide which runs go together.
         "devices": jax.device_count(),
+        "memory": memory,
     }
     return checkpoint.study(folder, vars(settings) | identity | training.versions())
 
