@@ -166,15 +166,20 @@ def simulation(
     )
     who = arguments.holdings
     leaves = upload(settings, value)
+    # Without the artificial class, which the adversary teaches everyone.
+    classes = types.Model(
+        shared.init, lambda w, x: shared.apply(w, x)[:, : dataset.num_classes]
+    )
     measured = {
-        "train_accuracy": gather(table, who.train),
-        "test_accuracy": gather(table, who.test),
+        "train_accuracy": (shared, gather(table, who.train)),
+        "test_accuracy": (shared, gather(table, who.test)),
+        "class_accuracy": (classes, gather(table, who.test)),
     }
 
     def measure(params):
         return {
-            name: losses.accuracy(shared, params, batch)
-            for name, batch in measured.items()
+            name: losses.accuracy(judged, params, batch)
+            for name, (judged, batch) in measured.items()
         }
 
     return simulate.simulate(

@@ -63,14 +63,15 @@ def seats(
             f"--participants={participants}: accepted is at least 2, one of them the "
             "adversary"
         )
-    shares = partition(
-        dataset.y,
-        held,
-        sharing,
-        "by_class",
-        alpha=1.0,
-        rng=np.random.default_rng(seed),
-    )
+    rng = np.random.default_rng(seed)
+    try:
+        shares = partition(dataset.y, held, sharing, "by_class", alpha=1.0, rng=rng)
+    except checks.InputError as error:
+        raise checks.InputError(
+            f"--participants={participants}: one of them would hold no record when "
+            f"{len(held)} records are dealt by class; accepted are fewer participants, "
+            "or more records for them"
+        ) from error
     adversary, honest = np.zeros(0, np.int64), shares
     if adversary_data:
         lacking = [

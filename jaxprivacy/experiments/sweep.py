@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxprivacy import checks
 from jaxprivacy.data import Dataset
@@ -135,6 +135,24 @@ def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
     return split(jnp.array([p.settings.seed for p in points], jnp.uint32))
 
 
+def over_runs(function: Callable, shared: tuple, each: tuple):
+    """Maps over runs: spread over the devices, one after the other on each.
+
+    Args:
+      function: (*shared, *each of one run) -> what is found of it.
+      shared: what all runs share.
+      each: trees stacked over S runs, S a multiple of the number of devices.
+    """
+    spread, whole = PartitionSpec("runs"), PartitionSpec()
+    return jax.shard_map(
+        lambda shared, each: lax.map(lambda one: function(*shared, *one), each),
+        mesh=Mesh(np.array(jax.devices()), ("runs",)),
+        in_specs=(whole, spread),
+        out_specs=spread,
+        check_vma=False,
+    )(shared, each)
+
+
 def program(
     settings: GanSettings, dataset: Dataset, logged_samples: int
 ) -> training.Runner:
@@ -143,20 +161,7 @@ def program(
     S must be a multiple of the number of devices. What is swept are the `Arguments` of
     the runs (S, ...); what is logged has the shape (S, R, ...).
     """
-    mesh = Mesh(np.array(jax.devices()), ("runs",))
-    spread, whole = PartitionSpec("runs"), PartitionSpec()
     table = collaboration.Table(jnp.asarray(dataset.x), jnp.asarray(dataset.y))
-    table = jax.device_put(table, NamedSharding(mesh, whole))
-
-    def over_runs(function, shared, each):
-        """Maps over the runs of each device, one after the other."""
-        return jax.shard_map(
-            lambda shared, each: lax.map(lambda one: function(*shared, *one), each),
-            mesh=mesh,
-            in_specs=(whole, spread),
-            out_specs=spread,
-            check_vma=False,
-        )(shared, each)
 
     def simulation(table, arguments):
         return collaboration.simulation(
@@ -181,6 +186,11 @@ def program(
     return training.Runner(
         lambda *inputs: init(table, *inputs), lambda *inputs: rounds(table, *inputs)
     )
+
+
+def repeated(count: int, devices: int) -> np.ndarray:
+    """Indices of `count` runs, filled up to a multiple of the devices by the last."""
+    return np.minimum(np.arange(math.ceil(count / devices) * devices), count - 1)
 
 
 def runs_at_once(bytes_of_run: int, count: int, memory: float, devices: int) -> int:
