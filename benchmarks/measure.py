@@ -1,21 +1,19 @@
-"""Timing of two sides in turn, and of the memory each needs."""
+"""Timing of two sides in turn, in lines that say what was measured."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import pathlib
 import statistics
-import subprocess  # noqa: S404 - only this package's own module is run
-import sys
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
-Run = Callable[[], Any]
+from benchmarks import memory as memory_lib
+
+Run = memory_lib.Run
 SHORTEST_SAMPLE = 0.1  # seconds; faster runs are repeated within one sample
 
 
@@ -92,18 +90,18 @@ def line(row: Row, repeats: int, memory: bool) -> dict:
     result = {
         "name": row.name,
         "unit": unit,
-        "ours": _rounded(left),
-        "peer": _rounded(right),
-        "ratio": _rounded(ratio),
+        "ours": rounded(left),
+        "peer": rounded(right),
+        "ratio": rounded(ratio),
         "target": row.target,
         "repeats": repeats,
-        "ours_compile": _rounded(ours_compile),
+        "ours_compile": rounded(ours_compile),
         "peer_version": pair.peer_version,
         "jax": jax.__version__,
         "cores": cores(),
     }
     for side in ("ours", "peer") if memory and unit == "s" else ():
-        peak = peak_of(row, side)
+        peak = memory_lib.peak_of(row.name, side)
         if peak is not None:
             result[f"{side}_peak_mib"] = peak
     if pair.peer_note:
@@ -113,36 +111,6 @@ def line(row: Row, repeats: int, memory: bool) -> dict:
     return result
 
 
-def peak_of(row: Row, side: str) -> int | None:
-    """Returns the MiB that a side adds to the peak of a process that runs only it."""
-    command = [sys.executable, "-m", "benchmarks.run"]
-    arguments = [f"--rows={row.name}", f"--side={side}"]
-    done = subprocess.run(  # noqa: S603 - arguments are names from this package
-        command + arguments, check=True, stdout=subprocess.PIPE, text=True
-    )
-    return json.loads(done.stdout)["peak_mib"]
-
-
-def own_peak(row: Row, side: str) -> int | None:
-    """Prepares and runs one side, and returns the growth of this process's peak in MiB.
-
-    The libraries and the data are loaded before; the compilation counts.
-    """
-    pair = row.build()
-    before = _memory("VmRSS")
-    getattr(pair, side)()()
-    peak = _memory("VmHWM")
-    return None if before is None else round((peak - before) / 1024)
-
-
-def _memory(name: str) -> int | None:
-    """Reads KiB from Linux; `ru_maxrss` would start from the parent process's peak."""
-    status = pathlib.Path("/proc/self/status")
-    if not status.exists():
-        return None
-    fields = dict(row.split(":", 1) for row in status.read_text().splitlines())
-    return int(fields[name].split()[0])
-
-
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """Returns four digits of a number."""
     return float(f"{value:.4g}")

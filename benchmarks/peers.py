@@ -110,14 +110,18 @@ def sgd(
     y: torch.Tensor,
     batches: Iterable[torch.Tensor],
     rate: float,
+    decay: float = 0.0,
 ) -> Params:
-    """Stochastic gradient descent from `params`, which it leaves as they are."""
+    """Stochastic gradient descent from `params`, which it leaves as they are.
+
+    The rate of step t is rate / (1 + decay t).
+    """
     params = [p.detach().clone().requires_grad_() for p in params]
-    for batch in batches:
+    for step, batch in enumerate(batches):
         loss = F.cross_entropy(network(params, x[batch]), y[batch])
         gradients = torch.autograd.grad(loss, params)
         with torch.no_grad():
-            torch._foreach_add_(params, gradients, alpha=-rate)
+            torch._foreach_add_(params, gradients, alpha=-rate / (1 + decay * step))
     return [p.detach() for p in params]
 
 

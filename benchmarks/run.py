@@ -4,20 +4,40 @@
 compilation apart; `ratio` is peer / ours in seconds (ours / peer in GFLOP/s), so higher
 is better for us. `ours_peak_mib` and `peer_peak_mib` are what a side, compilation
 included, adds to the peak of a process of its own once libraries and data are loaded.
+
+`collaboration_memory` prints a line for each number of participants: the peak that a
+round adds once it is compiled, and by how many replicas each participant beyond the
+first line's raises it.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import sys
 
 from absl import app, flags, logging
 
-from benchmarks import capture_rows, federated_rows, loop_rows, measure
+from benchmarks import (
+    capture_rows,
+    collaboration_rows,
+    federated_rows,
+    loop_rows,
+    measure,
+    memory,
+    memory_rows,
+)
 
 ROWS = {
-    row.name: row for row in (*capture_rows.ROWS, *federated_rows.ROWS, *loop_rows.ROWS)
+    row.name: row
+    for row in (
+        *capture_rows.ROWS,
+        *federated_rows.ROWS,
+        *loop_rows.ROWS,
+        *collaboration_rows.ROWS,
+        *memory_rows.ROWS,
+    )
 }
 
 ROW_NAMES = flags.DEFINE_list("rows", list(ROWS), "Rows to measure.")
@@ -27,8 +47,11 @@ REPEATS = flags.DEFINE_integer(
 MEMORY = flags.DEFINE_bool(
     "memory", True, "Measure the peak memory too, each side in a process of its own."
 )
-SIDE = flags.DEFINE_enum(
-    "side", None, ["ours", "peer"], "Print only this side's peak memory, of one row."
+SIDE = flags.DEFINE_string(
+    "side",
+    None,
+    "Print only this side's peak memory, of one row: ours, peer or, of "
+    "collaboration_memory, the number of participants.",
 )
 
 
@@ -42,12 +65,31 @@ def main(argv: list[str]) -> None:
         _stop("the peers need PyTorch: pip install -e '.[bench]'")
     logging.set_verbosity(logging.WARNING)  # JAX reports absent accelerators as news
     rows = [ROWS[name] for name in ROW_NAMES.value]
-    if SIDE.value:
-        print(json.dumps({"peak_mib": measure.own_peak(rows[0], SIDE.value)}))
+    if SIDE.value is not None:
+        print(json.dumps({"peak_mib": _peak(rows[0], SIDE.value)}))
         return
     for row in rows:
-        line = measure.line(row, REPEATS.value, MEMORY.value)
-        print(json.dumps(line), flush=True)
+        for line in _lines(row):
+            print(json.dumps(line), flush=True)
+
+
+def _lines(row):
+    if isinstance(row, memory_rows.Growth):
+        return memory_rows.lines(row)
+    return [measure.line(row, REPEATS.value, MEMORY.value)]
+
+
+def _peak(row, side):
+    if isinstance(row, memory_rows.Growth):
+        sides = {
+            str(n): functools.partial(memory_rows.load, n) for n in row.participants
+        }
+    else:
+        sides = {name: lambda: getattr(row.build(), side) for name in ("ours", "peer")}
+    if side not in sides:
+        _stop(f"--side={side}: accepted are {', '.join(sides)}")
+    compilation = not isinstance(row, memory_rows.Growth)
+    return memory.own_peak(sides[side], compilation=compilation)
 
 
 def _stop(message: str) -> None:

@@ -176,7 +176,8 @@ def run(main: Callable[[], None]) -> None:
                 _refuse(f"{argument!a}: accepted are arguments in UTF-8")
         try:
             rest = flags.FLAGS(argv)
-        except flags.Error as error:
+        # A value for --noname, which takes none, is a plain ValueError.
+        except (flags.Error, ValueError) as error:
             _refuse(_with_accepted(error))
         if len(rest) > 1:
             _refuse(f"{rest[1]}: accepted are flags, --name=value; --help lists them")
@@ -202,7 +203,7 @@ def _is_text(argument: str) -> bool:
     return True
 
 
-def _with_accepted(error: flags.Error) -> str:
+def _with_accepted(error: Exception) -> str:
     """Adds to absl's message what is accepted."""
     named = re.match(r"flag --(\w+)=", str(error))
     if not named:

@@ -33,7 +33,7 @@ MAY_USE = {
     },
 }
 NUMPY_ONLY = ("data", "evaluation", "report")
-SLOW = ("sklearn", "matplotlib", "tensorflow_datasets", "torch", "tensorflow")
+SLOW = ("sklearn", "matplotlib", "tensorflow_datasets", "torch", "tensorflow", "orbax")
 
 
 def imported(source):
@@ -185,8 +185,9 @@ def test_no_text_is_run_as_a_program(path):
 
 
 def test_what_is_slow_to_import_is_imported_when_needed():
+    studies = ("audit", "gan_attack", "sweep_study")
     code = (
-        "import sys, jaxprivacy, jaxprivacy.experiments.audit; "
+        f"import sys, {', '.join(f'jaxprivacy.experiments.{s}' for s in studies)}; "
         f"print(*set({SLOW!r}) & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]

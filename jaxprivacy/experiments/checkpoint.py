@@ -133,7 +133,7 @@ def _manager(path: pathlib.Path) -> Iterator[tuple[Any, Any]]:
         import orbax.checkpoint as orbax
 
         options = orbax.CheckpointManagerOptions(
-            max_to_keep=1,
+            preservation_policy=orbax.checkpoint_managers.LatestN(n=1),
             cleanup_tmp_directories=True,
             enable_async_checkpointing=False,
         )

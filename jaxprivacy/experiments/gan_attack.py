@@ -375,8 +375,9 @@ def _notes(settings, who, judged_by, run):
     )
     if not run.info["started"].any():
         notes.append(
-            "The attack never began: the shared model did not reach "
-            f"--start_accuracy={settings.start_accuracy} within the rounds."
+            "The attack never began: of the rounds after --start_round="
+            f"{settings.start_round}, none began with a shared model that is right on "
+            f"--start_accuracy={settings.start_accuracy} of the adversary's records."
         )
     return notes
 

@@ -17,6 +17,7 @@ from jaxprivacy.models import interception, targets
 from jaxprivacy.training import gradients, local
 
 STEPS, BATCH, CHUNKS = 1500, 64, 10
+MOST_EPOCHS = 150  # a few hundred faces are learned long before 1,500 steps
 RATE, FEATURES = 1e-3, 64
 AT_ONCE = 256  # images judged together
 
@@ -70,7 +71,8 @@ def train_judge(
     def augmented(key, params, batch):
         return gradient(key, params, batch._replace(x=augment(key, batch.x)))
 
-    epochs = max(1, STEPS * BATCH // (CHUNKS * len(learns)))
+    epochs = min(MOST_EPOCHS, STEPS * BATCH // len(learns))
+    epochs = max(1, epochs // CHUNKS)
     train = jax.jit(local.sgd(augmented, optimizer, epochs=epochs, batch_size=BATCH))
     key_params, key_train = jax.random.split(key)
     params = jax.jit(model.init)(key_params)

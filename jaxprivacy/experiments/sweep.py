@@ -226,6 +226,7 @@ def run_points(
     memory: float,
     advance: Callable[[float], None],
     kept: Checkpoints = nowhere,
+    compiled: training.Runner | None = None,
 ) -> list[Attacked]:
     """Runs all points and returns what each left behind, in order.
 
@@ -238,8 +239,9 @@ def run_points(
       memory: bytes that the runs of a chunk may take.
       advance: told the share done.
       kept: where the chunks are kept, to go on after an interruption.
+      compiled: what `program` returns for these settings, to use it twice.
     """
-    compiled = program(settings, dataset, logged_samples)
+    compiled = compiled or program(settings, dataset, logged_samples)
     model = collaboration.model(settings, dataset)
     inputs = stacked_arguments(points, names), keys(points)
 

@@ -129,7 +129,8 @@ def run(
 
     if checkpoint and (found := checkpoint.restore(shapes)):
         done, (kept, info) = found
-        state, infos = jax.tree.map(jnp.asarray, kept), [info]
+        # Placed as before, or the rounds would be compiled anew.
+        state, infos = jax.tree.map(_placed_as, kept, state), [info]
         advance(done / rounds)
     for start in range(done, rounds, length):
         indices = start + jnp.arange(length)
@@ -140,6 +141,11 @@ def run(
             checkpoint.save(done, (state, _joined(infos, axis)))
         advance(length / rounds)
     return state, _joined(infos, axis)
+
+
+def _placed_as(new: np.ndarray, old: jax.Array) -> jax.Array:
+    """Puts an array where another one is, committed to its devices or not."""
+    return jax.device_put(new, old.sharding if old.committed else None)
 
 
 def _joined(infos: Sequence[dict], axis: int) -> dict:

@@ -1,85 +1,153 @@
-import itertools
+"""The images that are judged, their rows and the pictures of a report."""
 
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
-from jaxprivacy.experiments import reconstruction
-from jaxprivacy.experiments.settings import Settings
+from jaxprivacy import types
+from jaxprivacy.data import Dataset
+from jaxprivacy.evaluation import reconstruction as evaluation
+from jaxprivacy.experiments import collaboration, judge, reconstruction, seats
+from tests import arrays
+from tests.launch import launched
 
-CLASSES = 5
+SHAPE, CLASSES, TARGET = (4, 4, 1), 3, 1
+KEY = jax.random.key(8)
+LINEAR = types.Model(lambda key: None, lambda w, x: x.reshape(len(x), -1) @ w)
+WEIGHTS = arrays.normal(0, 16, CLASSES + 1, scale=2)
 
 
 @pytest.fixture(scope="module")
 def dataset():
-    y = (np.arange(400) % CLASSES).astype(np.int32)
-    return data.Dataset("images", np.zeros((400, 4, 4, 1), np.float32), y, CLASSES)
+    x = np.random.default_rng(0).uniform(-1, 1, (90, *SHAPE)).astype(np.float32)
+    return Dataset("images", x, (np.arange(90) % CLASSES).astype(np.int32), CLASSES)
 
 
-def seats(dataset, **changes):
-    settings = Settings(participants=3, **changes)
-    split = data.split(dataset, participants=3, seed=settings.seed)
-    return reconstruction.seats(settings, dataset, split), split
+@pytest.fixture(scope="module")
+def who(dataset):
+    return seats.seats(
+        dataset, np.arange(54), participants=2, target_class=TARGET, seed=0
+    )
 
 
-@pytest.mark.parametrize("target", [0, 1, 2, 3])
-def test_the_adversary_holds_no_record_of_the_target(target, dataset):
-    who, _ = seats(dataset, target_class=target)
-    assert len(who.honest) == 2
-    assert target not in dataset.y[who.adversary]
-    assert set(dataset.y[who.private]) == {target}
-    assert np.isin(who.private, np.concatenate(who.honest)).all()
+@pytest.fixture(scope="module")
+def images(dataset, who):
+    """Two generators, one of them under two names, and an inverted model."""
+    generator = collaboration.linen_generator(SHAPE)
+    shapes = jax.eval_shape(generator.init, KEY)
+    one, two = (arrays.params_like(shapes, seed) for seed in (1, 2))
+    with launched.compiled_fast(), mock.patch.object(reconstruction, "SAMPLES", 5):
+        return reconstruction.reconstruct(
+            dataset,
+            who,
+            {"model_inversion": (LINEAR, WEIGHTS)},
+            {"gan": one, "gan_improved": one, "gan_no_influence": two},
+            KEY,
+        )
 
 
-def test_the_seats_hold_what_the_participants_held(dataset):
-    who, split = seats(dataset)
-    dealt = np.concatenate([*who.honest, who.adversary])
-    held = np.concatenate(split.participants)
-    np.testing.assert_array_equal(np.sort(dealt), np.sort(held))
-    classes = [set(dataset.y[share]) for share in (*who.honest, who.adversary)]
-    assert all(not a & b for a, b in itertools.combinations(classes, 2))
+def test_every_row_has_its_images(images, dataset, who):
+    assert list(images.attacks) == [
+        "real",
+        "untrained",
+        "model_inversion",
+        "gan",
+        "gan_improved",
+        "gan_no_influence",
+    ]
+    for name, attacked in images.attacks.items():
+        assert attacked.shape == (5, *SHAPE), name
+        assert isinstance(attacked, np.ndarray)
+        assert np.abs(attacked).max() <= 1
+        assert len(np.unique(attacked, axis=0)) == 5
+    np.testing.assert_array_equal(images.attacks["real"], dataset.x[who.real[:5]])
+    np.testing.assert_array_equal(images.private, dataset.x[who.private])
+    np.testing.assert_array_equal(images.public, dataset.x[who.public])
 
 
-def test_what_judges_was_held_by_nobody(dataset):
-    who, split = seats(dataset, target_class=1)
-    held = np.concatenate(split.participants)
-    for records in (who.real, who.public, who.judge):
-        assert len(records) and not np.isin(records, held).any()
-    # The row `real` is of images that the judge has not seen, nor are they compared
-    # with themselves; the judge may know the public ones.
-    for records in (who.public, who.judge):
-        assert not np.isin(who.real, records).any()
-    for records in (who.real, who.public):
-        assert set(dataset.y[records]) == {1}
-    everything = np.concatenate([held, who.judge, who.real])
-    np.testing.assert_array_equal(np.sort(everything), np.arange(400))
+def test_generators_are_sampled_with_the_same_noise(images):
+    attacks = images.attacks
+    np.testing.assert_array_equal(attacks["gan"], attacks["gan_improved"])
+    for name in ("gan_no_influence", "untrained"):
+        assert np.abs(attacks["gan"] - attacks[name]).max() > 0.1
 
 
-@pytest.mark.parametrize(
-    ("target", "said"), [(5, "accepted are 0 to 4"), (4, "accepted are 0, 1, 2, 3")]
-)
-def test_a_target_that_cannot_be_attacked(target, said, dataset):
-    with pytest.raises(checks.InputError, match=f"--target_class={target}: .*{said}"):
-        seats(dataset, target_class=target)
+def test_the_target_class_is_inverted(images):
+    logits = LINEAR.apply(WEIGHTS, jnp.asarray(images.attacks["model_inversion"]))
+    assert (np.asarray(jax.nn.softmax(logits))[:, TARGET] > 0.9).all()
 
 
-def test_a_target_that_nobody_holds():
-    # 2 records of class 0 among 1000: none of them is drawn for the participants.
-    y = np.r_[0, 0, 1 + np.arange(998) % 4].astype(np.int32)
-    dataset = data.Dataset("images", np.zeros((1000, 4, 4, 1), np.float32), y, CLASSES)
-    sizes = {"participants": 3, "members_per_participant": 40}
-    split = data.split(dataset, **sizes, seed=0)
-    assert 0 not in dataset.y[np.concatenate(split.participants)]
-    with pytest.raises(checks.InputError, match="--target_class=0: "):
-        reconstruction.seats(Settings(**sizes), dataset, split)
+def looking(images):
+    """Takes an image for the target if it is bright; features are two of its pixels."""
+    bright = images.mean(axis=(1, 2, 3)) > 0
+    probabilities = np.where(bright[:, None], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1])
+    return probabilities, images[:, 0, :2, 0]
 
 
-def test_a_target_that_only_participants_hold():
-    # Of class 0, few as it is, all is held: nothing is left to compare with.
-    y = np.r_[0, 0, 1 + np.arange(998) % 4].astype(np.int32)
-    dataset = data.Dataset("images", np.zeros((1000, 4, 4, 1), np.float32), y, CLASSES)
-    sizes = {"participants": 3, "members_per_participant": 260}
-    split = data.split(dataset, **sizes, seed=0)
-    assert set(np.flatnonzero(y == 0)) <= set(np.concatenate(split.participants))
-    with pytest.raises(checks.InputError, match="--target_class=0: "):
-        reconstruction.seats(Settings(**sizes), dataset, split)
+def test_rows_are_judged_alike():
+    rng = np.random.default_rng(1)
+
+    def some(count):
+        return rng.uniform(-1, 1, (count, *SHAPE))
+
+    images = reconstruction.Images(
+        {"real": some(3), "untrained": some(6), "gan": some(6)}, some(9), some(4)
+    )
+    found = reconstruction.rows(TARGET, images, judge.Judge(looking, 1.0))
+    assert [row["attack"] for row in found] == ["real", "untrained", "gan"]
+    for row in found:
+        attacked = images.attacks[row["attack"]]
+        probabilities, features = looking(attacked)
+        assert row["target_class"] == TARGET
+        assert row["samples"] == len(attacked)
+        hits = probabilities.argmax(axis=1) == TARGET
+        assert row["hit_rate"]["value"] == pytest.approx(hits.mean())
+        assert row["confidence"] == pytest.approx(probabilities[:, TARGET].mean())
+        # Of the first three of each: the distance depends on their number.
+        assert row["frechet_samples"] == 3
+        frechet = evaluation.frechet_distance(features[:3], looking(images.private)[1])
+        assert row["frechet"] == pytest.approx(frechet)
+
+
+def pictures(rounds):
+    rng = np.random.default_rng(2)
+    attacks = {
+        name: rng.uniform(-1, 1, (6, *SHAPE)) for name in ("real", "untrained", "gan")
+    }
+    private = np.concatenate(
+        [attacks["gan"][::-1] + 0.01, rng.uniform(-1, 1, (9, *SHAPE))]
+    )
+    images = reconstruction.Images(attacks, private, private)
+    # The pixels of a sample tell its round and its number.
+    samples = np.arange(rounds)[:, None] + np.arange(7) / 10
+    samples = np.tile(samples[..., None, None, None], (1, 1, *SHAPE))
+    accuracy = np.arange(rounds) / rounds
+    with mock.patch.object(reconstruction, "SHOWN", 4):
+        shown = reconstruction.pictures(TARGET, images, "gan", samples, accuracy)
+    return images, shown
+
+
+@pytest.mark.parametrize("rounds", [1, 3, 8, 9, 60, 300])
+def test_pictures_of_some_rounds_from_the_first_to_the_last(rounds):
+    _, shown = pictures(rounds)
+    assert shown.rounds[0] == 1 and shown.rounds[-1] == rounds
+    assert (np.diff(shown.rounds) > 0).all()
+    assert len(shown.rounds) <= reconstruction.SHOWN_ROUNDS
+    assert shown.over_rounds.shape == (len(shown.rounds), 4, *SHAPE)
+    want = (shown.rounds - 1)[:, None] + np.arange(4) / 10
+    np.testing.assert_allclose(shown.over_rounds[..., 0, 0, 0], want)
+    np.testing.assert_allclose(shown.accuracy, (shown.rounds - 1) / rounds)
+
+
+def test_pictures_of_the_end_are_beside_the_closest_private_image():
+    images, shown = pictures(5)
+    assert (shown.target_class, shown.attack) == (TARGET, "gan")
+    assert set(shown.final) == {"untrained", "gan"}
+    for name, final in shown.final.items():
+        np.testing.assert_array_equal(final, images.attacks[name][:4])
+    np.testing.assert_array_equal(shown.real, images.private[:4])
+    # A private image is near each sample, in reverse order.
+    np.testing.assert_array_equal(shown.closest, images.private[[5, 4, 3, 2]])

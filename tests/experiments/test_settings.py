@@ -4,7 +4,13 @@ import math
 import pytest
 
 from jaxprivacy import checks
-from jaxprivacy.experiments.settings import Settings, check
+from jaxprivacy.experiments.settings import (
+    COMPARED,
+    GanSettings,
+    Settings,
+    check,
+    check_gan,
+)
 
 ACCEPTED = [
     {},
@@ -42,9 +48,68 @@ REFUSED = [
 ]
 
 
+GAN_ACCEPTED = [
+    {},
+    {"order": "random", "upload_rule": "random", "generator_optimizer": "adam"},
+    {"compare": ()},
+    {"compare": ("dcgan",)},
+    {"held_fraction": 0.999},
+    {"upload_fraction": 1e-6, "download_fraction": 1.0},
+    {"learning_rate_decay": 0.0, "threshold": 0.0, "mode_seeking": 0.0},
+    {"epsilon_per_parameter": math.inf, "gradient_bound": 1e-9},
+    {"start_accuracy": 1.0, "start_round": 1000},
+    {"adversary_data": False, "start_round": 3},
+    {"participants": 2, "adversary_data": False},
+]
+GAN_REFUSED = [
+    ({"model": "rnn"}, "--model=rnn: accepted are mlp, cnn"),
+    ({"order": "parallel"}, "--order=parallel: accepted are round_robin, random"),
+    ({"upload_rule": "all"}, "--upload_rule=all: accepted are largest, random"),
+    (
+        {"generator_optimizer": "rmsprop"},
+        "--generator_optimizer=rmsprop: accepted are sgd, adam",
+    ),
+    (
+        {"compare": ("dcgan", "gan")},
+        f"--compare=gan: accepted are {', '.join(COMPARED)}",
+    ),
+    ({"participants": 1}, "--participants=1: accepted are integers of at least 2"),
+    ({"held_fraction": 0.0}, "--held_fraction=0.0: accepted are fractions between"),
+    ({"held_fraction": 1.0}, "--held_fraction=1.0: accepted are fractions between"),
+    ({"held_fraction": math.nan}, "--held_fraction=nan"),
+    ({"upload_fraction": 0.0}, "--upload_fraction=0.0: accepted are fractions in (0"),
+    ({"download_fraction": 1.1}, "--download_fraction=1.1"),
+    ({"download_fraction": math.nan}, "--download_fraction=nan"),
+    ({"learning_rate_decay": math.inf}, "--learning_rate_decay=inf"),
+    ({"threshold": math.nan}, "--threshold=nan"),
+    ({"gradient_bound": 0.0}, "--gradient_bound=0.0"),
+    ({"gradient_bound": math.inf}, "--gradient_bound=inf"),
+    (
+        {"epsilon_per_parameter": 0.0},
+        "--epsilon_per_parameter=0.0: accepted are numbers above 0 and inf",
+    ),
+    ({"epsilon_per_parameter": math.nan}, "--epsilon_per_parameter=nan"),
+    ({"start_accuracy": 1.1}, "--start_accuracy=1.1: accepted are numbers in [0, 1]"),
+    ({"start_accuracy": math.nan}, "--start_accuracy=nan"),
+    (
+        {"start_accuracy": 0.5, "adversary_data": False},
+        "--start_accuracy=0.5: without data the adversary cannot measure it",
+    ),
+    ({"start_round": 2.5}, "--start_round=2.5"),
+    ({"generator_batch": 1}, "--generator_batch=1"),
+    ({"injected": 1}, "--injected=1"),
+    ({"seed": 2**32}, "--seed=4294967296: accepted are 0 to 4294967295"),
+]
+
+
 @pytest.mark.parametrize("changes", ACCEPTED)
 def test_accepted(changes):
     check(Settings(**changes))
+
+
+@pytest.mark.parametrize("changes", GAN_ACCEPTED)
+def test_gan_accepted(changes):
+    check_gan(GanSettings(**changes))
 
 
 @pytest.mark.parametrize(("changes", "said"), REFUSED)
@@ -54,12 +119,39 @@ def test_refused(changes, said):
     assert str(error.value).startswith(said) and "accepted" in str(error.value)
 
 
-def test_every_number_is_checked():
-    for field in dataclasses.fields(Settings):
+@pytest.mark.parametrize(("changes", "said"), GAN_REFUSED)
+def test_gan_refused(changes, said):
+    with pytest.raises(checks.InputError) as error:
+        check_gan(GanSettings(**changes))
+    assert str(error.value).startswith(said) and "accepted" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"), [(Settings, check), (GanSettings, check_gan)]
+)
+def test_every_number_is_checked(kind, check):
+    for field in dataclasses.fields(kind):
         if "int" in str(field.type) or "float" in str(field.type):
             bad = (-1,) if field.name == "mlp_widths" else -1
             with pytest.raises(checks.InputError, match=f"--{field.name}=-1"):
-                check(Settings(**{field.name: bad}))
+                check(kind(**{field.name: bad}))
+
+
+def test_the_audit_s_collaboration_has_the_audit_s_settings():
+    """Nothing but its rounds, and what the paper leaves to the GAN attack's flags."""
+    both = {
+        "data": "npz:a",
+        "model": "mlp",
+        "participants": 7,
+        "target_class": 3,
+        "learning_rate": 0.3,
+        "local_epochs": 3,
+        "generator_steps": 2,
+        "seed": 5,
+    }
+    found = Settings(**both, gan_rounds=9, rounds=40).collaboration()
+    assert found == GanSettings(**both, rounds=9)
+    check_gan(found)
 
 
 def test_preset_takes_the_kernels_asked_for():

@@ -9,9 +9,10 @@ import pytest
 
 from jaxprivacy import types
 from jaxprivacy.attacks import active, gan
-from jaxprivacy.federated import roles
+from jaxprivacy.federated import dssgd, roles
 from jaxprivacy.training import gradients, local
 from tests import arrays
+from tests.launch import launched
 
 MODEL = types.Model(
     lambda key: {"w": jax.random.normal(key, (2, 3))}, lambda p, x: x @ p["w"]
@@ -25,6 +26,12 @@ DATA = types.Batch(
 GENERATOR = gan.Generator(lambda key: jnp.ones((100, 2)), lambda w, z: z @ w)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fast():
+    with launched.compiled_fast():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_traces_yet():
     chex.clear_trace_counter()
@@ -36,8 +43,8 @@ def honest():
     return roles.honest_participant(train, optimizer)
 
 
-def dishonest():
-    """The attack around a single step: `honest` has a test of its own."""
+def one_step():
+    """An honest role without the loop of `honest`, which has a test of its own."""
     optimizer = optax.sgd(0.1, momentum=0.9)
 
     def train(key, params, opt_state, data):
@@ -45,8 +52,12 @@ def dishonest():
         updates, opt_state = optimizer.update(gradient, opt_state)
         return optax.apply_updates(params, updates), opt_state, loss
 
+    return roles.honest_participant(train, optimizer)
+
+
+def dishonest():
     return gan.gan(
-        roles.honest_participant(train, optimizer),
+        one_step(),
         MODEL,
         GENERATOR,
         optax.sgd(0.1),
@@ -55,16 +66,38 @@ def dishonest():
         generator_steps=2,
         generator_batch=3,
         injected=2,
+        start_accuracy=0.3,
+        loss=gan.objective(0.1),
         logged_samples=2,
     )
 
 
-PARTICIPANTS = {"honest": honest, "gan": dishonest}
-SERVERS = {
-    "averaging": roles.averaging_server,
-    "gradient ascent": lambda: active.gradient_ascent(
-        roles.averaging_server(), MODEL, DATA, 0.5
+def selective(upload, trainer=one_step):
+    return lambda: dssgd.participant(trainer(), upload)
+
+
+# What is received is of the kind that is uploaded: parameters, or some of them.
+SOME = dssgd.Selected(PARAMS, {"w": arrays.normal(5, 2, 3) > 0})
+PARTICIPANTS = {
+    "honest": (honest, PARAMS),
+    "gan": (dishonest, PARAMS),
+    "dssgd, all": (selective(dssgd.upload_largest()), SOME),
+    "dssgd, largest": (selective(dssgd.upload_largest(0.5, 0.01)), SOME),
+    "dssgd, random": (selective(dssgd.upload_random(0.5, 1e-3, 0.1)), SOME),
+    "dssgd, private": (
+        selective(dssgd.upload_sparse_vector(0.5, 1e-3, 0.1, 10.0)),
+        SOME,
     ),
+    "dssgd, gan": (selective(dssgd.upload_largest(0.5), dishonest), SOME),
+}
+SERVERS = {
+    "averaging": (roles.averaging_server, PARAMS),
+    "gradient ascent": (
+        lambda: active.gradient_ascent(roles.averaging_server(), MODEL, DATA, 0.5),
+        PARAMS,
+    ),
+    "dssgd, all": (dssgd.parameter_server, SOME),
+    "dssgd, half": (lambda: dssgd.parameter_server(0.5), SOME),
 }
 
 
@@ -79,27 +112,29 @@ def assert_same_kind(new, old):
 
 @pytest.mark.parametrize("name", PARTICIPANTS)
 def test_contract_of_participants(name):
-    role, key = PARTICIPANTS[name](), jax.random.key(3)
+    build, received = PARTICIPANTS[name]
+    role, key = build(), jax.random.key(3)
     state = jax.jit(role.init)(key, PARAMS, DATA)
     step = jax.jit(chex.assert_max_traces(role.step, n=1))
-    first = step(key, state, PARAMS, DATA)
+    first = step(key, state, received, DATA)
     new_state, update, _ = first
     assert_same_kind(new_state, state)
-    assert_same_kind(update, PARAMS)
-    chex.assert_trees_all_equal(step(key, state, PARAMS, DATA), first)
-    step(jax.random.key(4), new_state, roles.add(PARAMS, update), DATA)
-    eager = role.step(key, role.init(key, PARAMS, DATA), PARAMS, DATA)
+    assert_same_kind(update, received)
+    chex.assert_trees_all_equal(step(key, state, received, DATA), first)
+    step(jax.random.key(4), new_state, update, DATA)
+    eager = role.step(key, role.init(key, PARAMS, DATA), received, DATA)
     chex.assert_trees_all_close(first, eager, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_contract_of_servers(name):
-    server = SERVERS[name]()
-    updates = {"w": arrays.normal(2, 3, 2, 3)}
+    build, update = SERVERS[name]
+    server, keys = build(), jax.random.split(jax.random.key(6), 3)
+    updates = jax.tree.map(lambda a: jnp.stack([a, a, a]), update)
 
     def turn(state, updates):
         indices = jnp.arange(3)
-        sent = jax.vmap(server.send, (None, 0), axis_size=3)(state, indices)
+        sent = jax.vmap(server.send, (0, None, 0))(keys, state, indices)
         return server.receive(state, indices, sent, updates), sent
 
     state = jax.jit(server.init)(PARAMS)

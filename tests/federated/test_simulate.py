@@ -8,17 +8,25 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scipy import stats
 
 from jaxprivacy import types
 from jaxprivacy.federated import roles, simulate
 from jaxprivacy.models import targets
 from jaxprivacy.training import gradients, local
 from tests import arrays
+from tests.launch import launched
 
 MODEL = targets.as_model(targets.MLP((3,), 2), (2,))
 RATE, MOMENTUM, BATCH, ROUNDS = 0.3, 0.9, 2, 3
 OPTIMIZER = optax.sgd(RATE, momentum=MOMENTUM)
 KEY = jax.random.key(5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fast():
+    with launched.compiled_fast():
+        yield
 
 
 def records(participants, count=4):
@@ -59,14 +67,17 @@ def loss_and_gradient(params, x, y):
     return jax.value_and_grad(loss)(params)
 
 
-def plain_loop(params, data, round_robin):
-    """FedAvg (McMahan et al. 2017, Algorithm 1) and collaborative learning, as said."""
+def plain_loop(params, data, orders):
+    """FedAvg (McMahan et al. 2017, Algorithm 1) and collaborative learning, as said.
+
+    `orders` holds the participants of each round, in turn; None means FedAvg.
+    """
     people = range(len(data.y))
     velocity = [jax.tree.map(np.zeros_like, params) for _ in people]
     twin = Twin([], [], [])
-    for _ in range(ROUNDS):
-        locals_, round_losses = [], []
-        for p in people:
+    for r in range(ROUNDS):
+        locals_, round_losses = [None] * len(people), [None] * len(people)
+        for p in people if orders is None else orders[r]:
             w, values = params, []
             for start in range(0, len(data.y[p]), BATCH):
                 batch = slice(start, start + BATCH)
@@ -77,11 +88,10 @@ def plain_loop(params, data, round_robin):
                 )
                 w = jax.tree.map(lambda w, v: w - RATE * v, w, velocity[p])
                 values.append(value)
-            locals_.append(w)
-            round_losses.append(np.mean(values))
-            if round_robin:
+            locals_[p], round_losses[p] = w, np.mean(values)
+            if orders is not None:
                 params = w
-        if not round_robin:
+        if orders is None:
             params = jax.tree.map(lambda *a: np.mean(a, axis=0), *locals_)
         twin.shared.append(params)
         twin.local.append(locals_)
@@ -127,15 +137,49 @@ def three_participants(order, sizes):
     )
 
 
-@pytest.fixture(scope="module", params=["parallel", "round_robin"])
+def turns(sizes, key, rounds, order="random"):
+    """Which turn each participant takes, (R, P), counted through the rounds."""
+    server = roles.Server(
+        init=lambda params: (jnp.full(sum(sizes), -1), jnp.array(0)),
+        send=lambda key, state, index: jnp.zeros(()),
+        receive=lambda state, who, sent, updates: (
+            state[0].at[who].set(state[1]),
+            state[1] + 1,
+        ),
+        params=lambda state: state[0],
+    )
+    idle = roles.Participant(
+        lambda key, params, data: (),
+        lambda key, state, received, data: (state, received, {}),
+    )
+    simulation = simulate.simulate(
+        server,
+        [simulate.Group(idle, records(size)) for size in sizes],
+        order=order,
+        measure=lambda log: {"turn": log},
+    )
+    state = simulation.init(key, jnp.zeros(()))
+    return np.asarray(simulation.rounds(key, state, jnp.arange(rounds))[1]["turn"])
+
+
+@pytest.fixture(scope="module")
+def orders():
+    """Of each order, the participants in turn in each round; None: at once."""
+    drawn = np.argsort(turns([3], KEY, ROUNDS), axis=1)
+    assert len({tuple(row) for row in drawn}) > 1
+    in_turn = [np.arange(3)] * ROUNDS
+    return {"parallel": None, "round_robin": in_turn, "random": drawn}
+
+
+@pytest.fixture(scope="module", params=simulate.ORDERS)
 def order(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
-def simulated(order):
+def simulated(order, orders):
     """A run and its twin."""
-    twin = plain_loop(start(), records(3), order == "round_robin")
+    twin = plain_loop(start(), records(3), orders[order])
     return run(three_participants(order, [3])), twin
 
 
@@ -157,6 +201,8 @@ def test_losses_and_measures_are_logged_by_round(simulated):
     close(info["bias"], np.stack([p["Dense_1"]["bias"] for p in twin.shared]))
 
 
+# In random order another number of groups draws another order.
+@pytest.mark.parametrize("order", ["parallel", "round_robin"], indirect=True)
 def test_groups_of_equal_roles_are_one_group(simulated, order):
     one, one_info = simulated[0]
     two, two_info = run(three_participants(order, [1, 2]))
@@ -255,6 +301,122 @@ def test_the_server_knows_whom_it_sends_to_and_hears_from(order):
     np.testing.assert_array_equal(info["received"], [[0, 1, 2]])
     np.testing.assert_array_equal(state.server, [10, 11, 12])
     np.testing.assert_array_equal(state.snapshots, [12])
+
+
+def test_without_observed_rounds_nothing_is_kept():
+    state, _ = spied([simulate.Group(spy(), records(2))])
+    assert state.snapshots == ()
+
+
+# Random order.
+
+
+def test_in_random_order_each_takes_one_turn_a_round():
+    taken = turns([2, 1, 1], KEY, 20)
+    in_round = taken - 4 * np.arange(20)[:, None]
+    np.testing.assert_array_equal(np.sort(in_round, axis=1), np.tile(range(4), (20, 1)))
+    assert len({tuple(row) for row in in_round}) > 5
+    other = turns([2, 1, 1], jax.random.key(6), 20)
+    assert (other != taken).any(axis=1).sum() > 5
+
+
+def test_every_order_is_as_likely():
+    in_round = turns([1, 2], KEY, 600) - 3 * np.arange(600)[:, None]
+    _, counts = np.unique(in_round, axis=0, return_counts=True)
+    assert len(counts) == 6
+    # A correct order is rejected with probability 1e-3, had the key not been fixed.
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_in_turn_is_by_number():
+    taken = turns([2, 1], KEY, 2, "round_robin")
+    np.testing.assert_array_equal(taken, [[0, 1, 2], [3, 4, 5]])
+
+
+class Sum(NamedTuple):
+    received: jax.Array
+    rounds: dict
+
+
+def doubler(key, state, received, data):
+    """Doubles the shared number and adds its record; its state is a number of turns."""
+    local = 2 * received + data.x[0, 0]
+    return state + 1, local - received, {"received": received, "turns": state}
+
+
+def subtracter(key, state, received, data):
+    """Takes the shared number from its record; its state is of another form."""
+    local = data.x[0, 0] - received
+    state = Sum(state.received + received, {"n": state.rounds["n"] + 1})
+    return state, local - received, {"received": received, "sum": state.received}
+
+
+MIXED = (
+    (roles.Participant(lambda key, params, data: jnp.array(0), doubler), [0, 1]),
+    (
+        roles.Participant(
+            lambda key, params, data: Sum(jnp.zeros(2), {"n": jnp.array(0)}), subtracter
+        ),
+        [2, 3, 4],
+    ),
+    (roles.Participant(lambda key, params, data: jnp.array(5), doubler), [5]),
+)
+
+
+def test_groups_of_other_forms_take_turns_as_in_a_plain_loop():
+    record = 1.0 + np.arange(6)
+    data = types.Batch(
+        jnp.asarray(record).reshape(6, 1, 1), jnp.zeros((6, 1), int), jnp.ones((6, 1))
+    )
+    simulation = simulate.simulate(
+        roles.averaging_server(),
+        [
+            simulate.Group(role, jax.tree.map(lambda a, p=p: a[jnp.array(p)], data))
+            for role, p in MIXED
+        ],
+        order="random",
+        observed_participant=3,
+        observed_rounds=(1,),
+        measure=lambda params: {"shared": params},
+    )
+    shared = np.array([1.0, -1.0])
+    state = simulation.init(KEY, jnp.asarray(shared, jnp.float32))
+    uncut = jax.jit(simulation.rounds)(KEY, state, jnp.arange(3))
+
+    drawn = np.argsort(turns([2, 3, 1], KEY, 3), axis=1)
+    count, total = [0, 0, 0, 0, 0, 5], np.zeros((6, 2))
+    for r, order in enumerate(drawn):
+        for p in order:
+            received = shared
+            doubles = p in (0, 1, 5)
+            shared = (2 if doubles else -1) * received + record[p]
+            logged = jax.tree.map(lambda a, r=r: a[r], uncut[1])
+            np.testing.assert_array_equal(logged["received"][p], received)
+            total[p] += received
+            if doubles:
+                assert logged["turns"][{0: 0, 1: 1, 5: 2}[p]] == count[p]
+            else:
+                np.testing.assert_array_equal(logged["sum"][p - 2], total[p])
+            count[p] += 1
+            if (r, p) == (1, 3):
+                np.testing.assert_array_equal(uncut[0].snapshots[0], shared)
+        np.testing.assert_array_equal(logged["shared"], shared)
+    first, second, third = uncut[0].participants
+    np.testing.assert_array_equal(np.r_[first, second.rounds["n"], third], count)
+    np.testing.assert_array_equal(second.received, total[2:5])
+    np.testing.assert_array_equal(uncut[0].server, shared)
+
+    for chunk in ([0], [1, 2]):
+        state, info = jax.jit(simulation.rounds)(KEY, state, jnp.array(chunk))
+    chex.assert_trees_all_equal(state, uncut[0])
+    chex.assert_trees_all_equal(info, jax.tree.map(lambda a: a[1:], uncut[1]))
+
+
+def test_the_key_of_a_seat_does_not_depend_on_its_turn():
+    groups = [simulate.Group(spy(), records(2)), simulate.Group(spy(), records(1))]
+    for order in ("random", "round_robin"):
+        found = [spied(groups, (3, 4), o)[1]["key"] for o in ("parallel", order)]
+        np.testing.assert_array_equal(*found)
 
 
 @pytest.fixture(scope="module")

@@ -236,19 +236,12 @@ def test_swept_and_jitted_is_the_same_as_separately_and_eagerly(loop):
         assert want[1].any()
 
 
-def test_uploaded_count():
-    for fraction, count in ((1.0, 105_707), (0.1, 10_571), (1e-9, 1)):
-        assert sparse_vector.uploaded_count(fraction, 105_707) == count
-        traced = jax.jit(sparse_vector.uploaded_count)(fraction, 105_707)
-        assert traced == count
-        assert traced.dtype == jnp.int32
-
-
 def test_account_by_hand():
     epoch = sparse_vector.account(10.0, 105_707, 1.0, 1)
     assert epoch == (10.0, 105_707, 105_707, 1_057_070.0, 1, 1_057_070.0)
     assert [type(a) for a in epoch] == [float, int, int, float, int, float]
     assert sparse_vector.account(0.5, 200, 0.1, 3) == (0.5, 200, 20, 10.0, 3, 30.0)
+    assert sparse_vector.account(2.0, 105_707, 0.1, 1).uploaded == 10_571
     assert sparse_vector.account(INFINITY, 200, 0.1, 3).epsilon_total == INFINITY
 
 

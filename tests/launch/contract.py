@@ -3,7 +3,16 @@
 import json
 import math
 
-ROWS = {"real", "untrained", "model_inversion", "gan_no_influence", "gan", "dcgan"}
+ROWS = {
+    "real",
+    "untrained",
+    "model_inversion",
+    "model_inversion_mlp",
+    "gan_no_influence",
+    "gan",
+    "gan_improved",
+    "dcgan",
+}
 
 
 def strict(text):
@@ -44,6 +53,29 @@ def check_reconstruction(row):
         assert row[name] is None or row[name] >= 0 and math.isfinite(row[name])
 
 
+def check_privacy(spent):
+    """What uploads spend adds up."""
+    per_upload = spent["epsilon_per_parameter"] * spent["uploaded"]
+    assert 1 <= spent["uploaded"] <= spent["parameters"]
+    assert math.isclose(spent["epsilon_per_upload"], per_upload)
+    assert spent["uploads"] >= 1
+    assert math.isclose(spent["epsilon_total"], per_upload * spent["uploads"])
+
+
+def check_course(row):
+    """Something is told of each round of a collaborative run."""
+    assert row["attack"] in ROWS
+    rounds = row["rounds"]
+    assert rounds == list(range(1, len(rounds) + 1))
+    for name in ("accuracy", "hit_rate", "frechet"):
+        assert len(row[name]) == len(rounds), name
+    assert all(0 <= accuracy <= 1 for accuracy in row["accuracy"])
+    for rate in row["hit_rate"]:
+        check_interval(rate)
+    assert all(f is None or f >= 0 and math.isfinite(f) for f in row["frechet"])
+    assert 1 <= row["start_round"] <= len(rounds)
+
+
 def check(text):
     """Checks the text of a result.json and returns what it holds."""
     result = strict(text)
@@ -54,8 +86,12 @@ def check(text):
     assert result["seconds"] > 0
     assert set(result["target"]) == {"train_accuracy", "test_accuracy"}
     assert all(0 <= value <= 1 for value in result["target"].values())
-    for row in [*result["membership"], *result["null_checks"]]:
+    for row in [*result["membership"], *result.get("null_checks", [])]:
         check_membership(row)
     for row in result["reconstruction"]:
         check_reconstruction(row)
+    if result.get("privacy") is not None:
+        check_privacy(result["privacy"])
+    for row in result.get("courses", []):
+        check_course(row)
     return result

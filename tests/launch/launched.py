@@ -2,29 +2,82 @@
 
 import contextlib
 import dataclasses
+import importlib
 import pathlib
+import re
+import subprocess
 import sys
 from unittest import mock
 
 import jax
 import pytest
+from absl import flags
 from absl.testing import flagsaver
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxprivacy.experiments import membership, reconstruction
+from jaxprivacy.experiments import judge, membership, reconstruction
 from jaxprivacy.models import attack_networks
-from launch import audit, common
+from launch import common
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def run_audit(*arguments):
-    """Runs `python -m launch.audit` as if in a new process; returns its exit status."""
-    command = ["launch/audit.py", *map(str, arguments)]
+_FLAGS = {}  # of each script that was imported
+
+
+def script(name):
+    """Imports a launch script and makes its flags those that are parsed.
+
+    Scripts have flags of the same names, because each is a process of its own; here
+    they share one.
+    """
+    for other in _FLAGS.values():
+        for flag in set(other) & set(flags.FLAGS):
+            delattr(flags.FLAGS, flag)
+    for flag in _FLAGS.get(name, {}).items():
+        flags.FLAGS.__setitem__(*flag)
+    before = set(flags.FLAGS)
+    module = importlib.import_module(f"launch.{name}")
+    _FLAGS.setdefault(name, {f: flags.FLAGS[f] for f in set(flags.FLAGS) - before})
+    return module
+
+
+def run(name, *arguments):
+    """Runs `python -m launch.NAME` as if in a new process; returns its exit status."""
+    main = script(name).main
+    command = [f"launch/{name}.py", *map(str, arguments)]
     with flagsaver.flagsaver(), mock.patch.object(sys, "argv", command):
         with pytest.raises(SystemExit) as ended:
-            common.run(audit.main)
+            common.run(main)
     return ended.value.code or 0
+
+
+def help_of(name):
+    """What `python -m launch.NAME --help` says, in a process of its own."""
+    command = [sys.executable, "-m", f"launch.{name}", "--help"]
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, cwd=ROOT
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def check_page(folder, figures):
+    """The figures are there, and the page holds each and loads nothing."""
+    assert {path.name for path in folder.iterdir()} == {
+        "result.json",
+        "report.html",
+        *figures,
+    }
+    for name in figures:
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(figures)
+    sources = re.findall(
+        r"\b(?:src|href|srcset|data|action)\s*=\s*[\"']([^\"']*)", page
+    )
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    assert not re.search(r"<script|<link|<iframe|@import|url\((?!['\"]?data:)", page)
 
 
 @contextlib.contextmanager
@@ -80,7 +133,8 @@ def small_attacks():
     with contextlib.ExitStack() as stack:
         for patch in _attacks(8, 8, **_widths(4), epochs=2):
             stack.enter_context(patch)
-        judged = {"JUDGE_STEPS": 20, "SAMPLES": 12, "SHOWN": 3}
+        judged = {"SAMPLES": 12, "SHOWN": 3}
         stack.enter_context(mock.patch.multiple(membership, EPOCH_CHUNK=2))
         stack.enter_context(mock.patch.multiple(reconstruction, **judged))
+        stack.enter_context(mock.patch.multiple(judge, STEPS=20))
         yield

@@ -2,8 +2,6 @@
 
 import dataclasses
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -41,8 +39,11 @@ def folder(tmp_path_factory):
 def audit(folder, name, *arguments):
     """Runs one audit, checks that it succeeds and what it leaves, and returns it."""
     before = set(folder.iterdir())
-    status = launched.run_audit(
-        f"--out={folder / name}", f"--compilation_cache={folder / 'cache'}", *arguments
+    status = launched.run(
+        "audit",
+        f"--out={folder / name}",
+        f"--compilation_cache={folder / 'cache'}",
+        *arguments,
     )
     assert status == 0
     assert set(folder.iterdir()) - before <= {folder / name, folder / "cache"}
@@ -51,20 +52,6 @@ def audit(folder, name, *arguments):
 
 def files(folder):
     return {path.name for path in folder.iterdir()}
-
-
-def check_page(folder, figures):
-    """The figures are there, and the page holds each and loads nothing."""
-    assert files(folder) == {"result.json", "report.html", *figures}
-    for name in figures:
-        assert (folder / name).read_bytes().startswith(b"\x89PNG")
-    page = (folder / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == len(figures)
-    sources = re.findall(
-        r"\b(?:src|href|srcset|data|action)\s*=\s*[\"']([^\"']*)", page
-    )
-    assert all(source.startswith(("data:", "#")) for source in sources)
-    assert not re.search(r"<script|<link|<iframe|@import|url\((?!['\"]?data:)", page)
 
 
 def without_time(result):
@@ -79,7 +66,7 @@ def test_digits_with_the_convolutional_network(folder):
     assert [(r["attack"], r["mode"]) for r in result["null_checks"]] == MEMBERSHIP
     assert {row["attack"] for row in result["reconstruction"]} == RECONSTRUCTION
     assert {row["target_class"] for row in result["reconstruction"]} == {3}
-    check_page(folder / "digits", plots.NAMES)
+    launched.check_page(folder / "digits", plots.NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +94,7 @@ def test_table_has_no_reconstruction(random_table, folder):
     assert random_table["reconstruction"] == []
     rows = [(row["attack"], row["mode"]) for row in random_table["membership"]]
     assert rows == MEMBERSHIP
-    check_page(folder / "table", (plots.ROC, plots.NORMS, plots.TRAINING))
+    launched.check_page(folder / "table", (plots.ROC, plots.NORMS, plots.TRAINING))
     page = (folder / "table" / "report.html").read_text()
     assert "Reconstruction was not run" in page
 
@@ -162,7 +149,7 @@ def test_colour_images_with_an_mlp(colour_result, folder):
     assert {r["attack"] for r in colour_result["reconstruction"]} == RECONSTRUCTION
     assert colour_result["seed"] == 5
     assert "--seed=5" in colour_result["command"]
-    check_page(folder / "colour", plots.NAMES)
+    launched.check_page(folder / "colour", plots.NAMES)
 
 
 def test_same_seed_same_numbers(colour, colour_result):
@@ -180,11 +167,7 @@ def test_overwritten_by_another_seed(colour, colour_result, folder):
 
 
 def test_help_tells_of_every_flag():
-    command = [sys.executable, "-m", "launch.audit", "--help"]
-    done = subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, cwd=launched.ROOT
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    told = launched.help_of("audit")
     names = [field.name for field in dataclasses.fields(Settings)]
     for name in [*names, "out", "overwrite", "compilation_cache"]:
-        assert re.search(rf"^  --(\[no\])?{name}: \w", done.stdout, re.MULTILINE), name
+        assert re.search(rf"^  --(\[no\])?{name}: \w", told, re.MULTILINE), name

@@ -106,7 +106,7 @@ ARGUMENTS = [
     ("--victim=4", "--victim=4", "0 to 3"),
     ("--target_class=-1", "--target_class=-1", "at least 0"),
     ("--target_class=10", "--target_class=10", "0 to 9"),
-    ("--target_class=9", "--target_class=9", "holds it itself"),
+    ("--influence", "influence", "--help"),  # It is another script's.
     ("--records=19", "--records=19", "at least 20"),
     ("--records=1798", "--records=1798", "at most 1797"),
     ("--participants=1794", "--participants=1794", "at most 1793"),
@@ -118,26 +118,6 @@ ARGUMENTS = [
     ("--mlp_widths=8,0", "--mlp_widths=0", "at least 1"),
     ("--mlp_widths=8.5", "--mlp_widths=8.5", "separated by commas"),
 ]
-
-
-@pytest.fixture
-def refused(tmp_path, capsys, monkeypatch):
-    """Runs the audit, checks how it ends, returns the line on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        before = sorted(tmp_path.rglob("*"))
-        status = launched.run_audit(
-            "--out=out/here", "--compilation_cache=", *arguments
-        )
-        out, err = capsys.readouterr()
-        assert (status, out) == (2, "")
-        assert err.endswith("\n") and len(err.splitlines()) == 1, err
-        assert err.startswith("error: ") and "Traceback" not in err
-        assert sorted(tmp_path.rglob("*")) == before
-        return err
-
-    return run
 
 
 @pytest.mark.parametrize(("argument", "named", "accepted"), ARGUMENTS, ids=ascii)

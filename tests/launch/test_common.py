@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import shlex
@@ -8,56 +9,109 @@ from absl import flags
 from absl.testing import flagsaver
 
 from jaxprivacy import checks
-from jaxprivacy.experiments.settings import Settings
-from launch import audit, common
+from jaxprivacy.experiments.settings import GanSettings, Settings, check_gan
+from launch import common
+from tests.launch import launched
 
-NAMES = [field.name for field in dataclasses.fields(Settings)]
+KINDS = {"audit": Settings, "gan_attack": GanSettings, "sweep": GanSettings}
+PRESETS = sorted((launched.ROOT / "launch" / "presets").glob("*.flags"))
+# What is not a number or a switch: something else than the default.
+GIVEN = {
+    "data": "npz:a=b.npz",
+    "model": "mlp",
+    "mlp_widths": (3, 4),
+    "partition": "by_class",
+    "preset": "other",
+    "order": "random",
+    "upload_rule": "random",
+    "generator_optimizer": "adam",
+    "compare": ("dcgan", "gan_no_influence"),
+}
+
+
+def names(kind):
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 @pytest.fixture
 def parse():
-    """Parses flags as `launch.audit` does, and forgets them afterwards."""
-    assert audit  # Importing it defines the flags.
-    with flagsaver.flagsaver():
-        yield lambda *arguments: flags.FLAGS(["audit", *arguments])
+    """Parses flags as a launch script does, and forgets them afterwards."""
+    with contextlib.ExitStack() as stack:
+
+        def read(script, *arguments):
+            launched.script(script)
+            stack.enter_context(flagsaver.flagsaver())
+            flags.FLAGS([script, *arguments])
+            return KINDS[script]
+
+        yield read
 
 
-def test_every_setting_has_its_help():
-    assert list(common.HELP) == NAMES
+def test_every_setting_has_its_help_and_nothing_else():
+    assert set(common.HELP) == {*names(Settings), *names(GanSettings)}
 
 
-def test_no_flags_are_the_default_settings(parse):
-    parse()
-    assert common.settings() == Settings()
+@pytest.mark.parametrize("script", KINDS)
+def test_no_flags_are_the_default_settings(script, parse):
+    kind = parse(script)
+    assert common.settings(kind) == kind()
 
 
-def test_every_setting_is_read_from_its_flag(parse):
-    given = {
-        "data": "npz:a=b.npz",
-        "model": "mlp",
-        "mlp_widths": (3, 4),
-        "partition": "by_class",
-        "preset": "other",
+@pytest.mark.parametrize("script", KINDS)
+def test_every_setting_is_read_from_its_flag(script, parse):
+    given = {}
+    for field in dataclasses.fields(KINDS[script]):
+        if field.name in GIVEN:
+            given[field.name] = GIVEN[field.name]
+        elif isinstance(field.default, bool):
+            given[field.name] = not field.default
+        else:
+            given[field.name] = 0.125 if "float" in str(field.type) else 17
+    words = {
+        name: ",".join(map(str, value)) if isinstance(value, tuple) else value
+        for name, value in given.items()
     }
-    for name in NAMES:
-        default = getattr(Settings(), name)
-        number = 0.125 if isinstance(default, float) else 17
-        given.setdefault(name, number)
-    words = {**given, "mlp_widths": "3,4"}
-    parse(*(f"--{name}={value}" for name, value in words.items()))
-    assert dataclasses.asdict(common.settings()) == given
+    kind = parse(script, *(f"--{name}={value}" for name, value in words.items()))
+    found = dataclasses.asdict(common.settings(kind))
+    assert found == given
+    defaults = dataclasses.asdict(kind())
+    assert all(found[name] != defaults[name] for name in found)
+    assert all(type(found[name]) is type(given[name]) for name in found)
+
+
+def test_what_is_absent_may_be_said_to_be_nothing(parse):
+    kind = parse("gan_attack", "--compare=", "--noinfluence", "--adversary_data=false")
+    found = common.settings(kind)
+    assert (found.compare, found.influence, found.adversary_data) == ((), False, False)
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_presets_are_accepted_settings(path, parse, monkeypatch):
+    monkeypatch.chdir(launched.ROOT)
+    script = "sweep" if "--grid" in path.read_text() else "gan_attack"
+    kind = parse(script, f"--flagfile={path}")
+    settings = common.settings(kind)
+    check_gan(settings)
+    assert settings != kind()
+    assert settings.data.startswith("npz:../shared/data/")
+
+
+def test_there_are_presets():
+    assert "mnist_two_participants" in {path.stem for path in PRESETS}
 
 
 @pytest.mark.parametrize("widths", ["", ",", "8,,8", "8,x", "-8", "1e3", "8.0"])
-def test_malformed_widths(widths, parse):
-    parse(f"--mlp_widths={widths}")
+@pytest.mark.parametrize("script", KINDS)
+def test_malformed_widths(widths, script, parse):
+    kind = parse(script, f"--mlp_widths={widths}")
     with pytest.raises(checks.InputError, match="--mlp_widths="):
-        common.settings()
+        common.settings(kind)
 
 
-def test_command_can_be_given_to_a_shell_again(monkeypatch):
+@pytest.mark.parametrize("script", KINDS)
+def test_command_can_be_given_to_a_shell_again(script, monkeypatch):
     arguments = ["--data=npz:it's here.npz", "--out=$HOME; ls"]
-    monkeypatch.setattr(sys, "argv", ["/some/where/launch/audit.py", *arguments])
+    monkeypatch.setattr(sys, "argv", [f"/some/where/launch/{script}.py", *arguments])
     command = common.command()
-    assert shlex.split(command) == ["python", "-m", "launch.audit", *arguments]
+    assert shlex.split(command) == ["python", "-m", f"launch.{script}", *arguments]
     assert json.loads(json.dumps(command)) == command

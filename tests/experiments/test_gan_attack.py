@@ -1,0 +1,286 @@
+"""The study of the GAN attack: what is run, and how a run is judged and told."""
+
+import dataclasses
+from unittest import mock
+
+import jax
+import numpy as np
+import pytest
+
+from jaxprivacy import checks
+from jaxprivacy.attacks import dcgan
+from jaxprivacy.data import Dataset
+from jaxprivacy.evaluation import reconstruction as evaluation
+from jaxprivacy.evaluation.intervals import clopper_pearson
+from jaxprivacy.experiments import collaboration, gan_attack, judge
+from jaxprivacy.experiments.settings import COMPARED, GanSettings
+
+LAST = ["judge", "reconstruct"]
+STAGES = [
+    (
+        {},
+        [
+            "gan",
+            "gan_no_influence",
+            "gan_improved",
+            "model_inversion_mlp",
+            "dcgan",
+            *LAST,
+        ],
+    ),
+    ({"compare": ()}, ["gan", *LAST]),
+    # Inverting the shared model takes no training of its own.
+    ({"compare": ("model_inversion",)}, ["gan", *LAST]),
+    (
+        {"compare": ("dcgan", "gan_no_influence")},
+        ["gan", "dcgan", "gan_no_influence", *LAST],
+    ),
+    (
+        {"compare": ("dcgan", "gan_improved") * 2},
+        ["gan", "dcgan", "gan_improved", *LAST],
+    ),
+    # The attack without influence is the attack then, and not run twice.
+    (
+        {"influence": False},
+        ["gan_no_influence", "model_inversion_mlp", "dcgan", *LAST],
+    ),
+    ({"influence": False, "compare": ()}, ["gan_no_influence", *LAST]),
+    ({"influence": False, "compare": ("gan_improved",)}, ["gan_no_influence", *LAST]),
+]
+
+
+@pytest.mark.parametrize(("changes", "stages"), STAGES)
+def test_stages(changes, stages):
+    settings = GanSettings(**changes)
+    found = gan_attack.stages_of(settings)
+    assert found == stages
+    weights = [gan_attack.WEIGHTS.get(name, 1.0) for name in stages]
+    assert gan_attack.weight(settings) == pytest.approx(sum(weights))
+
+
+def test_every_stage_has_a_name_and_every_comparison_a_stage():
+    for influence in (True, False):
+        stages = gan_attack.stages_of(GanSettings(influence=influence))
+        assert set(stages) <= set(gan_attack.NAMES)
+    assert set(gan_attack.NAMES) == {"gan", *COMPARED, *LAST} - {"model_inversion"}
+
+
+@pytest.mark.parametrize(
+    ("row", "influence", "mode_seeking"),
+    [("gan", 1, 0), ("gan_no_influence", 0, 0), ("gan_improved", 1, 0.7)],
+)
+def test_what_differs_between_the_runs(row, influence, mode_seeking):
+    found = gan_attack.swept(GanSettings(mode_seeking=0.7), row)
+    assert found == {"influence": influence, "mode_seeking": mode_seeking}
+    # Of one kind in all runs, so that one program serves them.
+    assert {type(value) for value in found.values()} == {float}
+    assert set(found) <= set(collaboration.SWEPT)
+
+
+def test_keys_differ_and_follow_the_seed():
+    keys = [jax.random.key_data(gan_attack.keys(seed)) for seed in (0, 1, 0)]
+    assert len({tuple(key) for key in np.concatenate(keys[:2])}) == 8
+    np.testing.assert_array_equal(keys[0], keys[2])
+
+
+# Preparing.
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Saves images with 4 labels in turn and returns how to name the file."""
+
+    def save(x, classes=4):
+        np.savez(tmp_path / "data.npz", x=x, y=np.arange(len(x)) % classes)
+        return f"npz:{tmp_path / 'data.npz'}"
+
+    return save
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (200, 4, 5), np.uint8)
+
+
+def test_the_held_records_are_drawn_class_by_class(saved):
+    settings = GanSettings(data=saved(IMAGES), held_fraction=0.6, seed=3)
+    dataset, held, who = gan_attack.prepare(settings)
+    np.testing.assert_array_equal(np.bincount(dataset.y[held]), [30] * 4)
+    assert len(np.unique(held)) == 120
+    dealt = np.concatenate([*who.honest, who.adversary])
+    np.testing.assert_array_equal(np.sort(dealt), np.sort(held))
+    again, other = (
+        gan_attack.prepare(dataclasses.replace(settings, seed=seed)).held
+        for seed in (3, 4)
+    )
+    np.testing.assert_array_equal(held, again)
+    assert set(held) != set(other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"records": 100, "participants": 3, "adversary_data": False}, None),
+        ({"participants": 1}, "--participants=1: "),
+        ({"target_class": 4}, "--target_class=4: accepted are 0 to 3"),
+        ({"records": 201}, "--records=201: "),
+        ({"participants": 161}, "--participants=161: one of them would hold no record"),
+        ({"held_fraction": 0.999}, "--target_class=0: participants hold 50 "),
+        ({"held_fraction": 0.001}, "--participants=2: one of them would hold no"),
+    ],
+)
+def test_what_cannot_be_had_is_refused(changes, said, saved):
+    settings = GanSettings(data=saved(IMAGES), **changes)
+    if said is None:
+        assert len(gan_attack.prepare(settings).dataset.y) == 100
+        return
+    with pytest.raises(checks.InputError) as error:
+        gan_attack.prepare(settings)
+    line = str(error.value)
+    assert line.startswith(said) and "accepted" in line and "\n" not in line
+    for flag in ("partition", "dirichlet_alpha", "members_per_participant"):
+        assert flag not in line  # The GAN attack has no such flags.
+
+
+@pytest.mark.parametrize(
+    "x", [np.random.default_rng(0).normal(size=(200, 3)), IMAGES[:, :3]]
+)
+def test_what_is_no_image_of_4_x_4_is_refused(x, saved):
+    spec = saved(x)
+    with pytest.raises(checks.InputError, match=f"--data={spec}: .*accepted are"):
+        gan_attack.prepare(GanSettings(data=spec))
+
+
+# Judging a run. The judge takes an image's mean for its only feature, and says that it
+# is of class 1 if that is above 0.
+
+
+def looking(images):
+    mean = images.mean(axis=(1, 2, 3))
+    probabilities = np.stack([mean <= 0, mean > 0], axis=1).astype(np.float32)
+    return probabilities, mean[:, None]
+
+
+JUDGE = judge.Judge(looking, 1.0)
+
+
+def attacked(levels, started):
+    """A run whose samples of each round are grey, of the given levels (R, S)."""
+    levels = np.asarray(levels, np.float32)
+    samples = np.tile(levels[..., None, None, None], (1, 1, 2, 2, 1))
+    info = {
+        "test_accuracy": np.linspace(0.5, 0.9, len(levels)),
+        "train_accuracy": np.linspace(0.6, 1.0, len(levels)),
+        "started": np.array(started)[:, None],
+        "loss": np.arange(2.0 * len(levels)).reshape(-1, 2),
+    }
+    return collaboration.Attacked(None, None, samples, info)
+
+
+LEVELS = [[-0.5, -0.5, -0.25], [0.5, -0.5, -0.5], [0.5, 0.25, 0.25]]
+PRIVATE = np.tile(np.array([0.2, 0.4])[:, None, None, None], (1, 2, 2, 1))
+
+
+def test_a_course_judges_the_samples_of_each_round():
+    run = attacked(LEVELS, [False, True, True])
+    course = gan_attack.course("gan", run, 1, JUDGE, PRIVATE)
+    assert (course.attack, course.start_round) == ("gan", 2)
+    np.testing.assert_array_equal(course.rounds, [1, 2, 3])
+    np.testing.assert_array_equal(course.accuracy, run.info["test_accuracy"])
+    want = [clopper_pearson(hits, 3) for hits in (0, 1, 3)]
+    np.testing.assert_allclose(course.hit_rate, want)
+    for of_round, frechet in zip(LEVELS, course.frechet, strict=True):
+        # Of one feature: squared differences of means and of standard deviations.
+        spread = np.std(of_round, ddof=1) - np.std([0.2, 0.4], ddof=1)
+        distance = (np.mean(of_round) - 0.3) ** 2 + spread**2
+        assert frechet == pytest.approx(distance, rel=1e-4)
+    assert course.frechet[2] == pytest.approx(
+        evaluation.frechet_distance(np.array(LEVELS[2])[:, None], [[0.2], [0.4]]),
+        rel=1e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("started", "start"),
+    [([True] * 3, 1), ([False, False, True], 3), ([False] * 3, 3)],
+)
+def test_where_the_attack_began(started, start):
+    course = gan_attack.course("gan", attacked(LEVELS, started), 1, JUDGE, PRIVATE)
+    assert course.start_round == start
+
+
+def test_one_private_image_has_no_frechet_distance():
+    run = attacked(LEVELS, [True] * 3)
+    course = gan_attack.course("gan", run, 1, JUDGE, PRIVATE[:1])
+    assert np.isnan(course.frechet).all()
+    row = gan_attack.course_row(course)
+    assert row["hit_rate"][1] == clopper_pearson(1, 3)._asdict()
+
+
+# Privacy, and the baselines.
+
+SMALL = GanSettings(
+    model="mlp",
+    mlp_widths=(3,),
+    rounds=7,
+    upload_fraction=0.25,
+)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    x = np.random.default_rng(0).uniform(-1, 1, (40, 4, 4, 1)).astype(np.float32)
+    return Dataset("images", x, (np.arange(40) % 2).astype(np.int32), 2)
+
+
+def test_account_by_hand(dataset):
+    assert gan_attack.account(SMALL, dataset) is None
+    private = dataclasses.replace(SMALL, epsilon_per_parameter=0.5)
+    # 16 x 3 + 3, then 3 x 3 + 3 with the artificial class: 63, a quarter uploaded.
+    want = (0.5, 63, 16, 8.0, 7, 56.0)
+    assert gan_attack.account(private, dataset) == want
+    # Of a budget of a sweep instead of its own.
+    for settings in (SMALL, private):
+        asked = gan_attack.account(settings, dataset, 2.0)
+        assert (asked.epsilon_per_parameter, asked.epsilon_total) == (2.0, 224.0)
+
+
+def test_the_dcgan_is_trained_in_chunks_on_the_victim_s_images():
+    """Of made-up networks, whose parameters tell the steps, the key and the images."""
+
+    def told(key):
+        return jax.random.uniform(key)
+
+    def steps(key, state, images, indices):
+        total = state.generator + told(key) * images.sum()
+        for index in indices:
+            total = 2 * total + index
+        return state._replace(generator=total)
+
+    def init(key):
+        return dcgan.State(told(key), None, None, None)
+
+    shares = []
+    settings = dataclasses.replace(SMALL, dcgan_steps=6)
+    plain = dcgan.Dcgan(init, steps)
+    with mock.patch.object(gan_attack, "plain_dcgan", lambda *args: plain):
+        train = gan_attack.dcgan_run(settings, (4, 4, 1))
+        got = train(np.array([3.0, 4.0]), jax.random.key(2), shares.append)
+    key_init, key_steps = jax.random.split(jax.random.key(2))
+    want = told(key_init)
+    for index in range(6):
+        want = 2 * (want + told(key_steps) * 7) + index
+    assert float(got) == pytest.approx(float(want), rel=1e-5)
+    np.testing.assert_allclose(shares, [1 / 6] * 6)
+
+
+def test_settings_are_told_as_they_took_effect(dataset):
+    told = dict(gan_attack.used_settings(GanSettings(model=None), dataset))
+    assert told["model"] == "cnn"
+    assert told["records"] == 40
+    assert told["classes"] == 2
+    assert told["record_shape"] == "4 x 4 x 1"
+    assert told["mlp_widths"] == "256, 128"
+    assert told["adversary_data"] is True
+    assert "epsilon_per_parameter" not in told
+    private = GanSettings(epsilon_per_parameter=3.0, compare=("dcgan",))
+    told = dict(gan_attack.used_settings(private, dataset))
+    assert (told["epsilon_per_parameter"], told["compare"]) == (3.0, "dcgan")

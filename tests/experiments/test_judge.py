@@ -1,0 +1,129 @@
+"""The judge: what it looks at, how it is trained, what it gives back."""
+
+from unittest import mock
+
+import jax
+import numpy as np
+import pytest
+
+from jaxprivacy.data import Dataset
+from jaxprivacy.experiments import judge
+from tests.launch import launched
+
+CLASSES = 3
+LEARNS, UNSEEN = np.arange(100), np.arange(100, 400)
+WRONG = UNSEEN[:60]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fast():
+    with launched.compiled_fast():
+        yield
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    """A class is the row of the image that is bright; a few labels are wrong."""
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % CLASSES
+    x = rng.uniform(-1, -0.5, (400, 6, 4, 1))
+    x[np.arange(400), 2 * y] += 1.2
+    y[WRONG] = (y[WRONG] + 1) % CLASSES
+    return Dataset("rows", x.astype(np.float32), y.astype(np.int32), CLASSES)
+
+
+@pytest.fixture(scope="module")
+def trained(dataset):
+    """A judge, and the shares that it told."""
+    shares = []
+    with mock.patch.object(judge, "STEPS", 120):
+        judged_by = judge.train_judge(
+            dataset, LEARNS, UNSEEN, jax.random.key(1), shares.append
+        )
+    return judged_by, shares
+
+
+def test_it_learns_what_is_plain_and_tells_its_accuracy_on_the_unseen(trained, dataset):
+    judged_by, shares = trained
+    probabilities, _ = judged_by.look(dataset.x)
+    right = probabilities.argmax(axis=1) == dataset.y
+    assert right[LEARNS].mean() > 0.95
+    assert not right[WRONG].any()
+    assert judged_by.accuracy == pytest.approx(right[UNSEEN].mean())
+    assert judged_by.accuracy < 0.81
+    assert len(shares) == judge.CHUNKS and sum(shares) == pytest.approx(1)
+
+
+def test_it_looks_at_any_number_of_images_alike(trained, dataset):
+    judged_by, _ = trained
+    count = judge.AT_ONCE + 30
+    probabilities, features = judged_by.look(dataset.x[:count])
+    assert probabilities.shape == (count, CLASSES)
+    assert features.shape == (count, judge.FEATURES)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    for start, stop in ((0, 1), (3, 10), (judge.AT_ONCE - 1, count)):
+        part = judged_by.look(dataset.x[start:stop])
+        np.testing.assert_allclose(part[0], probabilities[start:stop], rtol=1e-5)
+        np.testing.assert_allclose(part[1], features[start:stop], rtol=1e-5)
+
+
+def test_features_are_what_the_last_layer_receives(trained, dataset):
+    """The logits, of which probabilities tell the differences, are affine in them."""
+    probabilities, features = trained[0].look(dataset.x)
+    log_odds = np.log(probabilities[:, 1:]) - np.log(probabilities[:, :1])
+    features = np.c_[features, np.ones(len(features))].astype(np.float64)
+    weights, *_ = np.linalg.lstsq(features, log_odds, rcond=None)
+    assert np.abs(features @ weights - log_odds).max() < 1e-2
+    assert np.ptp(log_odds, axis=0).min() > 3
+
+
+@pytest.fixture(scope="module")
+def augmented():
+    """Many views of one image, a bright pixel on grey, of 32 x 20."""
+    image = np.zeros((32, 20, 1), np.float32)
+    image[9, 0] = 100
+    images = np.tile(image, (500, 1, 1, 1))
+    return np.asarray(jax.jit(judge.augment)(jax.random.key(2), images))
+
+
+def test_images_are_shifted_by_a_sixteenth_at_most(augmented):
+    flat = augmented.reshape(500, -1).argmax(axis=1)
+    rows, columns = np.unravel_index(flat, (32, 20))
+    assert set(rows) == {7, 8, 9, 10, 11}
+    assert set(columns) == {18, 19, 0, 1, 2}  # Round the edge.
+
+
+def test_small_images_are_shifted_too():
+    images = np.zeros((200, 4, 4, 1), np.float32)
+    images[:, 1, 2] = 100
+    moved = np.asarray(jax.jit(judge.augment)(jax.random.key(0), images))
+    places = moved.reshape(200, -1).argmax(axis=1)
+    rows, columns = np.unravel_index(places, (4, 4))
+    assert (set(rows), set(columns)) == ({0, 1, 2}, {1, 2, 3})
+
+
+def test_noise_is_of_a_level_of_each_image(augmented):
+    levels = np.sort(augmented.reshape(500, -1), axis=1)[:, :-1].std(axis=1)
+    assert levels.max() < 0.35 and levels.min() < 0.02
+    # Uniform from 0 to 0.3.
+    assert np.median(levels) == pytest.approx(0.15, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("records", "epochs"),
+    [(100, 15), (640, 15), (1280, 7), (9600, 1), (10**6, 1)],
+)
+def test_a_chunk_is_a_tenth_of_so_many_steps_or_epochs(records, epochs, dataset):
+    """1,500 steps of 64 records, at most 150 epochs, at least one a chunk."""
+
+    class Asked(Exception):
+        pass
+
+    def sgd(gradient, optimizer, *, epochs, batch_size):
+        raise Asked(epochs, batch_size)
+
+    with mock.patch.object(judge.local, "sgd", sgd), pytest.raises(Asked) as asked:
+        judge.train_judge(
+            dataset, np.zeros(records, int), UNSEEN, jax.random.key(0), None
+        )
+    assert asked.value.args == (epochs, 64)
