@@ -117,7 +117,8 @@ def collaborative_epoch(
     def train(params, x, y):
         order = batches(len(y), settings.batch_size)
         rate, decay = settings.learning_rate, settings.learning_rate_decay
-        return peers.sgd(peers.mnist, params, x, y, order, rate, decay)
+        with peers.one_thread():
+            return peers.sgd(peers.mnist, params, x, y, order, rate, decay)
 
     victim, (x, y) = seats
     size = tuple(x.shape[-2:])

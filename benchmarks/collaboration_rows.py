@@ -167,7 +167,7 @@ def dssgd_batch_1() -> Pair:
     runner, keys = selective(SELECTIVE, model), jax.random.split(jax.random.key(0), 3)
     state = runner.init(data, keys[0], jax.jit(model.init)(keys[1]))
     x = peers.images(data.x)
-    peer = selective_peer(SELECTIVE, peers.mnist, x, data.y, state)
+    peer = peers.one_thread()(selective_peer(SELECTIVE, peers.mnist, x, data.y, state))
     return Pair(
         lambda: compiled(runner.rounds, data, keys[2], state, jnp.arange(1)),
         lambda: peer,

@@ -29,6 +29,7 @@ def single() -> Pair:
     state = optax.sgd(work.RATE).init(params)
     x, y, theirs = peers.images(data.x), peers.labels(data.y), peers.from_linen(params)
 
+    @peers.one_thread()
     def peer():
         batches = peers.shuffled(SINGLE_STEPS, 1, 1)
         return peers.sgd(peers.mnist, theirs, x, y, batches, work.RATE)

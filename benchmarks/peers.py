@@ -7,7 +7,8 @@ applied by one `torch._foreach_add_`, which costs less than any form of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -95,6 +96,17 @@ def gradients_by_loop(
         gradients = torch.autograd.grad(loss, params)
         found.append([g.numpy().copy() for g in gradients])
     return found
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """For steps of batch size 1, at which a second thread costs more than it brings."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def shuffled(count: int, batch_size: int, epochs: int) -> Iterable[torch.Tensor]:

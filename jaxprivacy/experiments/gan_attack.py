@@ -212,7 +212,7 @@ def run(
             attacked[main].samples,
             attacked[main].info["test_accuracy"],
         ),
-        notes=_notes(settings, who, judged_by, attacked[main]),
+        notes=_notes(settings, who, judged_by, images.private, attacked[main]),
         privacy=privacy,
         courses=courses,
     )
@@ -361,11 +361,13 @@ def _counts(dataset, who):
     ]
 
 
-def _notes(settings, who, judged_by, run):
+def _notes(settings, who, judged_by, private, run):
+    of_class = judged_by.look(private)[0].argmax(axis=1) == who.target_class
     notes = [
         f"The independent judge is right on {judged_by.accuracy:.1%} of the "
         "participants' records, none of which it was trained on "
-        f"({len(who.judge)} records were)."
+        f"({len(who.judge)} records were), and on {of_class.sum()} of the "
+        f"{len(of_class)} of the target class."
     ]
     notes.append(
         f"The shared model ends at a test accuracy of "

@@ -110,6 +110,10 @@ def pictures(
       accuracy: (R,) of the shared model.
     """
     final = {k: v[:SHOWN] for k, v in images.attacks.items() if k != "real"}
+    missing = SHOWN - len(images.private)
+    if missing > 0:  # A person has ten images, of which the victim holds a few.
+        others = np.concatenate([images.attacks["real"], images.public])
+        final["real"] = others[:missing]
     closest = reconstruction.closest_l1(final[attack], images.private)
     count, total = min(SHOWN_ROUNDS, len(samples)), len(samples)
     rounds = np.unique(np.geomspace(1, total, count).round().astype(int))

@@ -36,9 +36,7 @@ class Reconstructions(NamedTuple):
 
     target_class: int
     real: np.ndarray  # (N, H, W, C) the victim's
-    closest: (
-        np.ndarray
-    )  # (N, H, W, C) private image closest (L1) to each of its samples
+    closest: np.ndarray  # (N, H, W, C) private image nearest (L1) to each sample
     final: dict[str, np.ndarray]  # attack -> (N, H, W, C)
     rounds: np.ndarray  # (R,)
     over_rounds: np.ndarray  # (R, N, H, W, C) its samples at those rounds

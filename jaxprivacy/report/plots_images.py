@@ -25,6 +25,8 @@ _SMALL = 32  # Pixels: images up to this width are told apart at 0.3 inches.
 def reconstruction_figure(images: Reconstructions) -> Figure:
     """Returns rows of images: the victim's, and each attack's samples."""
     rows = {"Victim's images": images.real}
+    if "real" in images.final:
+        rows["Others of the class, held by nobody"] = images.final["real"]
     if images.attack in images.final:
         title = threat(images.attack).title
         rows[title] = images.final[images.attack]

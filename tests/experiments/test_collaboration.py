@@ -79,11 +79,11 @@ def test_gather_by_hand():
     table = collaboration.Table(
         jnp.arange(12.0).reshape(6, 2), jnp.array([0, 1, 2, 0, 1, 2])
     )
-    indices = jnp.array([[4, 2, -1], [-1, -1, -1]])
+    indices = jnp.array([[4, 0, -1], [-1, -1, -1]])
     batch = jax.jit(collaboration.gather)(table, indices)
     assert batch.x.shape == (2, 3, 2)
-    np.testing.assert_array_equal(batch.x[0, :2], [[8, 9], [4, 5]])
-    np.testing.assert_array_equal(batch.y[0, :2], [1, 2])
+    np.testing.assert_array_equal(batch.x[0, :2], [[8, 9], [0, 1]])
+    np.testing.assert_array_equal(batch.y[0, :2], [1, 0])
     np.testing.assert_array_equal(batch.mask, [[1, 1, 0], [0, 0, 0]])
     assert batch.mask.dtype == jnp.float32
 
@@ -261,6 +261,16 @@ def test_one_program_for_all_seeds_classes_and_influences(run, dataset):
     for other in others:
         with pytest.raises(AssertionError):
             close(other.params, first.params)
+
+
+def test_the_generator_is_trained_for_the_seats_class(run, dataset):
+    play, _ = run
+    who = deal(dataset, target_class=3)
+    first = play(who, WITHOUT)
+    close(play(who, WITHOUT | {"target_class": np.int32(3)}), first)
+    other = play(who, WITHOUT | {"target_class": np.int32(0)})
+    with pytest.raises(AssertionError):
+        close(other.generator_params, first.generator_params)
 
 
 def test_without_influence_the_adversary_is_an_honest_participant(run, dataset):

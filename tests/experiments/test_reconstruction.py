@@ -112,15 +112,16 @@ def test_rows_are_judged_alike():
         assert row["frechet"] == pytest.approx(frechet)
 
 
-def pictures(rounds):
+def pictures(rounds, held=15, unheld=6):
+    """Of four images shown of each kind."""
     rng = np.random.default_rng(2)
-    attacks = {
-        name: rng.uniform(-1, 1, (6, *SHAPE)) for name in ("real", "untrained", "gan")
-    }
+    attacks = {name: rng.uniform(-1, 1, (6, *SHAPE)) for name in ("untrained", "gan")}
+    attacks["real"] = rng.uniform(-1, 1, (unheld, *SHAPE))
     private = np.concatenate(
         [attacks["gan"][::-1] + 0.01, rng.uniform(-1, 1, (9, *SHAPE))]
     )
-    images = reconstruction.Images(attacks, private, private)
+    public = rng.uniform(-1, 1, (3, *SHAPE))
+    images = reconstruction.Images(attacks, private[:held], public)
     # The pixels of a sample tell its round and its number.
     samples = np.arange(rounds)[:, None] + np.arange(7) / 10
     samples = np.tile(samples[..., None, None, None], (1, 1, *SHAPE))
@@ -151,3 +152,16 @@ def test_pictures_of_the_end_are_beside_the_closest_private_image():
     np.testing.assert_array_equal(shown.real, images.private[:4])
     # A private image is near each sample, in reverse order.
     np.testing.assert_array_equal(shown.closest, images.private[[5, 4, 3, 2]])
+
+
+@pytest.mark.parametrize(
+    ("held", "unheld", "filled"), [(1, 2, 3), (3, 2, 1), (1, 9, 3)]
+)
+def test_few_private_images_are_filled_up_with_others_of_the_class(
+    held, unheld, filled
+):
+    images, shown = pictures(2, held, unheld)
+    np.testing.assert_array_equal(shown.real, images.private)
+    others = np.concatenate([images.attacks["real"], images.public])
+    np.testing.assert_array_equal(shown.final["real"], others[:filled])
+    assert len(shown.real) + len(shown.final["real"]) == 4
