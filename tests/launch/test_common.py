@@ -9,12 +9,11 @@ from absl import flags
 from absl.testing import flagsaver
 
 from jaxprivacy import checks
-from jaxprivacy.experiments.settings import GanSettings, Settings, check_gan
+from jaxprivacy.experiments.settings import GanSettings, Settings
 from launch import common
 from tests.launch import launched
 
 KINDS = {"audit": Settings, "gan_attack": GanSettings, "sweep": GanSettings}
-PRESETS = sorted((launched.ROOT / "launch" / "presets").glob("*.flags"))
 # What is not a number or a switch: something else than the default.
 GIVEN = {
     "data": "npz:a=b.npz",
@@ -83,21 +82,6 @@ def test_what_is_absent_may_be_said_to_be_nothing(parse):
     kind = parse("gan_attack", "--compare=", "--noinfluence", "--adversary_data=false")
     found = common.settings(kind)
     assert (found.compare, found.influence, found.adversary_data) == ((), False, False)
-
-
-@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_presets_are_accepted_settings(path, parse, monkeypatch):
-    monkeypatch.chdir(launched.ROOT)
-    script = "sweep" if "--grid" in path.read_text() else "gan_attack"
-    kind = parse(script, f"--flagfile={path}")
-    settings = common.settings(kind)
-    check_gan(settings)
-    assert settings != kind()
-    assert settings.data.startswith("npz:../shared/data/")
-
-
-def test_there_are_presets():
-    assert "mnist_two_participants" in {path.stem for path in PRESETS}
 
 
 @pytest.mark.parametrize("widths", ["", ",", "8,,8", "8,x", "-8", "1e3", "8.0"])
