@@ -25,15 +25,20 @@ ROOT = pathlib.Path(__file__).parents[2]
 _FLAGS = {}  # of each script that was imported
 
 
+def _is_ours(flag):
+    """Whether a program of this repository defined it, or `script` put it back."""
+    module = flags.FLAGS.find_module_defining_flag(flag, "launch")
+    return module.split(".")[0] in ("launch", "benchmarks")
+
+
 def script(name):
     """Imports a launch script and makes its flags those that are parsed.
 
     Scripts have flags of the same names, because each is a process of its own; here
     they share one.
     """
-    for other in _FLAGS.values():
-        for flag in set(other) & set(flags.FLAGS):
-            delattr(flags.FLAGS, flag)
+    for flag in [flag for flag in flags.FLAGS if _is_ours(flag)]:
+        delattr(flags.FLAGS, flag)
     for flag in _FLAGS.get(name, {}).items():
         flags.FLAGS.__setitem__(*flag)
     before = set(flags.FLAGS)
