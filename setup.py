@@ -30,6 +30,7 @@ setuptools.setup(
     extras_require={
         "test": ["pytest>=8", "ruff>=0.6"],
         "bench": ["torch>=2.4"],
+        "torch": ["torch>=2.4"],
         "cuda": ["jax[cuda12]>=0.10,<0.13"],
     },
 )

@@ -11,9 +11,9 @@ from absl import flags
 from rich import console
 
 from jaxprivacy.experiments.settings import Settings
-from launch import common
+from launch import common, flag_help
 
-common.define_settings(Settings)
+common.define_settings(Settings, flag_help.HELP)
 flags.adopt_module_key_flags(common)
 _OUT = flags.DEFINE_string("out", "reports/audit", "Folder that the report goes to.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the report in --out.")

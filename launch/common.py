@@ -17,68 +17,6 @@ from jaxprivacy import checks
 
 T = TypeVar("T")
 
-HELP = {
-    "data": "digits | att_faces | tfds:NAME | npz:PATH. An npz file holds x and y, or "
-    "x_train, y_train, x_test and y_test.",
-    "records": "Use so many records, drawn at random class by class. Absent: all; "
-    "launch.audit takes at most 4000 of images larger than 16 pixels.",
-    "model": "mlp | cnn (paper A's network for the image size). Absent: cnn for "
-    "images, mlp for tables.",
-    "mlp_widths": "Widths of the mlp's hidden layers.",
-    "participants": "Participants of federated training.",
-    "members_per_participant": "Records a participant trains on. Absent: records / "
-    "(participants + 4).",
-    "partition": "iid | by_class | dirichlet: how records are dealt to participants. "
-    "The GAN attack always deals them by class.",
-    "dirichlet_alpha": "Concentration of --partition=dirichlet.",
-    "victim": "The participant whose members are attacked, from 0.",
-    "attack_train_fraction": "Share of the victim's records that the attacker knows.",
-    "selection_fraction": "Share of them on which the attack's epoch is selected.",
-    "rounds": "Rounds of training.",
-    "local_epochs": "Epochs each participant trains in a round.",
-    "batch_size": "Records in a batch of local training.",
-    "learning_rate": "Of local SGD.",
-    "momentum": "Of local SGD, kept from round to round.",
-    "learning_rate_decay": "d: the rate of step t is learning_rate / (1 + d t).",
-    "held_fraction": "Share of the records that the participants hold together; the "
-    "independent judge learns from the rest.",
-    "adversary_data": "Whether the adversary holds records of its own.",
-    "order": "round_robin | random: in which order participants take their turns.",
-    "upload_fraction": "theta_u: share of the parameters that a participant uploads.",
-    "download_fraction": "theta_d: share that it downloads, the most updated first.",
-    "upload_rule": "largest | random: which parameters are uploaded; random takes them "
-    "among those above --threshold.",
-    "threshold": "tau: of a random or private upload.",
-    "gradient_bound": "gamma: uploads are clipped to [-gamma, gamma]. Absent: they are "
-    "not; 0.001 under privacy.",
-    "epsilon_per_parameter": "Differential privacy: epsilon of each uploaded parameter "
-    "and round, released by the sparse-vector technique. Absent: no privacy.",
-    "clip_first": "Clip updates before the noise too; without it, as in the paper, "
-    "the guarantee holds only for updates that gamma does not clip.",
-    "influence": "Whether the adversary injects its samples as an artificial class.",
-    "start_round": "Rounds of honest training before the attack.",
-    "start_accuracy": "The attack waits until the shared model reaches this accuracy "
-    "on the adversary's records.",
-    "generator_optimizer": "sgd | adam.",
-    "mode_seeking": "Weight of the mode-seeking term in the row gan_improved.",
-    "compare": "What is run beside the attack.",
-    "dcgan_steps": "Steps of the DCGAN on the victim's images.",
-    "observed_rounds": "Rounds, evenly spaced, at which the server keeps the victim's "
-    "parameters.",
-    "preset": "Attack network: table-xiv.",
-    "gradient_kernels": "Kernels over each layer's gradient in the attack network. "
-    "Table XIV has 1000, for which two cores are too slow.",
-    "ascent_rate": "Rate of the active server's gradient ascent.",
-    "target_class": "The class that the GAN attacker reconstructs.",
-    "gan_rounds": "Rounds of collaborative training under the GAN attack.",
-    "generator_learning_rate": "Of the attacker's generator.",
-    "generator_steps": "Steps of the generator in a round.",
-    "generator_batch": "Samples in a step of the generator.",
-    "injected": "Generated samples that the attacker adds to its data in a round.",
-    "seed": "Of every random choice.",
-}
-
-
 CHECKPOINT = (
     "Folder that keeps the state of the runs: after an interruption, the same command "
     "goes on from there. Removed when the report is written. Absent: --out with "
@@ -91,11 +29,13 @@ def checkpoint_folder(asked: str | None, out: str) -> str:
     return os.path.normpath(out) + ".checkpoint" if asked is None else asked
 
 
-def define_settings(kind_of_settings: type) -> None:
+def define_settings(kind_of_settings: type, texts: dict[str, str]) -> None:
     """Defines a flag for each field of a dataclass, as flags of the calling module."""
     for field in dataclasses.fields(kind_of_settings):
-        kind, text = str(field.type).removesuffix(" | None"), HELP[field.name]
-        if kind.startswith("tuple"):
+        kind, text = str(field.type).removesuffix(" | None"), texts[field.name]
+        if field.metadata.get("repeated"):
+            flags.DEFINE_multi_string(field.name, list(field.default), text)
+        elif kind.startswith("tuple"):
             flags.DEFINE_list(field.name, [str(item) for item in field.default], text)
         elif kind == "bool":
             flags.DEFINE_bool(field.name, field.default, text)
@@ -114,20 +54,32 @@ def define_settings(kind_of_settings: type) -> None:
 
 def settings(kind_of_settings: type[T]) -> T:
     """Reads the flags back as settings, not yet checked."""
-    names = [field.name for field in dataclasses.fields(kind_of_settings)]
-    values = {name: flags.FLAGS[name].value for name in names}
-    lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
-    widths = {"mlp_widths": _integers(values["mlp_widths"])}
-    return kind_of_settings(**values | lists | widths)
+    values = {}
+    for field in dataclasses.fields(kind_of_settings):
+        value = flags.FLAGS[field.name].value
+        if isinstance(value, list):
+            value = tuple(_item(field, word, value) for word in value)
+        values[field.name] = value
+    return kind_of_settings(**values)
 
 
-def _integers(words: list[str]) -> tuple[int, ...]:
-    if not words or not all(word.isdecimal() for word in words):
-        raise checks.InputError(
-            f"--mlp_widths={','.join(words)}: accepted are integers of at least 1, "
-            "separated by commas"
-        )
-    return tuple(int(word) for word in words)
+def _item(field: dataclasses.Field, word: str, words: list[str]) -> str | int | float:
+    """Reads one value of a list, as the field's type says."""
+    given = f"--{field.name}={','.join(words)}"
+    if "int" in str(field.type):
+        if not word.isdecimal():
+            raise checks.InputError(
+                f"{given}: accepted are integers of at least 1, separated by commas"
+            )
+        return int(word)
+    if "float" in str(field.type):
+        try:
+            return float(word)
+        except ValueError as error:
+            raise checks.InputError(
+                f"{given}: accepted are numbers, separated by commas"
+            ) from error
+    return word
 
 
 def command() -> str:

@@ -12,9 +12,9 @@ from absl import flags
 from rich import console
 
 from jaxprivacy.experiments.settings import GanSettings
-from launch import common
+from launch import common, flag_help
 
-common.define_settings(GanSettings)
+common.define_settings(GanSettings, flag_help.HELP)
 flags.adopt_module_key_flags(common)
 _OUT = flags.DEFINE_string(
     "out", "reports/gan_attack", "Folder that the report goes to."

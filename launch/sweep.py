@@ -13,9 +13,9 @@ from rich import console
 
 from jaxprivacy import checks
 from jaxprivacy.experiments.settings import GanSettings
-from launch import common
+from launch import common, flag_help
 
-common.define_settings(GanSettings)
+common.define_settings(GanSettings, flag_help.HELP)
 flags.adopt_module_key_flags(common)
 _GRID = flags.DEFINE_multi_string(
     "grid",

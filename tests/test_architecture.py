@@ -177,7 +177,10 @@ def test_flags_only_in_launch(path):
 
 
 def test_no_test_is_imported_and_no_torch(path):
-    assert not uses(path.read_text(), "tests", "benchmarks", "torch")
+    forbidden = {"tests", "benchmarks", "torch"}
+    if path.name == "torch_weights.py":  # An extra, imported when a file is read.
+        forbidden -= {"torch"}
+    assert not uses(path.read_text(), *forbidden)
 
 
 def test_no_text_is_run_as_a_program(path):
@@ -185,7 +188,7 @@ def test_no_text_is_run_as_a_program(path):
 
 
 def test_what_is_slow_to_import_is_imported_when_needed():
-    studies = ("audit", "gan_attack", "sweep_study")
+    studies = ("audit", "gan_attack", "sweep_study", "whitebox")
     code = (
         f"import sys, {', '.join(f'jaxprivacy.experiments.{s}' for s in studies)}; "
         f"print(*set({SLOW!r}) & set(sys.modules))"

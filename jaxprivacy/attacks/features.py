@@ -8,7 +8,7 @@ section II-A; PAPERS row B8), and the record's label.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -32,6 +32,80 @@ class Features(NamedTuple):
     # path -> {"h", "delta"}, each (T, N, ...), or {"gradient": (T, N, G, I, O)}
     gradients: dict[str, dict[str, jax.Array]]
     norm: jax.Array  # (T, N) L2 norm of the gradient of all captured layers
+    last_norm: jax.Array | tuple = ()  # (T, N) the same of the last layer alone
+
+
+class Scales(NamedTuple):
+    """What `normalise` divides by: root mean squares, over snapshots and records."""
+
+    loss: jax.Array  # ()
+    hidden: dict[str, jax.Array]
+    gradients: dict[str, dict[str, jax.Array]]
+
+
+class Source(NamedTuple):
+    """Records whose features are computed when they are taken.
+
+    Takes the place of `Features` where those of all records would not fit in memory.
+    """
+
+    snapshots: types.Params  # (T, ...)
+    x: jax.Array  # (N, *D)
+    y: jax.Array  # (N,)
+    scales: Scales
+
+
+# (snapshots (T, ...), x (B, *D), y (B,)) -> features of the batch
+Extractor = Callable[[types.Params, jax.Array, jax.Array], Features]
+
+
+def extractor(
+    model: types.Model,
+    *,
+    hidden: Sequence[str],
+    gradients: Sequence[Layer],
+    loss: losses.Loss = losses.cross_entropy,
+) -> Extractor:
+    """Builds what computes the features of one batch at every snapshot.
+
+    Args:
+      model: the target.
+      hidden: paths of the layers before which the hidden output is taken: the input of
+        a layer is what the layers before it put out, after activation and pooling.
+      gradients: the layers whose gradients are taken.
+      loss: (logits, y) -> (B,).
+
+    Returns:
+      (snapshots, x, y) -> features; empty dictionaries where no hidden outputs or
+      gradients are asked for (the black-box attack).
+    """
+    kept = {layer.path for layer in gradients}
+
+    def per_snapshot(params, x, y):
+        layers = interception.layers(model.apply, params, x[:1])
+        seen = capture.capture(model.apply, params, x, y, loss)
+        pairs = [
+            (layer, seen.inputs[layer.path], seen.deltas[layer.path])
+            for layer in layers
+        ]
+        squares = [capture.squared_gradient_norm(*pair) for pair in pairs]
+        return Features(
+            label=jax.nn.one_hot(y, seen.logits.shape[-1]),
+            loss=seen.loss[:, None],
+            output=jax.nn.softmax(seen.logits),
+            hidden={path: seen.inputs[path].reshape(len(y), -1) for path in hidden},
+            gradients={
+                pair[0].path: compact(*pair) for pair in pairs if pair[0].path in kept
+            },
+            norm=jnp.sqrt(sum(squares)),
+            last_norm=jnp.sqrt(squares[-1]),
+        )
+
+    def batch(snapshots, x, y):
+        features = lax.map(lambda params: per_snapshot(params, x, y), snapshots)
+        return features._replace(label=features.label[0])
+
+    return batch
 
 
 def extract(
@@ -52,52 +126,52 @@ def extract(
       snapshots: its parameters, stacked (T, ...).
       x: records, (N, *D).
       y: their labels, (N,).
-      hidden: paths of the layers before which the hidden output is taken: the input of
-        a layer is what the layers before it put out, after activation and pooling.
-      gradients: the layers whose gradients are taken.
+      hidden: see `extractor`.
+      gradients: see `extractor`.
       loss: (logits, y) -> (B,).
-      feature_batch: records captured at once; sets the peak memory.
-
-    Returns:
-      The features; empty dictionaries where no hidden outputs or gradients are asked
-      for (the black-box attack).
+      feature_batch: records captured at once; sets the memory beside the features.
     """
-    layers = interception.layers(
-        model.apply, jax.tree.map(lambda a: a[0], snapshots), x[:1]
+    batch = extractor(model, hidden=hidden, gradients=gradients, loss=loss)
+    return _in_batches(lambda x, y: batch(snapshots, x, y), (x, y), feature_batch)
+
+
+def _in_batches(function, records, size):
+    """Maps over batches of records and joins what comes out, (T, N, ...).
+
+    Every batch has `size` records, so that one program serves all; the last overlaps
+    the one before it.
+    """
+    count = len(records[1])
+    size = min(size, count)
+    starts = jnp.minimum(jnp.arange(-(-count // size)) * size, count - size)
+
+    def one(start):
+        return function(*(lax.dynamic_slice_in_dim(a, start, size) for a in records))
+
+    shapes = jax.eval_shape(one, starts[0])
+    out = jax.tree.map(
+        lambda a: jnp.zeros(_with_records(a.shape, count), a.dtype),
+        shapes._replace(label=()),
     )
-    kept = {layer.path for layer in gradients}
+    labels = jnp.zeros((count, *shapes.label.shape[1:]), shapes.label.dtype)
 
-    def per_record(params, x, y):
-        seen = capture.capture(model.apply, params, x[None], y[None], loss)
-        squares = [
-            capture.squared_gradient_norm(
-                layer, seen.inputs[layer.path], seen.deltas[layer.path]
-            )
-            for layer in layers
-        ]
-        features = Features(
-            label=jax.nn.one_hot(y[None], seen.logits.shape[-1]),
-            loss=seen.loss[:, None],
-            output=jax.nn.softmax(seen.logits),
-            hidden={path: seen.inputs[path].reshape(1, -1) for path in hidden},
-            gradients={
-                layer.path: compact(
-                    layer, seen.inputs[layer.path], seen.deltas[layer.path]
-                )
-                for layer in layers
-                if layer.path in kept
-            },
-            norm=jnp.sqrt(sum(squares)),
+    def step(carry, start):
+        features = one(start)
+        stacked, labels = carry
+        stacked = jax.tree.map(
+            lambda a, b: lax.dynamic_update_slice_in_dim(a, b, start, 1),
+            stacked,
+            features._replace(label=()),
         )
-        return jax.tree.map(lambda a: a[0], features)
+        labels = lax.dynamic_update_slice_in_dim(labels, features.label, start, 0)
+        return (stacked, labels), None
 
-    def per_snapshot(params):
-        return lax.map(
-            lambda xy: per_record(params, *xy), (x, y), batch_size=feature_batch
-        )
+    (stacked, labels), _ = lax.scan(step, (out, labels), starts)
+    return stacked._replace(label=labels)
 
-    features = lax.map(per_snapshot, snapshots)
-    return features._replace(label=features.label[0])
+
+def _with_records(shape, count):
+    return (shape[0], count, *shape[2:])
 
 
 def compact(layer: Layer, h: jax.Array, delta: jax.Array) -> dict[str, jax.Array]:
@@ -130,6 +204,16 @@ def take(features: Features, indices: jax.Array) -> Features:
     return stacked._replace(label=features.label[indices])
 
 
+def computing_take(batch: Extractor) -> Callable[[Source, jax.Array], Features]:
+    """Like `take`, of a `Source`: computes the features of the records asked for."""
+
+    def computed(source, indices):
+        features = batch(source.snapshots, source.x[indices], source.y[indices])
+        return _divided(features, source.scales)
+
+    return computed
+
+
 def normalise(features: Features, known: jax.Array) -> Features:
     """Divides loss, hidden outputs and gradients by their root mean square.
 
@@ -141,12 +225,51 @@ def normalise(features: Features, known: jax.Array) -> Features:
       features: of N records.
       known: indices of the attack-training records; no others set the scale.
     """
+    known_ones = jax.tree.map(lambda a: a[:, known], _measured(features))
+    return _divided(features, _roots(jax.tree.map(_mean_square, known_ones)))
 
-    def divide(a):
-        return a / (jnp.sqrt(jnp.mean(a[:, known] ** 2)) + 1e-12)
 
-    return features._replace(
-        loss=divide(features.loss),
-        hidden=jax.tree.map(divide, features.hidden),
-        gradients=jax.tree.map(divide, features.gradients),
-    )
+def scales(
+    batch: Extractor,
+    snapshots: types.Params,
+    x: jax.Array,
+    y: jax.Array,
+    *,
+    feature_batch: int = 256,
+) -> Scales:
+    """Computes what `normalise` divides by, never holding more than a batch's features.
+
+    Args:
+      batch: of `extractor`.
+      snapshots: (T, ...).
+      x: the attack-training records, (N, *D).
+      y: their labels, (N,).
+      feature_batch: records captured at once; N modulo it are left out, unless N is
+        smaller.
+    """
+    size = min(feature_batch, len(y))
+    starts = jnp.arange(len(y) // size) * size
+
+    def one(start):
+        part = [lax.dynamic_slice_in_dim(a, start, size) for a in (x, y)]
+        return jax.tree.map(_mean_square, _measured(batch(snapshots, *part)))
+
+    means = lax.map(one, starts)
+    return _roots(jax.tree.map(lambda a: a.mean(axis=0), means))
+
+
+def _measured(features):
+    return Scales(features.loss, features.hidden, features.gradients)
+
+
+def _mean_square(a):
+    return jnp.mean(a**2)
+
+
+def _roots(mean_squares):
+    return jax.tree.map(lambda a: jnp.sqrt(a) + 1e-12, mean_squares)
+
+
+def _divided(features, by):
+    divided = jax.tree.map(jnp.divide, _measured(features), by)
+    return features._replace(**divided._asdict())

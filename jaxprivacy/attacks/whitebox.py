@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxprivacy import types
+from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks.features import Features
+from jaxprivacy.attacks.features import Features, Source
 from jaxprivacy.models import attack_networks
 from jaxprivacy.models.interception import Layer
 
 SCORED_AT_ONCE = 256  # records; bounds the memory that scoring takes
+
+# (features or their source, indices (B,)) -> features of these records
+Take = Callable[[Any, jax.Array], Features]
 
 
 class Examples(NamedTuple):
@@ -39,11 +42,11 @@ class Attack(NamedTuple):
     """A supervised attack as pure functions; `epochs` may be called in chunks."""
 
     # (key, features) -> state
-    init: Callable[[jax.Array, Features], State]
+    init: Callable[[jax.Array, Features | Source], State]
     # (key, state, features, examples, selection, epoch numbers (E,)) -> (state, info)
     epochs: Callable[..., tuple[State, dict]]
     # (params, features) -> (N,) scores in [0, 1], higher means member
-    score: Callable[[types.Params, Features], jax.Array]
+    score: Callable[[types.Params, Features | Source], jax.Array]
 
 
 def squared_error(logits: jax.Array, is_member: jax.Array) -> jax.Array:
@@ -51,34 +54,117 @@ def squared_error(logits: jax.Array, is_member: jax.Array) -> jax.Array:
     return jnp.mean((jax.nn.sigmoid(logits) - is_member) ** 2)
 
 
+def count(features: Features | Source) -> int:
+    """How many records the features are of: N."""
+    return len(features.y if isinstance(features, Source) else features.label)
+
+
+def in_chunks(
+    function: Callable[[jax.Array], jax.Array], indices: jax.Array, size: int
+) -> jax.Array:
+    """Applies a function of indices to so many at a time: (N,) -> (N, ...).
+
+    Args:
+      function: (B,) -> (B, ...), each element by its own index alone.
+      indices: (N,).
+      size: B; the last chunk is filled up with the last index.
+    """
+    number = len(indices)
+    size = min(size, number)
+    filled = jnp.pad(indices, (0, -number % size), mode="edge")
+    out = lax.map(function, filled.reshape(-1, size))
+    return out.reshape(-1, *out.shape[2:])[:number]
+
+
+def network(
+    layers: tuple[Layer, ...],
+    preset: attack_networks.Preset,
+    use_output: bool = True,
+    use_loss: bool = True,
+    use_label: bool = True,
+    hidden: tuple[str, ...] | None = None,
+    channels: Mapping[str, int] | None = None,
+) -> attack_networks.AttackNetwork:
+    """Builds the network of an attack on some of the features.
+
+    Args:
+      layers: those whose gradients are taken.
+      preset: sizes and training.
+      use_output: whether the output is taken.
+      use_loss: whether the loss is.
+      use_label: whether the label is, if the preset encodes it.
+      hidden: paths of the hidden outputs that are taken; None: all among the features.
+      channels: path -> C of the hidden outputs that are images (H, W, C), which the
+        features hold flattened. A preset with `image_widths` has components of their
+        own for them: kernels over the whole image, for which C is all there is to know.
+
+    Raises:
+      InputError: none of the features is taken.
+    """
+    label = use_label and preset.encodes_label
+    if not (layers or use_output or use_loss or label or hidden or hidden is None):
+        raise checks.InputError(
+            "layers=(), hidden=(): nothing is taken; accepted is at least one of a "
+            "gradient, a hidden output, the output, the loss and the label"
+        )
+    return attack_networks.AttackNetwork(
+        preset,
+        tuple(layers),
+        use_output,
+        use_loss,
+        use_label,
+        None if hidden is None else tuple(hidden),
+        tuple(sorted((channels or {}).items())),
+    )
+
+
+def _order(key, indices, length):
+    """Shuffles indices, repeated evenly where there are fewer than `length`."""
+    repeats = -(-length // len(indices))
+    return jax.random.permutation(key, jnp.tile(indices, repeats))[:length]
+
+
 def supervised(
     layers: tuple[Layer, ...],
     preset: attack_networks.Preset = attack_networks.TABLE_XIV,
+    *,
+    take: Take = features_lib.take,
+    at_once: int = SCORED_AT_ONCE,
+    **chosen: Any,
 ) -> Attack:
     """Builds the attack network's training and scoring.
 
     What the attacker sees: the features (see `features.extract`) of all records, and of
     some records whether they are members. Each batch holds as many members as
-    non-members; the epoch is chosen by the loss on the selection records (paper B
-    reports the best epoch on the evaluation records: not copied).
+    non-members, and an epoch passes over the kind of which there are more, the others
+    being repeated (the authors' script stops at the fewer). The epoch is chosen by the
+    loss on the selection records (paper B reports the best epoch on the evaluation
+    records: not copied).
 
     Args:
       layers: those whose gradients are among the features; () is the black-box attack.
       preset: sizes and training.
+      take: gathers records of what the attack's functions are given as features:
+        `features.take`, or `features.computing_take(...)` of a `Source`.
+      at_once: records that are scored together; bounds the memory.
+      **chosen: which features are taken, as in `network`: `use_output`, `use_loss`,
+        `use_label`, `hidden`, `channels`.
+
+    Raises:
+      InputError: none of the features is taken.
     """
-    network = attack_networks.AttackNetwork(preset, layers)
+    module = network(layers, preset, **chosen)
     optimizer = optax.adam(preset.learning_rate)
 
     def init(key, features):
-        params = network.init(
-            key, features_lib.take(features, jnp.arange(2)), training=False
-        )["params"]
+        two = take(features, jnp.arange(2))
+        params = module.init(key, two, training=False)["params"]
         # A strong type, as the epochs return it: these are then compiled once.
         none_yet = jnp.full((), jnp.inf, jnp.float32)
         return State(params, optimizer.init(params), params, none_yet)
 
     def logits(params, features, key=None):
-        return network.apply(
+        return module.apply(
             {"params": params},
             features,
             training=key is not None,
@@ -88,7 +174,7 @@ def supervised(
     def step(features, carry, inputs):
         params, opt_state = carry
         key, members, non_members = inputs
-        batch = features_lib.take(features, jnp.concatenate([members, non_members]))
+        batch = take(features, jnp.concatenate([members, non_members]))
         is_member = (jnp.arange(2 * len(members)) < len(members)).astype(jnp.float32)
         loss, grads = jax.value_and_grad(
             lambda p: squared_error(logits(p, batch, key), is_member)
@@ -96,17 +182,24 @@ def supervised(
         updates, opt_state = optimizer.update(grads, opt_state)
         return (optax.apply_updates(params, updates), opt_state), loss
 
+    def logits_at(params, features, indices):
+        return in_chunks(
+            lambda chunk: logits(params, take(features, chunk)), indices, at_once
+        )
+
     def evaluate(params, features, examples):
-        chosen = features_lib.take(features, jnp.concatenate(examples))
-        is_member = jnp.arange(len(chosen.label)) < len(examples.members)
-        return squared_error(logits(params, chosen), is_member)
+        values = logits_at(params, features, jnp.concatenate(examples))
+        members, others = jnp.split(values, [len(examples.members)])
+        # The two kinds weigh the same, however many there are of either.
+        return (squared_error(members, 1.0) + squared_error(others, 0.0)) / 2
 
     def epoch(key, state, features, examples, selection):
         key_members, key_others, key_dropout = jax.random.split(key, 3)
-        half = min(preset.batch_size // 2, len(examples.members))
-        steps = len(examples.members) // half
+        longest = max(map(len, examples))
+        half = min(preset.batch_size // 2, longest)
+        steps = longest // half
         orders = [
-            jax.random.permutation(k, e)[: steps * half].reshape(steps, half)
+            _order(k, e, steps * half).reshape(steps, half)
             for k, e in zip((key_members, key_others), examples, strict=True)
         ]
         (params, opt_state), losses = lax.scan(
@@ -132,11 +225,7 @@ def supervised(
         return lax.scan(one, state, numbers)
 
     def score(params, features):
-        def one(index):
-            record = features_lib.take(features, index[None])
-            return jax.nn.sigmoid(logits(params, record))[0]
-
-        numbers = jnp.arange(features.label.shape[0])
-        return lax.map(one, numbers, batch_size=SCORED_AT_ONCE)
+        everyone = jnp.arange(count(features))
+        return jax.nn.sigmoid(logits_at(params, features, everyone))
 
     return Attack(init, epochs, score)

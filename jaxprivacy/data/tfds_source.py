@@ -15,6 +15,7 @@ from absl import logging
 
 from jaxprivacy import checks
 from jaxprivacy.data import validate
+from jaxprivacy.data.builders.forms import FORMS
 
 _NAME = re.compile(r"\w+(/[\w.-]+)?(:[\d.*]+)?", re.ASCII)
 _SPLITS = ("train", "test")
@@ -43,11 +44,15 @@ def read(source: str, name: str) -> list[validate.Part]:
             f"{source}: accepted are tfds:NAME, tfds:NAME/CONFIG, each with :VERSION "
             "or without"
         )
-    folder = os.path.expanduser(
+    with quiet():
+        return _read(source, name, data_dir())
+
+
+def data_dir() -> str:
+    """Returns the folder where TFDS keeps data sets."""
+    return os.path.expanduser(
         os.environ.get("TFDS_DATA_DIR") or os.path.join("~", "tensorflow_datasets")
     )
-    with _quiet():
-        return _read(source, name, folder)
 
 
 def _read(source: str, name: str, folder: str) -> list[validate.Part]:
@@ -128,6 +133,13 @@ def _unreadable(
 
 
 def _how_to_prepare(name: str, folder: str) -> str:
+    public = re.split("[/:]", name)[0]
+    if public in FORMS:
+        return (
+            "accepted are data sets prepared once with: python -m launch.prepare "
+            f"--dataset={public} --data_dir={shlex.quote(folder)} --manual_dir=FOLDER, "
+            f"where FOLDER has {FORMS[public].instructions}"
+        )
     code = (
         f"import tensorflow_datasets as tfds; tfds.builder({json.dumps(name)}, "
         f"data_dir={json.dumps(folder)}, "
@@ -140,7 +152,7 @@ def _how_to_prepare(name: str, folder: str) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps TFDS from advising on its own installation."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)

@@ -176,6 +176,7 @@ def membership_row(
     attacker: str,
     mode: str,
     confidence: float = 0.95,
+    threshold: float | None = None,
 ) -> dict:
     """Returns one attack's row of `result.json`.
 
@@ -186,6 +187,8 @@ def membership_row(
       attacker: where the attacker sits, e.g. `global`.
       mode: what it does, e.g. `passive`.
       confidence: coverage of each interval.
+      threshold: above which a record is called a member; None: the best on the
+        selection set, for attacks that may see its labels.
 
     Raises:
       ValueError: a set is empty, not a vector, or holds NaN or infinity.
@@ -197,7 +200,10 @@ def membership_row(
                 f"{name} scores of {attack}, shape {part.shape}: accepted is a "
                 "non-empty vector of finite numbers"
             )
-    threshold = best_threshold(scores.selection_members, scores.selection_non_members)
+    if threshold is None:
+        threshold = best_threshold(
+            scores.selection_members, scores.selection_non_members
+        )
     sets = scores.evaluation_members, scores.evaluation_non_members
     return {
         "attack": attack,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks, types
@@ -15,26 +12,18 @@ from jaxprivacy.attacks import active, threshold, whitebox
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, Split
 from jaxprivacy.evaluation import membership
-from jaxprivacy.experiments import training
+from jaxprivacy.experiments import attack_training, training
+from jaxprivacy.experiments.attack_training import (
+    Advance,
+    Fit,
+    Positions,
+    scores,
+    train_attack,
+)
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.federated import roles, simulate
 from jaxprivacy.models import interception
 from jaxprivacy.training import losses
-
-Advance = Callable[[float], None]
-
-# Small sets give few steps an epoch: at least so many steps in all, and the attack
-# stops when its selection loss has not improved for so many.
-LEAST_STEPS, PATIENCE_STEPS = 1000, 150
-EPOCH_CHUNK = 10
-
-
-class Positions(NamedTuple):
-    """Where the attacked records of each kind stand among the features, in order."""
-
-    train: np.ndarray
-    selection: np.ndarray
-    evaluation: np.ndarray
 
 
 class Records(NamedTuple):
@@ -154,71 +143,10 @@ def black_box(features: features_lib.Features) -> features_lib.Features:
     return features._replace(hidden={}, gradients={})
 
 
-class Fit(NamedTuple):
-    """Jitted training and scoring of one attack; one compilation serves every fit."""
-
-    init: Callable
-    epochs: Callable
-    score: Callable
-    preset: object
-
-
 def make_fit(settings: Settings, layers) -> Fit:
     """Jits a supervised attack on the gradients of `layers`; () is the black box."""
     preset = settings.attack_preset()
-    attack = whitebox.supervised(tuple(layers), preset)
-    return Fit(*map(jax.jit, attack), preset)
-
-
-def train_attack(
-    fit: Fit,
-    key: jax.Array,
-    features: features_lib.Features,
-    members: Positions,
-    non_members: Positions,
-    advance: Advance,
-) -> np.ndarray:
-    """Trains one supervised attack and scores all records: (N,).
-
-    Stops early once the loss on the selection records has stopped improving; the
-    weights of the best epoch are kept in either case.
-    """
-    examples = whitebox.Examples(members.train, non_members.train)
-    selection = whitebox.Examples(members.selection, non_members.selection)
-    features = features_lib.normalise(features, np.concatenate(examples))
-    key_init, key_epochs = jax.random.split(key)
-    state = fit.init(key_init, features)
-    steps = max(1, len(members.train) // (fit.preset.batch_size // 2))
-    total = max(fit.preset.epochs, math.ceil(LEAST_STEPS / steps))
-    chunks = math.ceil(total / EPOCH_CHUNK)
-    best_loss, best_epoch, done = math.inf, 0, 0.0
-    for chunk in range(chunks):
-        numbers = chunk * EPOCH_CHUNK + jnp.arange(EPOCH_CHUNK)
-        state, info = fit.epochs(
-            key_epochs, state, features, examples, selection, numbers
-        )
-        advance(1 / chunks)
-        done += 1 / chunks
-        selection_losses = np.asarray(info["selection_loss"])
-        if selection_losses.min() < best_loss:
-            best_loss = selection_losses.min()
-            best_epoch = chunk * EPOCH_CHUNK + selection_losses.argmin()
-        if ((chunk + 1) * EPOCH_CHUNK - best_epoch) * steps >= PATIENCE_STEPS:
-            break
-    advance(1 - done)
-    return np.asarray(fit.score(state.best_params, features))
-
-
-def scores(
-    all_scores: np.ndarray, members: Positions, non_members: Positions
-) -> membership.MembershipScores:
-    """Picks the scores that the evaluation takes."""
-    return membership.MembershipScores(
-        all_scores[members.selection],
-        all_scores[non_members.selection],
-        all_scores[members.evaluation],
-        all_scores[non_members.evaluation],
-    )
+    return attack_training.make_fit(whitebox.supervised(tuple(layers), preset), preset)
 
 
 class Scored(NamedTuple):

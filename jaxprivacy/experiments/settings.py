@@ -115,12 +115,12 @@ def check(settings: Settings) -> None:
     _check_shared(settings)
     checks.one_of("--partition", settings.partition, partitions.PARTITIONS)
     checks.one_of("--preset", settings.preset, tuple(attack_networks.PRESETS))
-    _each(
+    each(
         settings, ("participants", "observed_rounds", "gradient_kernels", "gan_rounds")
     )
     if settings.members_per_participant is not None:
-        _each(settings, ("members_per_participant",))
-    _each(settings, ("victim",), least=0)
+        each(settings, ("members_per_participant",))
+    each(settings, ("victim",), least=0)
     for name in ("dirichlet_alpha", "ascent_rate"):
         checks.positive(f"--{name}", getattr(settings, name))
     for name in ("attack_train_fraction", "selection_fraction"):
@@ -144,9 +144,9 @@ def check_gan(settings: GanSettings) -> None:
     checks.one_of("--generator_optimizer", settings.generator_optimizer, OPTIMIZERS)
     for name in settings.compare:
         checks.one_of("--compare", name, COMPARED)
-    _each(settings, ("participants",), least=2)
-    _each(settings, ("dcgan_steps",))
-    _each(settings, ("start_round",), least=0)
+    each(settings, ("participants",), least=2)
+    each(settings, ("dcgan_steps",))
+    each(settings, ("start_round",), least=0)
     for name in ("upload_fraction", "download_fraction"):
         checks.fraction(f"--{name}", getattr(settings, name))
     if not 0 < settings.held_fraction < 1:
@@ -175,29 +175,33 @@ def check_gan(settings: GanSettings) -> None:
         )
 
 
-def _each(settings, names, least=1):
+def each(settings: object, names: tuple[str, ...], least: int = 1) -> None:
+    """Checks the integers among a dataclass's fields that have these names."""
     for name in names:
         checks.positive_integer(f"--{name}", getattr(settings, name), least=least)
+
+
+def check_seed(seed: int) -> None:
+    """Checks a seed: JAX's keys take its lower 32 bits only."""
+    if not 0 <= seed < 2**32:
+        raise checks.InputError(f"--seed={seed}: accepted are 0 to {2**32 - 1}")
 
 
 def _check_shared(settings: Settings | GanSettings) -> None:
     """What both studies have."""
     if settings.model is not None:
         checks.one_of("--model", settings.model, MODELS)
-    _each(settings, ("rounds", "local_epochs", "batch_size", "generator_steps"))
+    each(settings, ("rounds", "local_epochs", "batch_size", "generator_steps"))
     # The generator's batch normalisation needs two samples.
-    _each(settings, ("generator_batch", "injected"), least=2)
+    each(settings, ("generator_batch", "injected"), least=2)
     if settings.records is not None:
-        _each(settings, ("records",))
+        each(settings, ("records",))
     for name in ("learning_rate", "generator_learning_rate"):
         checks.positive(f"--{name}", getattr(settings, name))
     for width in settings.mlp_widths:
         checks.positive_integer("--mlp_widths", width)
-    _each(settings, ("seed", "target_class"), least=0)
-    if settings.seed >= 2**32:  # JAX's keys take its lower 32 bits only.
-        raise checks.InputError(
-            f"--seed={settings.seed}: accepted are 0 to {2**32 - 1}"
-        )
+    each(settings, ("target_class",), least=0)
+    check_seed(settings.seed)
     if not 0 <= settings.momentum < 1:
         raise checks.InputError(
             f"--momentum={settings.momentum}: accepted are numbers in [0, 1)"

@@ -28,10 +28,18 @@ class Preset:
     loss_widths: tuple[int, ...]
     encoder_widths: tuple[int, ...]  # before the single output
     dropout: float
-    init_std: float  # weights from N(0, init_std), biases 0
+    init_std: float  # weights from N(0, init_std^2), biases 0
     learning_rate: float  # Adam
     batch_size: int  # half members, half non-members
     epochs: int
+    # Of hidden outputs that are images, after as many kernels over the whole image as
+    # it has channels; None: they are treated like other outputs.
+    image_widths: tuple[int, ...] | None = None
+    decoder_widths: tuple[int, ...] = (64,)  # of the unsupervised attack
+    # True: after every layer. False: only in the gradient components, on the gradient,
+    # after the kernels and after the first dense layer.
+    dropout_everywhere: bool = True
+    encodes_label: bool = True
 
 
 # PAPERS rows B9 and B11. The 1000 kernels are read in the authors' federated script,
@@ -50,7 +58,49 @@ TABLE_XIV = Preset(
     batch_size=64,
     epochs=100,
 )
-PRESETS = {preset.name: preset for preset in (TABLE_XIV,)}
+
+# Read in the authors' stand-alone gradient script, SPIN-UMass/MembershipWhiteboxAttacks
+# (PAPERS rows B9, B11 and section D). Their federated script has 1000 kernels, dense
+# layers 1024, 512, 128 after them, no label, learning rate 1e-4 and batches of 20 + 20.
+# Not copied are the scripts' defects: the last layer's gradient reshaped where a
+# transpose was meant, the logit where the text says loss, the best evaluation epoch;
+# nor that logits are given where the paper says the output, which is probabilities.
+AUTHORS_2019 = Preset(
+    name="authors-2019",
+    gradient_kernels=100,
+    gradient_widths=(2024, 512, 256),
+    output_widths=(100, 64),
+    label_widths=(128, 64),
+    loss_widths=(100, 64),
+    encoder_widths=(256, 128, 64),
+    dropout=0.2,
+    init_std=0.01,
+    learning_rate=1e-3,
+    batch_size=200,
+    epochs=100,
+    dropout_everywhere=False,
+)
+
+# PAPERS section D. The library declares the dropout of the authors' scripts, but calls
+# its network without `training=True`: none acts. Its gradients of convolutions raise an
+# error; here they have this package's component. The epochs are those of the paper.
+ML_PRIVACY_METER = Preset(
+    name="ml-privacy-meter-0.1",
+    gradient_kernels=100,
+    gradient_widths=(2024, 512, 256),
+    output_widths=(100, 64),
+    label_widths=(128, 64),
+    loss_widths=(100, 64),
+    encoder_widths=(256, 128, 64),
+    dropout=0.0,
+    init_std=0.01,
+    learning_rate=1e-3,
+    batch_size=200,  # 128 in one of its tutorials
+    epochs=100,
+    image_widths=(1024, 512, 128, 64),
+    dropout_everywhere=False,
+)
+PRESETS = {p.name: p for p in (TABLE_XIV, AUTHORS_2019, ML_PRIVACY_METER)}
 
 
 class FullyConnected(nn.Module):
@@ -59,13 +109,16 @@ class FullyConnected(nn.Module):
     widths: Sequence[int]
     dropout: float
     init_std: float
+    dropped: int | None = None  # how many of the layers have dropout; None: all
 
     @nn.compact
     def __call__(self, x: jax.Array, training: bool) -> jax.Array:
         """(B, F) -> (B, widths[-1])."""
-        for width in self.widths:
+        for i, width in enumerate(self.widths):
             x = nn.Dense(width, kernel_init=nn.initializers.normal(self.init_std))(x)
-            x = nn.Dropout(self.dropout, deterministic=not training)(nn.relu(x))
+            x = nn.relu(x)
+            if self.dropped is None or i < self.dropped:
+                x = nn.Dropout(self.dropout, deterministic=not training)(x)
         return x
 
 
@@ -77,7 +130,8 @@ class GradientComponent(nn.Module):
     g = h delta^T that is relu(h[i] (delta . w_k) + b[k]), and g is never formed.
     For a Conv layer a kernel spans one filter (height x width x inputs), so that it
     correlates the gradients within a filter (PAPERS row B10), again without forming
-    them: sum_s (patch_s . w_k) delta[s, o].
+    them: sum_s (patch_s . w_k) delta[s, o]. Only dropout of single gradients, which the
+    authors' script has, needs them formed, and only in training.
     """
 
     layer: Layer
@@ -87,32 +141,53 @@ class GradientComponent(nn.Module):
     def __call__(self, gradient: dict[str, jax.Array], training: bool) -> jax.Array:
         """{"h", "delta"} or {"gradient"}, each (B, ...) -> (B, gradient_widths[-1])."""
         preset, kernels = self.preset, self.preset.gradient_kernels
-        init = nn.initializers.normal(preset.init_std)
-        conv = self.layer.kind == "conv"
-        if "gradient" in gradient:
-            matrix = gradient["gradient"]  # (B, G, I, O)
-            span = matrix.shape[2] if conv else matrix.shape[3]
-            w = self.param("kernel", init, (span, kernels))
-            equation = "bgio,ik->bgok" if conv else "bgio,ok->bgik"
-            x = jnp.einsum(equation, matrix, w)
-        elif conv:
-            h = self.patches(gradient["h"])  # (B, S, G, I)
-            w = self.param("kernel", init, (h.shape[-1], kernels))
-            delta = gradient["delta"].reshape(*h.shape[:3], -1)
-            x = jnp.einsum("bsgk,bsgo->bgok", h @ w, delta)
-        else:
-            delta = gradient["delta"].reshape(
-                len(gradient["delta"]), -1, self.layer.features
-            )
-            w = self.param("kernel", init, (self.layer.features, kernels))
-            h = gradient["h"].reshape(len(delta), delta.shape[1], -1)
-            x = jnp.einsum("bsi,bsk->bik", h, delta @ w)
+        drop = nn.Dropout(preset.dropout, deterministic=not training)
+        if training and preset.dropout and not preset.dropout_everywhere:
+            gradient = {"gradient": drop(self.matrix(gradient))}
+        products = self.of_matrix if "gradient" in gradient else self.of_factors
+        x = products(gradient, nn.initializers.normal(preset.init_std))
         x = nn.relu(x + self.param("bias", nn.initializers.zeros, (kernels,)))
-        x = x.reshape(x.shape[0], -1)
-        x = nn.Dropout(preset.dropout, deterministic=not training)(x)
-        return FullyConnected(preset.gradient_widths, preset.dropout, preset.init_std)(
-            x, training
-        )
+        x = drop(x.reshape(x.shape[0], -1))
+        return FullyConnected(
+            preset.gradient_widths,
+            preset.dropout,
+            preset.init_std,
+            None if preset.dropout_everywhere else 1,
+        )(x, training)
+
+    def of_matrix(self, gradient, init):
+        """Products of the kernels and a materialised gradient: (B, G, units, k)."""
+        matrix = gradient["gradient"]  # (B, G, I, O)
+        conv = self.layer.kind == "conv"
+        span = matrix.shape[2] if conv else matrix.shape[3]
+        w = self.param("kernel", init, (span, self.preset.gradient_kernels))
+        equation = "bgio,ik->bgok" if conv else "bgio,ok->bgik"
+        return jnp.einsum(equation, matrix, w)
+
+    def of_factors(self, gradient, init):
+        """The same of (h, delta), whose outer products are the gradient."""
+        h, delta = self.factors(gradient)
+        conv = self.layer.kind == "conv"
+        span = h.shape[-1] if conv else delta.shape[-1]
+        w = self.param("kernel", init, (span, self.preset.gradient_kernels))
+        if conv:
+            return jnp.einsum("bsgk,bsgo->bgok", h @ w, delta)
+        return jnp.einsum("bsgi,bsgk->bgik", h, delta @ w)
+
+    def matrix(self, gradient):
+        """Materialises a gradient from either form: (B, G, I, O)."""
+        if "gradient" in gradient:
+            return gradient["gradient"]
+        return jnp.einsum("bsgi,bsgo->bgio", *self.factors(gradient))
+
+    def factors(self, gradient):
+        """Brings h and delta to (B, S, G, I) and (B, S, G, O)."""
+        h, layer = gradient["h"], self.layer
+        if layer.kind == "conv":
+            h = self.patches(h)
+        else:
+            h = h.reshape(h.shape[0], -1, 1, h.shape[-1])
+        return h, gradient["delta"].reshape(*h.shape[:3], -1)
 
     def patches(self, h):
         """Gathers the layer's patches: (B, H, W, C) -> (B, S, G, I)."""
@@ -124,43 +199,97 @@ class GradientComponent(nn.Module):
 
 
 class AttackNetwork(nn.Module):
-    """Membership from features: components, shared by the snapshots, then an encoder.
+    """A number per record: components, shared by the snapshots, then an encoder.
 
-    Paper B, section II-A, figure 1 and Table XIV. What the components put out for each
-    of the T snapshots is concatenated before the encoder (PAPERS row B12). The label,
-    the same at every snapshot, is encoded once.
+    The number is the logit of membership in the supervised attack and the embedding in
+    the unsupervised one. Paper B, section II-A, figure 1 and Table XIV. What the
+    components put out for each of the T snapshots is concatenated before the encoder
+    (PAPERS row B12). The label, the same at every snapshot, is encoded once.
     """
 
     preset: Preset
-    layers: tuple[Layer, ...]  # those whose gradients are among the features
+    layers: tuple[Layer, ...]  # those whose gradients are taken
+    use_output: bool = True
+    use_loss: bool = True
+    use_label: bool = True
+    hidden: tuple[str, ...] | None = None  # paths; None: all among the features
+    # (path, C) of the hidden outputs that are images of C channels, flattened; they
+    # have a component of their own if the preset has `image_widths`.
+    channels: tuple[tuple[str, int], ...] = ()
 
     @nn.compact
     def __call__(self, features, training: bool) -> jax.Array:
-        """Features of B records at T snapshots -> (B,) logits of membership."""
+        """Features of B records at T snapshots -> (B,)."""
         preset = self.preset
         snapshots, batch, _ = features.loss.shape
 
         def fold(a):
             return a.reshape(snapshots * batch, *a.shape[2:])
 
-        def component(widths, name):
-            return FullyConnected(widths, preset.dropout, preset.init_std, name=name)
-
         parts = [
-            component(preset.loss_widths, "loss")(fold(features.loss), training),
-            component(preset.output_widths, "output")(fold(features.output), training),
+            self.component(name, widths)(fold(output), training)
+            for name, widths, output in self.outputs(features)
         ]
-        for path, hidden in sorted(features.hidden.items()):
-            name = "hidden_" + path.replace("/", "_")
-            parts.append(component(preset.output_widths, name)(fold(hidden), training))
         for layer in self.layers:
             name = "gradient_" + layer.path.replace("/", "_")
             kept = jax.tree.map(fold, features.gradients[layer.path])
             parts.append(GradientComponent(layer, preset, name=name)(kept, training))
-        x = jnp.concatenate(parts, axis=-1).reshape(snapshots, batch, -1)
-        x = jnp.moveaxis(x, 0, 1).reshape(batch, -1)
-        label = component(preset.label_widths, "label")(features.label, training)
-        x = jnp.concatenate([x, label], axis=-1)
-        x = component(preset.encoder_widths, "encoder")(x, training)
+        parts = [part.reshape(snapshots, batch, -1) for part in parts]
+        parts = [part[t] for t in range(snapshots) for part in parts]
+        if self.use_label and preset.encodes_label:
+            label = self.component("label", preset.label_widths)
+            parts.append(label(features.label, training))
+        x = jnp.concatenate(parts, axis=-1)
+        x = self.component("encoder", preset.encoder_widths)(x, training)
         init = nn.initializers.normal(preset.init_std)
-        return nn.Dense(1, kernel_init=init, name="membership")(x)[:, 0]
+        return nn.Dense(1, kernel_init=init, name="number")(x)[:, 0]
+
+    def component(self, name, widths):
+        """A fully connected component with the preset's dropout."""
+        preset = self.preset
+        rate = preset.dropout if preset.dropout_everywhere else 0.0
+        return FullyConnected(widths, rate, preset.init_std, name=name)
+
+    def outputs(self, features):
+        """Lists what fully connected components take: (name, widths, (T, B, W)).
+
+        As many kernels over a whole image as it has channels are a dense layer on it.
+        """
+        widths, image_widths = self.preset.output_widths, self.preset.image_widths
+        found = []
+        if self.use_loss:
+            found.append(("loss", self.preset.loss_widths, features.loss))
+        if self.use_output:
+            found.append(("output", widths, features.output))
+        channels = dict(self.channels) if image_widths else {}
+        paths = sorted(features.hidden) if self.hidden is None else self.hidden
+        for path in paths:
+            sizes = (channels[path], *image_widths) if path in channels else widths
+            name = "hidden_" + path.replace("/", "_")
+            found.append((name, sizes, features.hidden[path]))
+        return found
+
+
+class Autoencoder(nn.Module):
+    """Paper B's unsupervised attack: a number per record, and what it says of it.
+
+    The encoder is the attack network; the decoder is dense (Table XIV: 64, 4) and
+    linear in its last layer. Its weights begin at Linen's default, a deviation: from
+    N(0, init_std) on either side of a single number, nothing is learned for thousands
+    of steps.
+    """
+
+    encoder: AttackNetwork
+    outputs: int  # numbers that are reconstructed
+
+    @nn.compact
+    def __call__(self, features, training: bool) -> tuple[jax.Array, jax.Array]:
+        """Features of B records -> embedding (B,), reconstruction (B, outputs)."""
+        preset = self.encoder.preset
+        embedding = self.encoder(features, training)
+        rate = preset.dropout if preset.dropout_everywhere else 0.0
+        x = embedding[:, None]
+        for width in preset.decoder_widths:
+            x = nn.relu(nn.Dense(width)(x))
+            x = nn.Dropout(rate, deterministic=not training)(x)
+        return embedding, nn.Dense(self.outputs)(x)

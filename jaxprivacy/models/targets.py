@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from jaxprivacy import types
-from jaxprivacy.models import convolution
+from jaxprivacy import checks, types
+from jaxprivacy.models import alexnet, convolution, dense_net, residual
 
+NAMES = ("mlp", "cnn", "alexnet", "resnet", "densenet")
+STATISTICS = "batch_stats"  # Linen's collection of batch normalisation's averages
 SMALLEST = 4  # pixels: what two 2 x 2 poolings leave something of
 
 
@@ -95,18 +98,116 @@ def classifier(image_shape: Sequence[int], outputs: int) -> ConvolutionalClassif
     return ConvolutionalClassifier((32, 64), (2, 2), 200, outputs, padding="SAME")
 
 
-def as_model(module: nn.Module, input_shape: Sequence[int]) -> types.Model:
-    """Wraps a Linen module without further variable collections as pure functions.
+def build(
+    name: str,
+    input_shape: Sequence[int],
+    num_classes: int,
+    *,
+    widths: Sequence[int] = (),
+    depth: int = 20,
+    growth_rate: int = 12,
+    normalisation: str = "group",
+    block: str = "",
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+) -> types.Model:
+    """Builds a classifier by its name; of the settings it takes those it has.
+
+    Args:
+      name: "mlp", "cnn" (paper A's for this image), "alexnet", "resnet", "densenet".
+      input_shape: *D, the shape of one example; (H, W, C) but for an MLP.
+      num_classes: K.
+      widths: hidden layers of an MLP.
+      depth: of ResNet (6 n + 2) and DenseNet (6 n + 4).
+      growth_rate: of DenseNet.
+      normalisation: of ResNet and DenseNet, "group", or "batch" for imported weights.
+      block: of ResNet, see `residual.resnet`.
+      preprocess: see `as_model`.
+
+    Raises:
+      ValueError: naming the argument: the name is not one of these, a setting is out of
+        its range, or no such network fits the images.
+    """
+    _check_records(name, input_shape)
+    if name == "mlp":
+        module = MLP(tuple(widths), num_classes)
+    elif name == "cnn":
+        module = classifier(input_shape, num_classes)
+    elif name == "alexnet":
+        module = alexnet.AlexNet(num_classes)
+    elif name == "resnet":
+        module = residual.resnet(
+            depth, num_classes, block=block, normalisation=normalisation
+        )
+    else:
+        module = dense_net.densenet(
+            depth, growth_rate, num_classes, normalisation=normalisation
+        )
+    return as_model(module, input_shape, preprocess)
+
+
+def _check_records(name: str, input_shape: Sequence[int]) -> None:
+    """Raises InputError if there is no such network, or none for these records."""
+    checks.one_of("model", name, NAMES)
+    if name != "mlp" and len(input_shape) != 3:
+        raise checks.InputError(
+            f"model={name}: records of shape {tuple(input_shape)} are no images; "
+            "accepted for them is mlp"
+        )
+    if name == "alexnet":
+        alexnet.check_image(input_shape)
+    if name == "densenet":
+        dense_net.check_image(input_shape)
+
+
+def as_model(
+    module: nn.Module,
+    input_shape: Sequence[int],
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+) -> types.Model:
+    """Wraps a Linen module as pure functions of one tree of parameters.
+
+    The tree is Linen's collection `params`; for a module with averages of batch
+    normalisation it is {"params": ..., "batch_stats": ...}. The averages are read and
+    never written, and nothing is differentiated with respect to them.
 
     Args:
       module: maps (B, *D) to (B, K).
       input_shape: *D, the shape of one example.
+      preprocess: what is done to (B, *D) before the module sees it, for a module that
+        was trained on inputs of another scale.
     """
 
     def init(key):
-        return module.init(key, jnp.zeros((1, *input_shape)))["params"]
+        variables = module.init(key, jnp.zeros((1, *input_shape)))
+        if STATISTICS not in variables:
+            return variables["params"]
+        return {name: variables[name] for name in ("params", STATISTICS)}
 
     def apply(params, x):
-        return module.apply({"params": params}, x)
+        if preprocess is not None:
+            x = preprocess(x)
+        return module.apply(_variables(params), x)
 
     return types.Model(init, apply)
+
+
+def trained(params: types.Params) -> types.Params:
+    """Which of a model's parameters training changes: a tree of booleans.
+
+    All but the averages of batch normalisation. Weight decay needs it as its mask: the
+    gradient leaves those as they are by itself, decay does not.
+    """
+    if STATISTICS not in params:
+        return jax.tree.map(lambda _: True, params)
+    return {
+        name: jax.tree.map(lambda _, name=name: name == "params", collection)
+        for name, collection in params.items()
+    }
+
+
+def _variables(params: types.Params) -> dict:
+    """What Linen's `apply` takes."""
+    if STATISTICS not in params:
+        return {"params": params}
+    averages = lax.stop_gradient(params[STATISTICS])
+    return {"params": params["params"], STATISTICS: averages}

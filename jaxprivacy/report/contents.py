@@ -23,6 +23,39 @@ class GradientNorms(NamedTuple):
     layer: str  # whose gradient, e.g. 'all layers'
 
 
+class Diagnostics(NamedTuple):
+    """What tells M members from N non-members of the evaluation; None where absent.
+
+    The figures by class need all of label, correct, uncertainty and score.
+
+    Source: paper B (Nasr, Shokri and Houmansadr, S&P 2019), PAPERS row B23.
+    """
+
+    # Over T snapshots: the L2 norm of the gradient of the last layer.
+    epochs: np.ndarray  # (T,) rising
+    members_norm: np.ndarray  # (T, M)
+    non_members_norm: np.ndarray  # (T, N)
+    # The same of all layers.
+    members_norm_all: np.ndarray | None = None  # (T, M)
+    non_members_norm_all: np.ndarray | None = None  # (T, N)
+    # At the last snapshot.
+    members_label: np.ndarray | None = None  # (M,)
+    non_members_label: np.ndarray | None = None  # (N,)
+    members_correct: np.ndarray | None = None  # (M,) whether the target is right
+    non_members_correct: np.ndarray | None = None  # (N,)
+    members_uncertainty: np.ndarray | None = None  # (M,) normalised entropy, [0, 1]
+    non_members_uncertainty: np.ndarray | None = None  # (N,)
+    # Of the strongest attack; above the threshold, chosen on other records: member.
+    members_score: np.ndarray | None = None  # (M,)
+    non_members_score: np.ndarray | None = None  # (N,)
+    threshold: float | None = None  # None: no accuracy by class, but the AUC
+    attack: str = ""  # whose scores these are, for readers
+    # Of the unsupervised attack, of any number of records.
+    embedding_members: np.ndarray | None = None  # (M',)
+    embedding_non_members: np.ndarray | None = None  # (N',)
+    unit: str = "epoch"  # or round: what `epochs` counts
+
+
 class RocCurve(NamedTuple):
     """One attack's ROC curve."""
 
@@ -100,3 +133,4 @@ class Report(NamedTuple):
     courses: Sequence[Course] = ()
     class_samples: Sequence[ClassSamples] = ()
     tradeoff: Tradeoff | None = None
+    diagnostics: Diagnostics | None = None

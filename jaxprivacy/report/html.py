@@ -8,11 +8,21 @@ from typing import Any
 
 import jinja2
 
+from jaxprivacy.evaluation import diagnostics
 from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.reconstruction import summarise
-from jaxprivacy.report import plots, text
+from jaxprivacy.report import plots, plots_diagnostics, text
 from jaxprivacy.report.contents import Report
-from jaxprivacy.report.threats import ATTACKERS, MODES, label, threat, variant
+from jaxprivacy.report.threats import (
+    ATTACKERS,
+    MODES,
+    SEATLESS,
+    SETTINGS,
+    distinguishing,
+    label,
+    threat,
+    variant,
+)
 from jaxprivacy.report.verdict import MOST_EPSILON, STRENGTHS, strength, verdict
 
 CAVEATS = (
@@ -25,8 +35,8 @@ ONE_SEED_CAVEAT = (
     "randomness of training: another seed gives another model."
 )
 SEEDS_CAVEAT = (
-    "The interval of a single row covers which samples were drawn, not the randomness "
-    "of training; that shows in the differences between seeds."
+    "The interval of a single row covers which records or samples were drawn, not the "
+    "randomness of training; that shows in the differences between seeds."
 )
 MEMBERSHIP_CAVEATS = (
     "The AUC and the accuracy are averages over records. A few unusual records can be "
@@ -82,6 +92,7 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
         "show_percent": text.percent,
         "show_significant": text.significant,
         "threat": threat,
+        "distinguishing": distinguishing,
         "variant": variant,
     }
     return environment.get_template("template.html").render(_context(report, figures))
@@ -90,6 +101,8 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
 def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     result = report.result
     membership, reconstruction = result["membership"], result["reconstruction"]
+    several = text.several_seeds(membership)
+    checks = result.get("null_checks", [])
     headline, *findings = map(_glued, verdict(result))
     return {
         "report": report,
@@ -98,17 +111,18 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "findings": findings,
         "strength": strength(result),
         "strengths": STRENGTHS,
-        "fprs": _fprs(membership),
-        "by_attack": _by_attack(membership),
-        "attackers": _explained(membership, "attacker", ATTACKERS),
-        "modes": _explained(membership, "mode", MODES),
+        **_membership_context(membership),
+        "many_checks": text.is_long(checks),
+        "failed_checks": sum(not null_holds(row) for row in checks),
+        "left_out": _left_out(report),
+        "least": diagnostics.LEAST,
         "over_rounds_of": report.reconstructions and report.reconstructions.attack,
         "reconstructed_by": _by_attack(reconstruction),
         "means": summarise(reconstruction) if text.is_long(reconstruction) else [],
         "seeded": any(row.get("seed") is not None for row in reconstruction),
         "caveats": [
             *CAVEATS,
-            SEEDS_CAVEAT if _seeds(reconstruction) > 1 else ONE_SEED_CAVEAT,
+            SEEDS_CAVEAT if several or _seeds(reconstruction) > 1 else ONE_SEED_CAVEAT,
             *(MEMBERSHIP_CAVEATS if membership else ()),
             *(RECONSTRUCTION_CAVEATS if reconstruction else ()),
         ],
@@ -119,6 +133,31 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
             if name in figures
         },
     }
+
+
+def _membership_context(rows: list[dict]) -> dict[str, Any]:
+    shown = text.shown_rows(rows)
+    return {
+        "fprs": _fprs(rows),
+        "by_attack": _by_attack(rows),
+        "shown_rows": shown,
+        "shown_keys": distinguishing(shown),
+        "keys": distinguishing(rows),
+        "seeds": text.seeds_named(rows) if text.several_seeds(rows) else "",
+        "settings": _explained(rows, "setting", SETTINGS),
+        "attackers": _explained(
+            [row for row in rows if row["setting"] not in SEATLESS],
+            "attacker",
+            ATTACKERS,
+        ),
+        "modes": _explained(rows, "mode", MODES),
+    }
+
+
+def _left_out(report: Report) -> int:
+    """Returns how many classes have too few records to stand in the figures."""
+    kinds = report.diagnostics and plots_diagnostics.observed(report.diagnostics)
+    return diagnostics.class_gaps(*kinds).left_out if kinds else 0
 
 
 def _glued(sentence: str) -> str:

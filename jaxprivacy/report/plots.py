@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxprivacy.evaluation import diagnostics
 from jaxprivacy.evaluation.intervals import Interval
-from jaxprivacy.report import plots_images, plots_studies, text
-from jaxprivacy.report.contents import GradientNorms, Report, RocCurve
+from jaxprivacy.report import plots_diagnostics, plots_images, plots_studies, text
+from jaxprivacy.report.contents import Diagnostics, GradientNorms, Report, RocCurve
 from jaxprivacy.report.plots_style import (
     COLORS,
     DPI,
@@ -30,7 +31,11 @@ SAMPLES, ROUNDS = "reconstruction_samples.png", "reconstruction_rounds.png"
 COURSES, CLASSES = "courses.png", "class_samples.png"
 LEAKAGE = "privacy_leakage.png"
 NAMES = (ROC, NORMS, TRAINING, SAMPLES, ROUNDS)  # Of an audit.
-ALL_NAMES = (*NAMES, COURSES, CLASSES, LEAKAGE)
+HISTOGRAMS, GAPS, CLASS_ROC = "norm_histograms.png", "class_gaps.png", "class_roc.png"
+EMBEDDINGS, ROWS = "embeddings.png", "membership_rows.png"
+DIAGNOSTICS = (HISTOGRAMS, GAPS, CLASS_ROC, EMBEDDINGS)  # And `NORMS`.
+ALL_NAMES = (*NAMES, COURSES, CLASSES, LEAKAGE, *DIAGNOSTICS, ROWS)
+FEW_ROWS = 4  # Up to so many are read from the table.
 
 
 def draw(report: Report) -> dict[str, bytes]:
@@ -53,7 +58,31 @@ def draw(report: Report) -> dict[str, bytes]:
         figures[CLASSES] = plots_images.class_samples_figure(report.class_samples)
     if report.tradeoff is not None:
         figures[LEAKAGE] = plots_studies.privacy_leakage_figure(report.tradeoff)
+    if report.diagnostics is not None:
+        figures |= diagnostic_figures(report.diagnostics)
+    rows = text.shown_rows(report.result["membership"])
+    if len(rows) > FEW_ROWS:
+        figures[ROWS] = plots_diagnostics.membership_rows_figure(rows)
     return {name: to_png(figure) for name, figure in figures.items()}
+
+
+def diagnostic_figures(content: Diagnostics) -> dict[str, Figure]:
+    """Returns the figures that the diagnostics have contents for, by file name."""
+    figures = {
+        NORMS: plots_diagnostics.norm_curves_figure(content),
+        HISTOGRAMS: plots_diagnostics.norm_histogram_figure(content),
+    }
+    kinds = plots_diagnostics.observed(content)
+    if kinds is not None:
+        gaps = diagnostics.class_gaps(*kinds, content.threshold)
+        if len(gaps.label):
+            figures[GAPS] = plots_diagnostics.class_gap_figure(gaps, content.attack)
+        groups = diagnostics.gap_groups(*kinds, gaps)
+        if groups:
+            figures[CLASS_ROC] = plots_diagnostics.class_roc_figure(groups)
+    if content.embedding_members is not None:
+        figures[EMBEDDINGS] = plots_diagnostics.embedding_figure(content)
+    return figures
 
 
 def to_png(figure: Figure) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
@@ -13,7 +14,7 @@ from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text
 from jaxprivacy.report.contents import Privacy, Report
-from jaxprivacy.report.threats import threat, variant
+from jaxprivacy.report.threats import distinguishing, threat, variant
 from jaxprivacy.report.verdict import verdict
 
 SHOWN_FPRS = (0.1, 0.01)
@@ -37,8 +38,9 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
         console.print(_means(rows) if several else _reconstruction(rows))
     if report.privacy is not None:
         console.print(_privacy(report.privacy))
-    if result.get("null_checks"):
-        console.print(_null_checks(result["null_checks"]))
+    checks = _shown_checks(result.get("null_checks", []))
+    if checks:
+        console.print(_null_checks(checks))
     console.print(Text("\nVerdict", style="bold"))
     sentences = Table.grid(padding=(0, 1))
     for sentence in [*verdict(result), *report.notes]:
@@ -59,8 +61,9 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
     return table
 
 
-def _name(row: dict) -> Text:
-    return Text.assemble(threat(row["attack"]).title, (f"\n{variant(row)}", "dim"))
+def _name(row: dict, keys: Sequence[str]) -> Text:
+    second = (f"\n{variant(row, keys)}", "dim")
+    return Text.assemble(threat(row["attack"]).title, second)
 
 
 def _stacked(interval: dict, show) -> Text:
@@ -72,14 +75,18 @@ def _stacked(interval: dict, show) -> Text:
 
 
 def _membership(rows: list[dict]) -> Table:
+    """Each row, or with several seeds each mean over them, above its interval."""
     rates = tuple(f"TPR % at\n{text.rate(fpr)} FPR" for fpr in SHOWN_FPRS)
-    table = _table("Membership inference", ("AUC", "accuracy %", *rates))
-    for row in rows:
+    several, shown = text.several_seeds(rows), text.shown_rows(rows)
+    title = "Membership inference" + (", means over seeds" if several else "")
+    table = _table(title, ("AUC", "accuracy %", *rates))
+    keys = distinguishing(shown)
+    for row in shown:
         found = [text.at_fpr(row, fpr) for fpr in SHOWN_FPRS]
         table.add_row(
-            _name(row),
-            _stacked(row["auc"], text.number),
-            *(_stacked(rate, text.percent) for rate in (row["accuracy"], *found)),
+            _name(row, keys),
+            _mean(row["auc"], text.number),
+            *(_mean(rate, text.percent) for rate in (row["accuracy"], *found)),
         )
     return table
 
@@ -87,8 +94,11 @@ def _membership(rows: list[dict]) -> Table:
 def _footnote(rows: list[dict]) -> str:
     confidence = text.rate(rows[0].get("confidence", 0.95))
     note = f"  Below each value: its {confidence} interval."
+    if text.several_seeds(rows):
+        note = f"  {text.seeds_named(rows)}\n  Below each mean: its 95 % interval."
+    shown = text.shown_rows(rows)
     missing = any(
-        text.at_fpr(row, fpr)["value"] is None for row in rows for fpr in SHOWN_FPRS
+        text.at_fpr(row, fpr)["value"] is None for row in shown for fpr in SHOWN_FPRS
     )
     if missing:
         note += f"\n  {text.MISSING}: too few non-members to resolve this FPR."
@@ -155,9 +165,17 @@ def _privacy(privacy: Privacy) -> Table:
     return table
 
 
+def _shown_checks(rows: list[dict]) -> list[dict]:
+    """Returns the null checks to list: of many, those that fail; the verdict counts."""
+    if not text.is_long(rows):
+        return rows
+    return [row for row in rows if not null_holds(row)]
+
+
 def _null_checks(rows: list[dict]) -> Table:
     table = _table("Null checks: no record was trained on", ("AUC", "covers 0.5"))
+    keys = distinguishing(rows)
     for row in rows:
         holds = Text("yes") if null_holds(row) else Text("NO", style="bold red")
-        table.add_row(_name(row), Text(text.number_interval(row["auc"])), holds)
+        table.add_row(_name(row, keys), Text(text.number_interval(row["auc"])), holds)
     return table

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from jaxprivacy.evaluation import seeds
+
 MISSING = "-"
 
 
@@ -62,9 +64,28 @@ def percent_interval(interval: dict) -> str:
     return f"{percent(interval['value'])} % [{low}, {high}]"
 
 
-def is_long(reconstruction: list[dict]) -> bool:
+def is_long(rows: list[dict]) -> bool:
     """Returns whether rows are too many to be read one by one, so that means help."""
-    return len(reconstruction) > 12
+    return len(rows) > 12
+
+
+def several_seeds(membership: list[dict]) -> bool:
+    """Returns whether rows are of several seeds, so that their means are shown."""
+    return len({row.get("seed") for row in membership} - {None}) > 1
+
+
+def shown_rows(membership: list[dict]) -> list[dict]:
+    """Returns the rows that readers see: their means, if there are several seeds."""
+    return seeds.summarise(membership) if several_seeds(membership) else membership
+
+
+def seeds_named(membership: list[dict]) -> str:
+    """Returns e.g. 'Seeds: 0, 1, 2.', and whether some rows lack some of them."""
+    groups = [{row.get("seed") for row in g} for g in seeds.seed_groups(membership)]
+    every = sorted(set().union(*groups) - {None})
+    said = f"Seeds: {', '.join(map(str, every))}."
+    fewest = min(len(group) for group in groups)
+    return said if fewest == len(every) else f"{said} Some rows have {fewest} of them."
 
 
 def at_fpr(row: dict, fpr: float) -> dict:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from jaxprivacy.evaluation.seeds import CONDITIONS
 
 
 class Threat(NamedTuple):
@@ -15,13 +18,19 @@ class Threat(NamedTuple):
 THREATS = {
     "loss_threshold": Threat(
         "Loss threshold",
-        "The attacker sees the loss of a record under the victim's model, as uploaded "
-        "last, and nothing else of the model. It takes a "
+        "The attacker sees the loss of a record under the observed model, as it was at "
+        "the last observed round, and nothing else of the model. It takes a "
         "record with a low loss for a member; nothing is learned but one threshold.",
+    ),
+    "gradient_norm": Threat(
+        "Gradient norm",
+        "The attacker holds the model's parameters and looks at no more than the norm "
+        "of the gradient of the loss for a record. It takes a record with a small norm "
+        "for a member; nothing is learned but one threshold.",
     ),
     "black_box": Threat(
         "Black-box",
-        "The attacker sees what the victim's model, as uploaded at the observed "
+        "The attacker sees what the observed model, as it was at the observed "
         "rounds, puts out for a record, and knows the record's label. "
         "It has some records known to be members or not, and trains an attack network "
         "on them to tell the two apart.",
@@ -32,6 +41,21 @@ THREATS = {
         "sees the outputs, the loss and the gradient of the loss for a record. It has "
         "some records known to be members or not, and trains an attack network on all "
         "of these to tell the two apart.",
+    ),
+    "unsupervised": Threat(
+        "Unsupervised",
+        "The attacker sees what the white-box attack sees of the records in question, "
+        "but knows of none whether it is a member. It trains an autoencoder that puts "
+        "each record into one number, divides these numbers into two clusters, and "
+        "takes the cluster with the smaller mean gradient norm for the members.",
+    ),
+    "shadow": Threat(
+        "Shadow models",
+        "The attacker sees what the white-box attack sees, but knows of no record "
+        "whether it is a member; it has records of the same distribution, some of the "
+        "target's own among them where there are few. It "
+        "trains models of its own on some of these, trains an attack network to tell "
+        "those models' members from non-members, and applies it to the target.",
     ),
     "real": Threat(
         "Real images",
@@ -97,22 +121,118 @@ ATTACKERS = {
     "local": "a participant, which sees only the aggregated parameters",
 }
 
+SETTINGS = {
+    "standalone": "one party trains on records of its own; the attacker holds the "
+    "model that comes out, or several snapshots of it",
+    "finetune": "a model is trained on base records and then on fine-tuning records; "
+    "the attacker holds it before and after, and tells two kinds of record apart",
+    "federated": "several participants train one model over rounds; the records in "
+    "question are those of participants other than the attacker",
+}
+
+SEATLESS = ("standalone", "finetune")
+
+_OF_LAYERS = {"layers": "outputs", "gradients": "gradients"}
+_FROM_LAST = {"-1": "last", "-2": "2nd last", "-3": "3rd last"} | {
+    f"-{n}": f"{n}th last" for n in range(4, 21)
+}
+_QUANTITY = {"all": "all", "none": "no"}
+_COUNTS = ("participants", "attack_members", "attack_non_members")
+# How a condition is said; what is not here is said as it is.
+_SAID = {
+    "participants": "{} participants",
+    "attack_members": "{} members known",
+    "attack_non_members": "{} non-members known",
+    "ascent_rate": "rate {}",
+    "seed": "seed {}",
+}
+_LISTED = 6  # Up to so many rounds are listed.
+
 
 def threat(attack: str) -> Threat:
     """Returns the threat model of `attack`; of an unknown one, its name alone."""
     return THREATS.get(attack, Threat(attack.replace("_", " "), ""))
 
 
-def variant(row: dict) -> str:
+def distinguishing(rows: Sequence[dict]) -> tuple[str, ...]:
+    """Returns what else than attack, attacker and mode tells rows of a study apart.
+
+    Those are the keys of which two rows of one attack hold different values, or which
+    one row has and another one of the same attack, attacker and mode has not.
+    """
+    named = ("attack", "attacker", "mode")
+    keys = (*(key for key in CONDITIONS if key not in named), "seed")
+    return tuple(key for key in keys if _differs(rows, key, named))
+
+
+def _differs(rows: Sequence[dict], key: str, named: Sequence[str]) -> bool:
+    of_attack: dict[str, set[str]] = {}
+    of_case: dict[tuple, set[str]] = {}
+    for row in rows:
+        said = _said(row, key)
+        case = tuple(row.get(name) for name in named)
+        of_case.setdefault(case, set()).add(said)
+        if said:
+            of_attack.setdefault(row["attack"], set()).add(said)
+    return any(len(said) > 1 for said in (*of_attack.values(), *of_case.values()))
+
+
+def variant(row: dict, keys: Sequence[str] = ()) -> str:
     """Returns a membership row's attacker and mode for readers, e.g. 'global, passive'.
 
-    A setting without a choice of attacker or mode leaves them empty.
+    A setting without a choice of attacker or mode leaves them empty; where nobody
+    shares a model there is no place to attack from, and the attacker is not named.
+
+    Args:
+      row: of `membership`, or a mean of such rows.
+      keys: what else tells the rows of its study apart, as `distinguishing` returns it.
     """
-    parts = (row.get("attacker"), row.get("mode"))
-    return ", ".join(part.replace("_", " ") for part in parts if part)
+    seats = ("attacker",) if row.get("setting") not in SEATLESS else ()
+    said = (_said(row, key) for key in (*seats, "mode", *keys))
+    return ", ".join(part for part in said if part)
 
 
-def label(row: dict) -> str:
-    """Returns a row's name for readers, e.g. 'White-box (global, passive)'."""
-    extra = variant(row) if "mode" in row else ""
+def label(row: dict, keys: Sequence[str] = ()) -> str:
+    """Returns a row's name for readers, e.g. 'White-box (global, passive)'.
+
+    Args:
+      row: of any list of `result.json`.
+      keys: as `variant` takes them.
+    """
+    extra = variant(row, keys) if "mode" in row else ""
     return threat(row["attack"]).title + (f" ({extra})" if extra else "")
+
+
+def _said(row: dict, key: str) -> str:
+    """Returns one condition of a row for readers, empty if the row lacks it."""
+    value = row.get(key)
+    if value is None or value == "":
+        return ""
+    if key == "observed_rounds":
+        return _rounds(value)
+    if key in _OF_LAYERS:
+        return _layers(str(value), _OF_LAYERS[key])
+    if key in _COUNTS and isinstance(value, int):
+        value = f"{value:,}"
+    if key in _SAID:
+        return _SAID[key].format(value)
+    return str(value).replace("_", " ")
+
+
+def _layers(value: str, what: str) -> str:
+    """Returns whose outputs or gradients are seen, -2 being the second layer from last.
+
+    E.g. 'all outputs', 'outputs of Dense_0, Dense_1', 'gradients of last, 2nd last'.
+    """
+    if value in _QUANTITY:
+        return f"{_QUANTITY[value]} {what}"
+    words = [word.strip() for word in value.split(",")]
+    return f"{what} of {', '.join(_FROM_LAST.get(word, word) for word in words)}"
+
+
+def _rounds(rounds: Sequence[int]) -> str:
+    if len(rounds) == 1:
+        return f"round {rounds[0]}"
+    if len(rounds) <= _LISTED:
+        return f"rounds {', '.join(map(str, rounds))}"
+    return f"{len(rounds)} rounds from {min(rounds)} to {max(rounds)}"

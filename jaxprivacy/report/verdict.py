@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.evaluation.seeds import seed_groups
 from jaxprivacy.report import text
-from jaxprivacy.report.threats import label
+from jaxprivacy.report.threats import distinguishing, label
 from jaxprivacy.report.verdict_reconstruction import reconstruction_sentences
 
 # How exposed members are, by the lower end of the AUC interval of the best attack.
@@ -51,7 +54,7 @@ def strength(result: dict) -> str:
         return "not to be trusted"
     if not result["membership"]:
         return ""
-    return _word(_best(result["membership"])) or "no evidence"
+    return _word(_best(_over_seeds(result["membership"]))) or "no evidence"
 
 
 def _all_hold(checks: list[dict]) -> bool:
@@ -70,12 +73,48 @@ def _null_checks(checks: list[dict]) -> list[str]:
             f"The null check holds: on records none of which was trained on, {subject} "
             "0.5."
         ]
+    keys = distinguishing(checks)
     return [
-        f"The null check fails for {label(row)}: on records none of which was trained "
-        f"on, its AUC is {text.number_interval(row['auc'])} and not 0.5. The other "
-        "numbers are not to be trusted."
+        f"The null check fails for {label(row, keys)}: on records none of which was "
+        f"trained on, its AUC is {text.number_interval(row['auc'])} and not 0.5. The "
+        "other numbers are not to be trusted."
         for row in failed
     ]
+
+
+def _over_seeds(rows: list[dict]) -> list[dict]:
+    """Returns one row for those that differ in the seed alone.
+
+    Its values are means, its intervals run from the lowest low to the highest high: a
+    statement that rests on their ends holds for the model of each seed. Student's t
+    over two or three seeds would be so wide that it denies what each of them shows.
+    """
+    if not text.several_seeds(rows):
+        return rows
+    return [_envelope_row(group) for group in seed_groups(rows)]
+
+
+def _envelope_row(group: list[dict]) -> dict:
+    if len(group) == 1:
+        return group[0]
+    entries = zip(*(row["tpr_at_fpr"] for row in group), strict=True)
+    shared = {key: value for key, value in group[0].items() if key != "seed"}
+    return shared | {
+        "auc": _envelope([row["auc"] for row in group]),
+        "tpr_at_fpr": [{"fpr": e[0]["fpr"]} | _envelope(e) for e in entries],
+        "seeds": len(group),
+    }
+
+
+def _envelope(intervals: Sequence[dict]) -> dict:
+    known = [interval for interval in intervals if interval["value"] is not None]
+    if not known:
+        return {"value": None, "low": None, "high": None}
+    return {
+        "value": sum(interval["value"] for interval in known) / len(known),
+        "low": min(interval["low"] for interval in known),
+        "high": max(interval["high"] for interval in known),
+    }
 
 
 def _best(rows: list[dict]) -> dict:
@@ -89,35 +128,56 @@ def _word(row: dict) -> str:
     return words[0] if words else ""
 
 
+def _kinds(row: dict) -> tuple[str, str]:
+    """Returns what a row's two kinds of record are called."""
+    first, slash, second = (row.get("pair") or "").partition(" / ")
+    if not slash:
+        return "members", "non-members"
+    return tuple(k if "member" in k else f"{k} records" for k in (first, second))
+
+
+def _auc(row: dict) -> str:
+    """Returns e.g. 'an AUC of 0.7 [0.6, 0.8]', saying what it is of several seeds."""
+    shown = text.number_interval(row["auc"])
+    if "seeds" not in row:
+        return f"an AUC of {shown}"
+    seeds = f"{row['seeds']} seeds (in brackets the ends of all their intervals)"
+    return f"a mean AUC of {shown} over {seeds}"
+
+
 def _membership(rows: list[dict]) -> list[str]:
-    best = _best(rows)
-    name, interval = label(best), text.number_interval(best["auc"])
+    rows = _over_seeds(rows)
+    keys, best = distinguishing(rows), _best(rows)
+    name, (members, non_members) = label(best, keys), _kinds(best)
     if _word(best):
         first = (
-            "Members can be told apart from non-members, and their exposure is "
-            f"{_word(best)}: {name}, the best of {len(rows)}, reaches an AUC of "
-            f"{interval}, 0.5 being chance."
+            f"{members.capitalize()} can be told apart from {non_members}, and their "
+            f"exposure is {_word(best)}: {name}, the best of {len(rows)}, reaches "
+            f"{_auc(best)}, 0.5 being chance."
         )
     else:
         first = (
-            "No evidence at this sample size that members can be told apart from "
-            f"non-members: the strongest attack, {name}, reaches an AUC of {interval}, "
+            f"No evidence at this sample size that {members} can be told apart from "
+            f"{non_members}: the strongest attack, {name}, reaches {_auc(best)}, "
             "not shown to be above chance, 0.5."
         )
-    return [first, *_reversed(rows), *_low_fpr(rows)]
+    return [first, *_reversed(rows, keys), *_low_fpr(rows, keys)]
 
 
-def _reversed(rows: list[dict]) -> list[str]:
-    return [
-        f"{label(row)} ranks non-members above members, AUC "
-        f"{text.number_interval(row['auc'])}: members and non-members differ, but not "
-        "in the way that the attack expects."
-        for row in rows
-        if row["auc"]["high"] < 0.5
-    ]
+def _reversed(rows: list[dict], keys: Sequence[str]) -> list[str]:
+    sentences = []
+    for row in rows:
+        if row["auc"]["high"] < 0.5:
+            members, non_members = _kinds(row)
+            sentences.append(
+                f"{label(row, keys)} ranks {non_members} above {members}, AUC "
+                f"{text.number_interval(row['auc'])}: {members} and {non_members} "
+                "differ, but not in the way that the attack expects."
+            )
+    return sentences
 
 
-def _low_fpr(rows: list[dict]) -> list[str]:
+def _low_fpr(rows: list[dict], keys: Sequence[str]) -> list[str]:
     entries = [
         (entry["fpr"], entry, row)
         for row in rows
@@ -130,10 +190,11 @@ def _low_fpr(rows: list[dict]) -> list[str]:
     at_lowest = [entry for entry in entries if entry[0] == fpr]
     _, best, row = max(at_lowest, key=lambda entry: entry[1]["value"])
     judged = "more than" if best["low"] > fpr else "not shown to be more than"
+    mean = " on average" if "seeds" in row else ""
     return [
-        f"At a false positive rate of {text.rate(fpr)}, {label(row)} finds "
-        f"{text.percent_interval(best)} of the members, {judged} the {text.rate(fpr)} "
-        "of guessing."
+        f"At a false positive rate of {text.rate(fpr)}, {label(row, keys)} finds "
+        f"{text.percent_interval(best)} of the {_kinds(row)[0]}{mean}, {judged} the "
+        f"{text.rate(fpr)} of guessing."
     ]
 
 

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxprivacy import checks
+from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.attacks.features import Features
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_networks, interception, targets
 from jaxprivacy.models.interception import Layer
 from tests import arrays
 
@@ -35,6 +37,7 @@ KEY = jax.random.key(2, impl="unsafe_rbg")  # Draws that compile fast.
 TRAIN = whitebox.Examples(jnp.arange(0, 160, 2), jnp.arange(1, 160, 2))
 SELECT = whitebox.Examples(jnp.arange(160, 240, 2), jnp.arange(161, 240, 2))
 EVALUATION = np.arange(240, N)
+TINY = whitebox.Examples(jnp.arange(0, 12, 2), jnp.arange(1, 12, 2))
 IS_MEMBER = np.arange(N) % 2 == 0
 EPOCHS = np.arange(8)
 
@@ -210,3 +213,92 @@ def test_same_key_same_attack(separable):
     other = fit(seen, key=jax.random.key(3, impl="unsafe_rbg"), numbers=first).last
     with pytest.raises(AssertionError):
         chex.assert_trees_all_close(other.params, last.params, rtol=1e-3)
+
+
+@pytest.mark.parametrize("length, want", [(3, 1), (5, 1), (15, 3), (12, 3)])
+def test_the_fewer_are_repeated_evenly(length, want):
+    got = np.asarray(whitebox._order(KEY, jnp.arange(5), length))
+    counts = np.bincount(got, minlength=5)
+    assert counts.sum() == length
+    assert counts.max() <= want
+    assert got.tolist() != sorted(got)
+
+
+def test_unequal_numbers_of_both_kinds(separable):
+    seen, _ = separable
+    train, select = (
+        whitebox.Examples(part.members[:16], part.non_members[:40])
+        for part in (TRAIN, SELECT)
+    )
+    state, info = epochs(KEY, init(KEY, seen), seen, train, select, EPOCHS)
+    assert held_out_auc(state.best_params, seen) > 0.9
+    # The two kinds weigh the same.
+    found = np.asarray(score(state.params, seen))
+    errors = [np.mean((found[i] - y) ** 2) for i, y in zip(select, (1, 0), strict=True)]
+    assert info["selection_loss"][-1] == pytest.approx(np.mean(errors), rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 10])
+def test_chunks_are_put_together_again(size):
+    got = whitebox.in_chunks(
+        lambda i: i[:, None] * 2, jnp.array([3, 1, 4, 1, 5, 9, 2]), size
+    )
+    np.testing.assert_array_equal(got, [[6], [2], [8], [2], [10], [18], [4]])
+
+
+def test_computed_features_serve_like_kept_ones():
+    """Of a target's records, whether their features are kept or computed when taken."""
+    model = targets.build("mlp", (6,), 3, widths=(4,))
+    x, y = arrays.normal(1, 24, 6), jnp.arange(24) % 3
+    snapshots = jax.tree.map(lambda a: a[None], arrays.params_of(model))
+    layers = interception.layers(model.apply, arrays.params_of(model), x)[-1:]
+    batch = features_lib.extractor(model, hidden=[], gradients=layers)
+    ones = features_lib.Scales(2.0, {}, {"Dense_1": {"h": 1.0, "delta": 1.0}})
+    source = features_lib.Source(snapshots, x, y, ones)
+    kept = jax.jit(batch)(snapshots, x, y)
+    kept = kept._replace(loss=kept.loss / 2)
+    keeping = whitebox.supervised(layers, PRESET)
+    take = features_lib.computing_take(batch)
+    computing = whitebox.supervised(layers, PRESET, take=take, at_once=10)
+    state = jax.eval_shape(keeping.init, KEY, kept)
+    params = arrays.params_like(state.params)
+    want = jax.jit(keeping.score)(params, kept)
+    assert want.shape == (24,)
+    assert np.std(want) > 1e-3
+    got = jax.jit(computing.score)(params, source)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    # Training takes its records in the same way; it is only traced, which is fast.
+    shapes = [
+        jax.eval_shape(a.epochs, KEY, state, features, TINY, TINY, jnp.arange(2))
+        for a, features in ((keeping, kept), (computing, source))
+    ]
+    chex.assert_trees_all_equal_shapes_and_dtypes(*shapes)
+
+
+def test_what_is_taken_is_chosen():
+    network = whitebox.network(
+        LAYERS, PRESET, use_loss=False, hidden=["b", "a"], channels={"b": 3, "a": 2}
+    )
+    assert (network.use_output, network.use_loss, network.use_label) == (
+        True,
+        False,
+        True,
+    )
+    assert network.hidden == ("b", "a")
+    assert network.channels == (("a", 2), ("b", 3))
+    hash(network)
+
+
+@pytest.mark.parametrize(
+    "preset", [PRESET, dataclasses.replace(PRESET, encodes_label=False)]
+)
+def test_nothing_taken_is_refused(preset):
+    with pytest.raises(checks.InputError, match="nothing is taken"):
+        whitebox.supervised(
+            (),
+            preset,
+            use_output=False,
+            use_loss=False,
+            use_label=preset.encodes_label is False,
+            hidden=(),
+        )

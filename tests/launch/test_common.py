@@ -10,7 +10,7 @@ from absl.testing import flagsaver
 
 from jaxprivacy import checks
 from jaxprivacy.experiments.settings import GanSettings, Settings
-from launch import common
+from launch import common, flag_help
 from tests.launch import launched
 
 KINDS = {"audit": Settings, "gan_attack": GanSettings, "sweep": GanSettings}
@@ -47,7 +47,7 @@ def parse():
 
 
 def test_every_setting_has_its_help_and_nothing_else():
-    assert set(common.HELP) == {*names(Settings), *names(GanSettings)}
+    assert set(flag_help.HELP) == {*names(Settings), *names(GanSettings)}
 
 
 @pytest.mark.parametrize("script", KINDS)

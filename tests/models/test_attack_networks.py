@@ -135,22 +135,18 @@ def test_sizes_of_table_xiv():
     network = AttackNetwork(attack_networks.TABLE_XIV, (DENSE,))
     shapes = shapes_of(network, made_up(snapshots=5, batch=2))
 
-    def widths(component):
-        layers = sorted(name for name in component if name.startswith("Dense"))
-        return [component[name]["kernel"] for name in layers]
-
     two = (128, 64)
-    assert widths(shapes["label"]) == [(3, 128), two]
-    assert widths(shapes["output"]) == [(3, 128), two]
-    assert widths(shapes["loss"]) == [(1, 128), two]
-    assert widths(shapes["hidden_Block_Dense_1"]) == [(7, 128), two]
+    assert widths_of(shapes["label"]) == [(3, 128), two]
+    assert widths_of(shapes["output"]) == [(3, 128), two]
+    assert widths_of(shapes["loss"]) == [(1, 128), two]
+    assert widths_of(shapes["hidden_Block_Dense_1"]) == [(7, 128), two]
     gradient = shapes["gradient_Dense_0"]
     assert gradient["kernel"] == (4, 1000)  # 1 x fan-out
-    assert widths(gradient["FullyConnected_0"]) == [(6 * 1000, 128), two]
+    assert widths_of(gradient["FullyConnected_0"]) == [(6 * 1000, 128), two]
     # Four components at each of five snapshots, the label once.
     inputs = 5 * 4 * 64 + 64
-    assert widths(shapes["encoder"]) == [(inputs, 256), (256, 128), (128, 64)]
-    assert shapes["membership"]["kernel"] == (64, 1)
+    assert widths_of(shapes["encoder"]) == [(inputs, 256), (256, 128), (128, 64)]
+    assert shapes["number"]["kernel"] == (64, 1)
     preset = attack_networks.TABLE_XIV
     training = (preset.dropout, preset.init_std, preset.learning_rate)
     assert training == (0.2, 0.01, 1e-4)
@@ -169,7 +165,110 @@ def test_snapshots_share_the_components():
 def test_no_gradients_and_no_hidden_outputs_is_the_black_box_attack():
     features = made_up(2, batch=3, hidden=False)._replace(gradients={})
     shapes = shapes_of(AttackNetwork(SMALL, ()), features)
-    assert set(shapes) == {"loss", "output", "label", "encoder", "membership"}
+    assert set(shapes) == {"loss", "output", "label", "encoder", "number"}
+
+
+def widths_of(component):
+    """Numbers of inputs and outputs of a component's dense layers, in order."""
+    layers = sorted(name for name in component if name.startswith("Dense"))
+    return [component[name]["kernel"] for name in layers]
+
+
+def chain(*sizes):
+    return list(itertools.pairwise(sizes))
+
+
+@pytest.mark.parametrize("name", ["authors-2019", "ml-privacy-meter-0.1"])
+def test_sizes_of_the_published_scripts(name):
+    preset = attack_networks.PRESETS[name]
+    shapes = shapes_of(AttackNetwork(preset, (DENSE,)), made_up(1, batch=2))
+    assert widths_of(shapes["label"]) == chain(3, 128, 64)
+    assert widths_of(shapes["output"]) == chain(3, 100, 64)
+    assert widths_of(shapes["loss"]) == chain(1, 100, 64)
+    assert widths_of(shapes["hidden_Block_Dense_1"]) == chain(7, 100, 64)
+    gradient = shapes["gradient_Dense_0"]
+    assert gradient["kernel"] == (4, 100)
+    assert widths_of(gradient["FullyConnected_0"]) == chain(6 * 100, 2024, 512, 256)
+    inputs = 4 * 64 + 256
+    assert widths_of(shapes["encoder"]) == chain(inputs, 256, 128, 64)
+    training = (preset.init_std, preset.learning_rate, preset.batch_size)
+    assert training == (0.01, 1e-3, 200)
+    assert not preset.dropout_everywhere
+    assert preset.dropout == (0.2 if name == "authors-2019" else 0.0)
+
+
+def test_image_outputs_have_a_component_where_the_preset_has_one():
+    """A convolution of C kernels over all of (H, W, C) leaves C numbers of an image."""
+    image = {"Block/Dense_1": 7}
+    features = made_up(1, batch=2)._replace(
+        hidden={"Block/Dense_1": jnp.ones((1, 2, 28))}
+    )
+    for name, want in [
+        ("table-xiv", chain(28, 128, 64)),
+        ("ml-privacy-meter-0.1", chain(28, 7, 1024, 512, 128, 64)),
+    ]:
+        network = AttackNetwork(
+            attack_networks.PRESETS[name], (), channels=tuple(image.items())
+        )
+        shapes = shapes_of(network, features)
+        assert widths_of(shapes["hidden_Block_Dense_1"]) == want
+
+
+FEATURES = {"loss", "output", "label", "hidden_Block_Dense_1", "gradient_Dense_0"}
+
+
+@pytest.mark.parametrize(
+    "options, left_out",
+    [
+        ({"use_output": False}, {"output"}),
+        ({"use_loss": False}, {"loss"}),
+        ({"use_label": False}, {"label"}),
+        ({"hidden": ()}, {"hidden_Block_Dense_1"}),
+        ({"hidden": ("Block/Dense_1",)}, set()),
+        ({"layers": ()}, {"gradient_Dense_0"}),
+        ({"preset": dataclasses.replace(SMALL, encodes_label=False)}, {"label"}),
+    ],
+)
+def test_any_feature_can_be_left_out(options, left_out):
+    network = AttackNetwork(**{"preset": SMALL, "layers": (DENSE,)} | options)
+    shapes = shapes_of(network, made_up(3, batch=2))
+    assert set(shapes) == (FEATURES - left_out) | {"encoder", "number"}
+    taken = FEATURES - left_out
+    inputs = sum(2 if name == "label" else 3 * 2 for name in taken)
+    assert shapes["encoder"]["Dense_0"]["kernel"] == (inputs, 5)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_one_feature_alone_is_enough(name):
+    network = AttackNetwork(
+        SMALL,
+        (DENSE,) if name.startswith("gradient") else (),
+        use_output=name == "output",
+        use_loss=name == "loss",
+        use_label=name == "label",
+        hidden=("Block/Dense_1",) if name.startswith("hidden") else (),
+    )
+    assert set(shapes_of(network, made_up(2, 2))) == {name, "encoder", "number"}
+
+
+def test_autoencoder_decodes_the_embedding():
+    encoder = AttackNetwork(attack_networks.TABLE_XIV, (), hidden=())
+    network = attack_networks.Autoencoder(encoder, 4)
+    features = made_up(1, batch=2)
+    shapes = shapes_of(network, features)
+    assert set(shapes["encoder"]) == {"loss", "output", "label", "encoder", "number"}
+    assert widths_of(shapes["FullyConnected_0"]) == chain(1, 64)
+    assert shapes["Dense_0"]["kernel"] == (64, 4)
+    params = arrays.params_like(
+        jax.eval_shape(lambda: network.init(jax.random.key(0), features, False))
+    )
+    embedding, decoded = jax.jit(lambda: network.apply(params, features, False))()
+    chex.assert_shape([embedding, decoded], [(2,), (2, 4)])
+    decoder, last = (params["params"][n] for n in ("FullyConnected_0", "Dense_0"))
+    first = decoder["Dense_0"]
+    hidden = np.maximum(embedding[:, None] * first["kernel"] + first["bias"], 0)
+    want = hidden @ np.asarray(last["kernel"]) + last["bias"]
+    np.testing.assert_allclose(decoded, want, rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +326,64 @@ def test_dropout_of_the_components_is_that_of_the_preset(component):
     # Five standard errors of a share of 1,000.
     assert np.mean(kept == 0) == pytest.approx(0.2, abs=5 * np.sqrt(0.16 / 1000))
     np.testing.assert_allclose(kept[kept != 0], 1.25, rtol=1e-5)
+
+
+def share_of_zeros(module, x):
+    """Of the units in training, with weights of ones."""
+    shapes = jax.eval_shape(lambda key: module.init(key, x, False), jax.random.key(0))
+    params = jax.tree.map(jnp.ones_like, arrays.params_like(shapes))
+    key = jax.random.key(0, impl="unsafe_rbg")
+    out = module.apply(params, x, training=True, rngs={"dropout": key})
+    return float(np.mean(np.asarray(out) == 0))
+
+
+def test_dropout_of_the_scripts_is_in_the_gradient_component_alone():
+    scripts = dataclasses.replace(SMALL, dropout_everywhere=False)
+    x = {"h": jnp.ones((1, 1)), "delta": jnp.ones((1, 4))}
+
+    def zeros(preset, *widths):
+        wide = dataclasses.replace(preset, gradient_widths=widths)
+        return share_of_zeros(GradientComponent(DENSE, wide), x)
+
+    error = 5 * np.sqrt(0.16 / 1000)
+    assert zeros(scripts, 1000) == pytest.approx(0.2, abs=error)
+    assert zeros(scripts, 3, 1000) == 0
+    assert zeros(SMALL, 3, 1000) == pytest.approx(0.2, abs=error)
+
+
+def test_dropout_of_the_scripts_acts_on_the_gradient_itself():
+    """With one kernel of ones a sum tells how many of 400 numbers are left."""
+    preset = dataclasses.replace(
+        SMALL, dropout_everywhere=False, gradient_kernels=1, gradient_widths=()
+    )
+    layer, units = DENSE._replace(features=400), 50
+    component = GradientComponent(layer, preset)
+    kept = {"h": jnp.ones((1, units)), "delta": jnp.ones((1, 400))}
+    params = {"kernel": jnp.ones((400, 1)), "bias": jnp.zeros(1)}
+    sums = component.apply(
+        {"params": params},
+        kept,
+        training=True,
+        rngs={"dropout": jax.random.key(0, impl="unsafe_rbg")},
+    )
+    # Twice scaled by 1 / 0.8: on the gradient, and after the kernels.
+    left = np.asarray(sums[sums > 0]) * 0.8 * 0.8
+    np.testing.assert_allclose(left, np.round(left), atol=1e-2)
+    assert np.std(left) > 3
+    assert np.mean(left) == pytest.approx(320, abs=5 * 8 / np.sqrt(len(left)))
+    still = component.apply({"params": params}, kept, training=False)
+    np.testing.assert_allclose(still, 400)
+
+
+def test_dropout_of_the_scripts_spares_the_other_components():
+    preset = dataclasses.replace(SMALL, dropout_everywhere=False)
+    network, features = AttackNetwork(preset, ()), made_up(1, batch=4)
+    params = arrays.params_like(
+        jax.eval_shape(lambda: network.init(jax.random.key(0), features, False))
+    )
+    rngs = {"dropout": jax.random.key(0, impl="unsafe_rbg")}
+    train = network.apply(params, features, training=True, rngs=rngs)
+    chex.assert_trees_all_close(train, network.apply(params, features, False))
 
 
 @pytest.mark.parametrize("name", ["label", "loss", "output", "hidden", "gradients"])

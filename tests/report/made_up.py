@@ -6,6 +6,7 @@ from jaxprivacy.evaluation import membership
 from jaxprivacy.report.contents import (
     ClassSamples,
     Course,
+    Diagnostics,
     GradientNorms,
     Privacy,
     Reconstructions,
@@ -159,6 +160,53 @@ def tradeoff(epsilons=(0.01, 10.0, np.inf), seeds=2):
     )
 
 
+def diagnostics(classes=6, each=12, epochs=8, **changes):
+    """Members' norms fall; the higher its number, the more a class is told apart."""
+    rng = np.random.default_rng(5)
+    label = np.repeat(np.arange(classes), each)
+    falls = np.linspace(0, -2, epochs)[:, None]
+    gap = np.linspace(0.1, 3, classes)[label]
+
+    def norms(center):
+        return rng.lognormal(center, 0.7, (epochs, len(label)))
+
+    whole = Diagnostics(
+        epochs=np.arange(1, epochs + 1) * 10,
+        members_norm=norms(falls),
+        non_members_norm=norms(falls + np.linspace(0, 1, epochs)[:, None] * gap),
+        members_norm_all=norms(falls + 2),
+        non_members_norm_all=norms(falls / 4 + 2),
+        members_label=label,
+        non_members_label=label.copy(),
+        members_correct=rng.random(len(label)) < 0.99,
+        non_members_correct=rng.random(len(label)) < 0.95 - gap / 5,
+        members_uncertainty=rng.beta(1, 9, len(label)),
+        non_members_uncertainty=rng.beta(1 + gap, 6),
+        members_score=rng.normal(gap / 2, 1),
+        non_members_score=rng.normal(-gap / 2, 1),
+        threshold=0.0,
+        attack="White-box",
+        embedding_members=rng.normal(-1, 0.4, 60),
+        embedding_non_members=rng.normal(0.7, 0.8, 80),
+    )
+    return whole._replace(**changes)
+
+
+def study_rows(seeds=1):
+    """Rows of a white-box study: 8 conditions, each AUC 0.01 higher with each seed."""
+    conditions = [
+        {"layers": layers, "gradients": "all", "observed_rounds": rounds}
+        for layers in ("Dense_0, Dense_1, Dense_2", "none")
+        for rounds in ([20], [5, 10, 15, 20], list(range(1, 21)))
+    ]
+    conditions += [{"layers": "all", "participants": 2}, {"attack": "gradient_norm"}]
+    return [
+        member_row((0.6 + i / 20 + seed / 100, 0.55, 0.97)) | {"seed": seed} | condition
+        for seed in range(seeds)
+        for i, condition in enumerate(conditions)
+    ]
+
+
 def report(**changes):
     rounds = np.arange(1, 6)
     rng = np.random.default_rng(2)
@@ -184,6 +232,16 @@ def report(**changes):
         tradeoff=tradeoff(),
     )
     return whole._replace(**changes)
+
+
+def study_report(seeds=1, **changes):
+    """Of a white-box study, with diagnostics."""
+    nulls = [row | NULLS[0] for row in study_rows(seeds)]
+    return report(
+        result=result(study_rows(seeds), IMAGES, nulls),
+        diagnostics=diagnostics(),
+        **changes,
+    )
 
 
 def empty_report():

@@ -109,7 +109,8 @@ def test_page_says_what_was_found():
     ):
         assert expected in words, expected
     images = [attributes for tag, attributes in tags.found if tag == "img"]
-    assert len(images) == len(plots.ALL_NAMES)
+    # All but those of the diagnostics, which this report has not.
+    assert len(images) == len(plots.ALL_NAMES) - len(plots.DIAGNOSTICS)
 
 
 def test_absent_parts_are_left_out():
@@ -227,3 +228,68 @@ def test_samples_over_the_rounds_stand_with_their_attack_or_above_all(attack):
     model = "uploads only what an honest participant would"
     assert (model in before) == (attack == "gan_no_influence")
     assert (model in rest) == (attack == "other")
+
+
+def test_diagnostics_have_their_section():
+    report = made_up.study_report()
+    tags = parsed(report)
+    found = " ".join(tags.text.split())
+    assert found.count("What tells members from non-members") == 1
+    images = [attributes["src"] for tag, attributes in tags.found if tag == "img"]
+    assert len(images) == len(plots.ALL_NAMES)
+    assert "Left out" not in found
+    content = report.diagnostics
+    content.members_label[content.members_label == 0] = 9
+    assert "Left out: 2 classes with fewer than 2 members" in words(report)
+    without = words(made_up.report(result=report.result))
+    assert "What tells members from non-members" not in without
+    # Of the norms alone nothing is said of classes.
+    bare = made_up.study_report()._replace(
+        diagnostics=content._replace(members_score=None)
+    )
+    assert "Left out" not in words(bare)
+
+
+def test_several_seeds_are_means_and_the_rest_folded_away():
+    tags = parsed(made_up.study_report(3))
+    found = " ".join(tags.text.split())
+    assert "0.960 0.935 to 0.985" in found
+    assert "Seeds: 0, 1, 2. Means over the seeds" in found
+    assert "All 21 rows" in found and "All 3 rows" in found
+    assert "All 24 null checks, of which none fails" in found
+    assert found.count("seed 2 federated") == 8  # Every row is still there.
+    folded = [tag for tag, _ in tags.found].count("details")
+    assert folded == 3 and not tags.open
+    assert "another seed gives another model" not in found
+    assert "the lowest of all seeds" in found
+    one = words(made_up.study_report())
+    assert "All 7 rows" not in one and "seed 0 federated" not in one
+    assert "outputs of Dense_0, Dense_1, Dense_2, all gradients, round 20" in one
+
+
+def test_a_mean_of_one_seed_stands_without_interval():
+    rows = made_up.study_rows(2)
+    report = made_up.study_report()._replace(result=made_up.result(rows[:-1]))
+    found = words(report)
+    assert "Gradient norm global, passive 0.950 65.4 % 40.0 % -" in found
+    assert "Some rows have 1 of them." in found and "None" not in found
+
+
+def test_settings_are_explained_and_seats_only_where_there_are_some():
+    rows = [row | {"setting": "standalone"} for row in made_up.study_rows()]
+    found = words(made_up.report(result=made_up.result(rows)))
+    assert "standalone setting one party trains on records of its own" in found
+    assert "global attacker" not in found and "federated setting" not in found
+    both = made_up.result([*rows, made_up.MEMBERS[0]])
+    assert "global attacker the parameter server" in words(made_up.report(result=both))
+
+
+def test_every_string_of_a_study_is_escaped():
+    keys = ("layers", "gradients", "pair", "supervision", "participants", "setting")
+    rows = [
+        row | dict.fromkeys(keys, f"{EVIL}{number}")
+        for number, row in enumerate(made_up.study_rows(2))
+    ]
+    report = made_up.study_report()._replace(result=made_up.result(rows, nulls=rows))
+    assert "<script" not in page.render(report, FIGURES)
+    assert parsed(report).text.count("alert(") >= 2 * len(keys) * len(rows)

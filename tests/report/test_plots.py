@@ -13,7 +13,7 @@ def size(png):
 
 
 def test_draw_makes_a_figure_for_each_content():
-    figures = plots.draw(made_up.report())
+    figures = plots.draw(made_up.study_report())
     assert tuple(figures) == plots.ALL_NAMES
     for name, png in figures.items():
         width, height = size(png)

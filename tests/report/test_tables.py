@@ -129,3 +129,65 @@ def test_means_fit_80_columns():
     for number in printed(report, width=300).split():
         if number[0].isdigit():
             assert number in text, number
+
+
+def study_40():
+    """40 rows with all that can tell rows apart, and long."""
+    return [
+        made_up.member_row(
+            (0.512, 0.412, 0.612),
+            attack,
+            attacker,
+            mode,
+            {0.1: (0.999, 0.123, 0.999), 0.01: (0.999, 0.123, 0.999)},
+        )
+        | {
+            "layers": "Conv_0, Conv_1, Dense_0, an_unusually_long_name_of_a_layer",
+            "gradients": f"Dense_{number}",
+            "observed_rounds": list(range(1, 3 + number)),
+            "participants": 4 + number,
+            "attack_members": 25_000 + number,
+            "pair": "base / fine-tuning" if number else "base / non-members",
+            "setting": "own_setting" if number else "federated",
+            "ascent_rate": 0.1 * number,
+        }
+        for attack in ("unsupervised", "gradient_norm")
+        for attacker in ("global", "local")
+        for mode in ("isolating", "isolating_gradient_ascent")
+        for number in range(5)
+    ]
+
+
+def test_forty_rows_fit_and_lose_nothing():
+    rows = study_40()
+    assert len(rows) == 40
+    report = made_up.report(result=made_up.result(rows, nulls=rows[:12]))
+    text = printed(report)
+    assert max(map(len, text.splitlines())) <= 80 and "\u2026" not in text
+    shown = " ".join(text.split())
+    for expected in ("25,004", "gradients of", "8 participants", "own setting, base"):
+        assert expected in shown, expected
+
+
+def test_several_seeds_are_shown_as_means():
+    text = " ".join(printed(made_up.study_report(3)).split())
+    assert "Membership inference, means over seeds" in text
+    assert "Seeds: 0, 1, 2. Below each mean: its 95 % interval." in text
+    # 0.95, 0.96 and 0.97, standard deviation 0.01; t(0.975, 2) / sqrt(3) is 2.484.
+    assert "Gradient norm 0.960" in text and "0.935-0.985" in text
+    assert text.count("Gradient norm 0.") == 1
+    one = " ".join(printed(made_up.study_report()).split())
+    assert "means" not in one and "0.550-0.970" in one and "seed" not in one
+
+
+def test_of_many_null_checks_those_that_fail_are_listed():
+    rows = made_up.study_rows(2)
+    held = [row | {"auc": made_up.interval(0.5, 0.4, 0.6)} for row in rows]
+    many = made_up.report(result=made_up.result(rows, nulls=held))
+    assert "Null checks" not in printed(many)
+    failed = [*held[1:], rows[0]]
+    text = printed(made_up.report(result=made_up.result(rows, nulls=failed)))
+    table = text.split("Null checks")[1].split("Verdict")[0]
+    assert table.split().count("NO") == 1 and "yes" not in table.split()
+    few = printed(made_up.report(result=made_up.result(rows, nulls=held[:3])))
+    assert few.split().count("yes") == 3

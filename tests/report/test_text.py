@@ -1,7 +1,16 @@
 import pytest
 
 from jaxprivacy.report import text
-from jaxprivacy.report.threats import THREATS, label, threat
+from jaxprivacy.report.threats import (
+    ATTACKERS,
+    MODES,
+    SETTINGS,
+    THREATS,
+    distinguishing,
+    label,
+    threat,
+    variant,
+)
 from tests.report.made_up import interval, member_row
 
 
@@ -86,3 +95,84 @@ def test_labels():
     assert label(row | {"attacker": "", "mode": None}) == "White-box"
     assert label({"attack": "gan"}) == "GAN"
     assert threat("an_own_attack") == ("an own attack", "")
+
+
+def test_the_white_box_study_is_explained():
+    attacks = "white_box black_box loss_threshold gradient_norm unsupervised shadow"
+    assert set(attacks.split()) <= set(THREATS)
+    assert set(ATTACKERS) == {"global", "local"}
+    assert set(SETTINGS) == {"standalone", "finetune", "federated"}
+    modes = {"passive", "gradient_ascent", "isolating", "isolating_gradient_ascent"}
+    assert set(MODES) == modes
+    for name in ("unsupervised", "shadow"):
+        # Neither is told of a record of the target whether it is a member.
+        assert "whether it is a member" in threat(name).model
+
+
+def rows(*conditions, **same):
+    return [member_row((0.6, 0.5, 0.7)) | same | more for more in conditions]
+
+
+def test_only_what_differs_tells_rows_apart():
+    assert distinguishing(rows({}, {}, layers="all")) == ()
+    two = rows({"layers": "all"}, {"layers": "-1,-2"}, seed=0, gradients="all")
+    assert distinguishing(two) == ("layers",)
+    assert label(two[1], distinguishing(two)) == (
+        "White-box (global, passive, outputs of last, 2nd last)"
+    )
+    # Absent in one of two rows alike otherwise; but not in another attack.
+    assert distinguishing(rows({"pair": "a / b"}, {})) == ("pair",)
+    assert distinguishing(rows({"pair": "a / b"}, {"attack": "black_box"})) == ()
+    # What goes with the attack is said by its name.
+    others = rows({"pair": "a / b"}, {"attack": "black_box", "pair": "c / b"})
+    assert distinguishing(others) == ()
+    chosen = rows({"ascent_rate": 0.1}, {"mode": "isolating", "ascent_rate": 0.5}, {})
+    assert distinguishing(chosen) == ("ascent_rate",)
+    assert distinguishing(rows({"seed": 0}, {"seed": 1})) == ("seed",)
+    assert distinguishing([]) == ()
+
+
+@pytest.mark.parametrize(
+    "condition, said",
+    [
+        ({"setting": "own_setting"}, "own setting"),
+        ({"pair": "base / fine-tuning"}, "base / fine-tuning"),
+        ({"supervision": "shadow"}, "shadow"),
+        ({"layers": "none"}, "no outputs"),
+        ({"layers": "Dense_0, Dense_1"}, "outputs of Dense_0, Dense_1"),
+        ({"gradients": "all"}, "all gradients"),
+        ({"gradients": "last"}, "gradients of last"),
+        ({"gradients": "-3,-4,-1"}, "gradients of 3rd last, 4th last, last"),
+        ({"gradients": "-1,Conv_0"}, "gradients of last, Conv_0"),
+        ({"observed_rounds": [7]}, "round 7"),
+        ({"observed_rounds": [5, 10]}, "rounds 5, 10"),
+        ({"observed_rounds": list(range(10, 310, 10))}, "30 rounds from 10 to 300"),
+        ({"participants": 41}, "41 participants"),
+        ({"attack_members": 25000}, "25,000 members known"),
+        ({"attack_non_members": 500}, "500 non-members known"),
+        ({"ascent_rate": 0.5}, "rate 0.5"),
+        ({"seed": 12345}, "seed 12345"),
+    ],
+)
+def test_conditions_are_said_in_words(condition, said):
+    (row,) = rows(condition)
+    assert variant(row, tuple(condition)) == f"global, passive, {said}"
+    assert variant(row) == "global, passive"
+    assert variant({"attack": "gan"}, tuple(condition)) == ""
+
+
+@pytest.mark.parametrize("setting", ["standalone", "finetune"])
+def test_without_seats_the_attacker_is_not_named(setting):
+    (row,) = rows({"setting": setting})
+    assert label(row) == "White-box (passive)"
+    assert label(row, ("setting",)) == f"White-box (passive, {setting})"
+
+
+def test_means_are_shown_of_several_seeds_alone():
+    same = rows({"seed": 3}, {"seed": 3, "layers": "last"})
+    assert text.shown_rows(same) is same
+    both = [*same, same[0] | {"seed": 1}]
+    assert [row["seeds"] for row in text.shown_rows(both)] == [[3, 1], [3]]
+    assert text.seeds_named(both) == "Seeds: 1, 3. Some rows have 1 of them."
+    assert text.seeds_named([both[0], both[2]]) == "Seeds: 1, 3."
+    assert text.shown_rows([]) == [] and text.shown_rows(rows({}, {}))[0]["auc"]

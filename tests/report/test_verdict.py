@@ -117,3 +117,55 @@ def test_no_membership_is_said_last_and_once():
     assert sentences[0].startswith("Class 3:")
     assert "epsilon" in sentences[1]
     assert sentences[2:] == ["No membership inference attack was run."]
+
+
+def test_rows_of_several_seeds_are_judged_by_all_of_them():
+    rows = [
+        member_row(auc, attack) | {"seed": seed}
+        for attack, seed, auc in (
+            ("white_box", 0, (0.7, 0.62, 0.8)),
+            ("white_box", 1, (0.8, 0.71, 0.9)),
+            ("black_box", 0, (0.9, 0.85, 0.95)),
+            ("black_box", 1, (0.5, 0.4, 0.6)),
+        )
+    ]
+    content = result(rows, nulls=NULLS)
+    assert strength(content) == "clear"  # By 0.62, not by the mean.
+    first, low_fpr, *_ = verdict(content)
+    assert "White-box (global, passive), the best of 2, reaches a mean AUC of " in first
+    assert "0.750 [0.620, 0.900] over 2 seeds" in first
+    # Both have 40 % [30, 50], and so has their mean.
+    assert "40.0 % [30.0, 50.0] of the members on average" in low_fpr
+    rows[2]["tpr_at_fpr"][0] = {"fpr": 0.1, "value": 0.8, "low": 0.7, "high": 0.9}
+    assert "Black-box (global, passive) finds 60.0 % [30.0, 90.0]" in said(rows)
+    rows[2]["tpr_at_fpr"][0] |= dict.fromkeys(("value", "low", "high"))
+    rows[3]["tpr_at_fpr"][0] |= dict.fromkeys(("value", "low", "high"))
+    assert "White-box (global, passive) finds 40.0 %" in said(rows)
+
+
+def test_what_tells_rows_apart_is_named():
+    rows = [
+        member_row((value, 0.55, 0.95)) | {"layers": layers}
+        for value, layers in ((0.6, "all"), (0.7, "last"))
+    ]
+    assert "White-box (global, passive, outputs of last), the best of 2" in said(rows)
+    failed = [row | {"auc": row["auc"] | {"low": 0.56}} for row in rows]
+    found = said(rows, nulls=failed)
+    assert "fails for White-box (global, passive, all outputs)" in found
+
+
+@pytest.mark.parametrize(
+    "pair, kinds",
+    [
+        ("base / fine-tuning", "Base records can be told apart from fine-tuning"),
+        ("base / non-members", "Base records can be told apart from non-members"),
+        (None, "Members can be told apart from non-members"),
+        ("odd", "Members can be told apart from non-members"),
+    ],
+)
+def test_the_kinds_of_a_pair_are_named(pair, kinds):
+    found = said([member_row((0.7, 0.65, 0.75)) | {"pair": pair}])
+    assert found.startswith(kinds)
+    reverse = said([member_row((0.2, 0.1, 0.3)) | {"pair": "base / fine-tuning"}])
+    assert "ranks fine-tuning records above base records" in reverse
+    assert "of the base records, more than" in reverse

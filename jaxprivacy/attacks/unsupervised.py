@@ -1,0 +1,242 @@
+"""The unsupervised attack of paper B: an autoencoder, and two clusters of embeddings.
+
+The attacker knows of no record whether it is a member (paper B, unsupervised attack and
+Table XIV; PAPERS row B13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from jaxprivacy import checks, types
+from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.attacks import whitebox
+from jaxprivacy.attacks.features import Features, Source
+from jaxprivacy.models import attack_networks
+from jaxprivacy.models.interception import Layer
+
+RECONSTRUCTED = 4  # numbers of a record at a snapshot
+LANDMARKS = 1000  # embeddings that are clustered; the affinities take 8 MB
+UNDECIDED = 0.5
+SMALLEST_NORM = 1e-6  # a gradient of rounding errors
+
+
+class State(NamedTuple):
+    """An autoencoder in training."""
+
+    params: types.Params
+    opt_state: optax.OptState
+
+
+class Autoencoder(NamedTuple):
+    """The attack's autoencoder as pure functions; `epochs` may be called in chunks."""
+
+    # (key, features) -> state
+    init: Callable[[jax.Array, Features | Source], State]
+    # (key, state, features, targets (N, 4 T), epoch numbers (E,)) -> (state, info)
+    epochs: Callable[..., tuple[State, dict]]
+    # (params, features) -> (N,) embeddings
+    embed: Callable[[types.Params, Features | Source], jax.Array]
+
+
+def uncertainty(probabilities: jax.Array) -> jax.Array:
+    """Normalised entropy of a prediction: H = -1/log K sum_k p_k log p_k, in [0, 1].
+
+    Args:
+      probabilities: (K,), K at least 2; 0 log 0 is 0.
+    """
+    chex.assert_rank(probabilities, 1)
+    entropy = -jax.scipy.special.xlogy(probabilities, probabilities).sum()
+    return entropy / jnp.log(probabilities.shape[0])
+
+
+def reconstruction_targets(features: Features) -> jax.Array:
+    """Lists what the decoder reconstructs: (N, 4 T), snapshot after snapshot.
+
+    At each snapshot whether the prediction is correct (0 or 1), the true class's
+    probability, the prediction's uncertainty (in [0, 1]) and the logarithm of the
+    gradient's L2 norm. The paper names these for one snapshot, and the norm itself; over
+    several they are stacked, because how they change over the training tells members
+    apart too. The norms of members and non-members differ by orders of magnitude: of
+    the norm itself an autoencoder sees the few largest only.
+
+    Args:
+      features: of the target records; neither hidden outputs nor gradients are used.
+    """
+    right = features.output.argmax(axis=-1) == features.label.argmax(axis=-1)
+    true_class = jnp.sum(features.output * features.label, axis=-1)
+    entropy = jax.vmap(jax.vmap(uncertainty))(features.output)
+    norm = jnp.log(features.norm + SMALLEST_NORM)
+    four = jnp.stack([right, true_class, entropy, norm], axis=-1)  # (T, N, 4)
+    return jnp.moveaxis(four, 0, 1).reshape(four.shape[1], -1)
+
+
+def standardise(targets: jax.Array) -> jax.Array:
+    """Brings each column to mean 0 and standard deviation 1: (N, M) -> (N, M).
+
+    A column in which all records are equal becomes 0. A deviation from paper B, which
+    says nothing of the scales: a gradient norm is unbounded, the other three lie in
+    [0, 1], and the squared error would be that of the largest.
+    """
+    centred = targets - targets.mean(axis=0)
+    deviation = jnp.sqrt(jnp.mean(centred**2, axis=0))
+    # Of equal float32 numbers the mean can be off by a rounding.
+    varies = deviation > 1e-6 * jnp.abs(targets).max(axis=0)
+    return jnp.where(varies, centred / jnp.where(varies, deviation, 1.0), 0.0)
+
+
+def autoencoder(
+    layers: tuple[Layer, ...],
+    preset: attack_networks.Preset = attack_networks.TABLE_XIV,
+    *,
+    take: whitebox.Take = features_lib.take,
+    at_once: int = whitebox.SCORED_AT_ONCE,
+    **chosen: Any,
+) -> Autoencoder:
+    """Builds the training of the autoencoder, and the embedding.
+
+    What the attacker sees: the features of the target records, and of none whether it
+    is a member. The encoder is the supervised attack's network; its one number must
+    suffice to reconstruct four that differ between members and non-members. Trained by
+    Adam on the mean squared error over all target records; `targets` are standardised
+    over them (see `standardise`).
+
+    Args:
+      layers: those whose gradients are among the features.
+      preset: sizes and training.
+      take: gathers records, as in `whitebox.supervised`.
+      at_once: records that are embedded together; bounds the memory.
+      **chosen: which features are taken, as in `whitebox.network`.
+
+    Raises:
+      InputError: none of the features is taken.
+    """
+    encoder = whitebox.network(layers, preset, **chosen)
+    optimizer = optax.adam(preset.learning_rate)
+
+    def run(params, features, key=None):
+        snapshots = features.loss.shape[0]
+        module = attack_networks.Autoencoder(encoder, RECONSTRUCTED * snapshots)
+        rngs = None if key is None else {"dropout": key}
+        return module.apply(
+            {"params": params}, features, training=key is not None, rngs=rngs
+        )
+
+    def init(key, features):
+        two = take(features, jnp.arange(2))
+        outputs = RECONSTRUCTED * two.loss.shape[0]
+        module = attack_networks.Autoencoder(encoder, outputs)
+        params = module.init(key, two, training=False)["params"]
+        return State(params, optimizer.init(params))
+
+    def step(features, targets, state, inputs):
+        key, records = inputs
+        batch = take(features, records)
+
+        def loss(params):
+            _, reconstruction = run(params, batch, key)
+            return jnp.mean((reconstruction - targets[records]) ** 2)
+
+        value, grads = jax.value_and_grad(loss)(state.params)
+        updates, opt_state = optimizer.update(grads, state.opt_state)
+        return State(optax.apply_updates(state.params, updates), opt_state), value
+
+    def epochs(key, state, features, targets, numbers):
+        targets = standardise(targets)
+        size = min(preset.batch_size, len(targets))
+        steps = len(targets) // size
+
+        def epoch(state, number):
+            key_order, key_dropout = jax.random.split(jax.random.fold_in(key, number))
+            order = jax.random.permutation(key_order, len(targets))
+            inputs = (
+                jax.random.split(key_dropout, steps),
+                order[: steps * size].reshape(steps, size),
+            )
+            state, values = lax.scan(
+                lambda state, inputs: step(features, targets, state, inputs),
+                state,
+                inputs,
+            )
+            return state, {"loss": values.mean()}
+
+        return lax.scan(epoch, state, numbers)
+
+    def embed(params, features):
+        return whitebox.in_chunks(
+            lambda chunk: run(params, take(features, chunk))[0],
+            jnp.arange(whitebox.count(features)),
+            at_once,
+        )
+
+    return Autoencoder(init, epochs, embed)
+
+
+def cluster(
+    embedding: np.ndarray, gradient_norm: np.ndarray, *, seed: int = 0
+) -> np.ndarray:
+    """Scores records by spectral clustering of their embeddings: (N,), (N,) -> (N,).
+
+    Of two clusters the one with the smaller mean gradient norm is said to be the
+    members': score 1.0; the other's records score 0.0.
+
+    Deviation from paper B, which clusters all embeddings: so that the affinities of
+    many records fit in memory, at most 1,000 embeddings evenly spaced in rank are
+    clustered, by the affinity exp(-d^2) of standardised embeddings, and a record
+    belongs to the cluster of the nearest. (A graph of nearest neighbours would fit too,
+    but of single numbers it is cut at the median, whatever their distribution.)
+
+    Args:
+      embedding: of `Autoencoder.embed`.
+      gradient_norm: the records', larger where a gradient step would change more; of
+        several snapshots, their mean.
+      seed: of the clustering's starts.
+
+    Returns:
+      1.0 or 0.0; all 0.5 if the embeddings are all equal.
+
+    Raises:
+      InputError: the arguments are not finite numbers of as many records.
+    """
+    embedding, norm = (np.asarray(a, np.float64) for a in (embedding, gradient_norm))
+    if embedding.ndim != 1 or embedding.shape != norm.shape or not len(norm):
+        raise checks.InputError(
+            f"embedding, gradient_norm: shapes {embedding.shape}, {norm.shape}; "
+            "accepted are vectors of one number for each record"
+        )
+    for name, values in ("embedding", embedding), ("gradient_norm", norm):
+        if not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)][0]
+            raise checks.InputError(f"{name}={bad}: accepted are finite numbers")
+    deviation = embedding.std()
+    if deviation <= 1e-6 * np.abs(embedding).max():
+        return np.full(len(norm), UNDECIDED)
+    places = (embedding - embedding.mean()) / deviation
+    # Sorted, so that the order of the records has no part in it.
+    ranks = np.linspace(0, len(places) - 1, min(LANDMARKS, len(places))).round()
+    landmarks = np.sort(places)[ranks.astype(int)]
+    in_second = _two_clusters(landmarks, seed)[_nearest(landmarks, places)]
+    if in_second.all() or not in_second.any():
+        return np.full(len(norm), UNDECIDED)
+    return (in_second == (norm[in_second].mean() < norm[~in_second].mean())) * 1.0
+
+
+def _two_clusters(places, seed):
+    """Spectral clustering of numbers: (M,) -> (M,) bool."""
+    from sklearn.cluster import SpectralClustering
+
+    clustering = SpectralClustering(2, gamma=1.0, random_state=seed)
+    return clustering.fit_predict(places[:, None]) == 1
+
+
+def _nearest(landmarks, places):
+    """Index of the nearest landmark, of a rising list."""
+    return np.searchsorted((landmarks[1:] + landmarks[:-1]) / 2, places)

@@ -1,0 +1,427 @@
+"""White-box membership inference: paper B's study, whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+import time
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxprivacy import checks
+from jaxprivacy import data as data_lib
+from jaxprivacy.evaluation import membership as membership_evaluation
+from jaxprivacy.experiments import (
+    checkpoint,
+    target_files,
+    training,
+    whitebox_attacks,
+    whitebox_imports,
+    whitebox_report,
+    whitebox_shadows,
+    whitebox_targets,
+)
+from jaxprivacy.experiments import whitebox_splits as splits
+from jaxprivacy.experiments import whitebox_views as views_lib
+from jaxprivacy.experiments.whitebox_attacks import Attacks, Scored
+from jaxprivacy.experiments.whitebox_settings import (
+    WhiteboxSettings,
+    check,
+    observed,
+)
+from jaxprivacy.experiments.whitebox_targets import Attacker
+from jaxprivacy.models import interception
+from jaxprivacy.report import contents
+from jaxprivacy.report.progress import Stages
+
+DIAGNOSED_ROUNDS = 10
+TRAINING, ATTACKING, SHADOWS = 1.0, 2.0, 4.0  # weights on the progress bar
+
+
+class Prepared(NamedTuple):
+    """What is settled before anything is trained."""
+
+    dataset: data_lib.Dataset
+    splits: dict[tuple[int, int], splits.Split]  # (participants, seed) -> its split
+    layers: tuple[interception.Layer, ...]
+    views: list
+    channels: dict[str, int]  # of the layers' inputs that are images
+
+
+class Finding(NamedTuple):
+    """What came of one target."""
+
+    row: dict[str, Any]
+    seen: whitebox_targets.Seen
+    scored: list[Scored]
+    diagnostics: contents.Diagnostics | None
+
+
+def prepare(settings: WhiteboxSettings) -> Prepared:
+    """Checks the settings, loads the data and decides who holds what.
+
+    Raises:
+      InputError: what the settings ask for cannot be had.
+    """
+    check(settings)
+    if settings.export_target:
+        target_files.check_free(settings.export_target)
+    dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
+    if settings.model not in (None, "mlp") and not dataset.is_image:
+        raise checks.InputError(
+            f"--model={settings.model}: the data is a table; accepted is mlp"
+        )
+    try:
+        network = whitebox_targets.model(settings, dataset)
+    except ValueError as error:  # It names the argument, which is a flag here.
+        raise checks.InputError(f"--{error}") from error
+    params = jax.eval_shape(network.init, jax.random.key(0))
+    layers = interception.layers(network.apply, params, dataset.x[:1])
+    views = [
+        (variant, views_lib.view(variant, layers)) for variant in settings.variants()
+    ]
+    dealt = {
+        (count, seed): splits.split(settings, dataset, count, seed)
+        for count in _participants(settings)
+        for seed in _seeds(settings)
+    }
+    channels = views_lib.image_channels(network, params, dataset.x)
+    return Prepared(dataset, dealt, layers, views, channels)
+
+
+def _participants(settings):
+    return settings.participants if settings.setting == "federated" else (1,)
+
+
+def _seeds(settings):
+    return range(settings.seed, settings.seed + settings.seeds)
+
+
+def _cases(settings):
+    """The targets to train: seed, participants, attacker and mode."""
+    return [
+        (seed, count, place, mode)
+        for seed in _seeds(settings)
+        for count in _participants(settings)
+        for place, mode in settings.attackers()
+    ]
+
+
+def weight(settings: WhiteboxSettings) -> float:
+    """The sum of the weights of the stages that will be run."""
+    total = 0.0
+    for _, _, _, mode in _cases(settings):
+        total += len(settings.rates(mode)) * (TRAINING + ATTACKING)
+        total += SHADOWS * ("shadow" in settings.supervision)
+    return total
+
+
+def run(
+    settings: WhiteboxSettings,
+    prepared: Prepared,
+    stages: Stages,
+    command: str,
+    targets: str = "",
+) -> contents.Report:
+    """Trains every target, attacks it and gathers what was found.
+
+    Args:
+      settings: checked settings.
+      prepared: what `prepare` made of them.
+      stages: where progress is shown.
+      command: how the run was started, for the report.
+      targets: folder in which trained targets are kept; empty: nowhere.
+    """
+    start = time.perf_counter()
+    dataset = prepared.dataset
+    observer = views_lib.observer(
+        whitebox_targets.model(settings, dataset),
+        [view for _, view in prepared.views],
+        settings.attack_preset(),
+        channels=prepared.channels,
+        feature_batch=settings.feature_batch,
+        memory=settings.feature_memory * 2**30,
+    )
+    attacks = Attacks(settings, observer, prepared.views, prepared.layers)
+    identity = {"data": checkpoint.fingerprint(dataset)} if targets else {}
+    study = _Study(settings, prepared, attacks, stages, targets, identity, {})
+    one = _fine_tuned if settings.setting == "finetune" else _attacked
+    findings = [one(study, *case) for case in _cases(settings)]
+    scored = [s for finding in findings for s in finding.scored]
+    rows, null_rows = whitebox_attacks.rows(scored, settings.setting)
+    first = findings[0]
+    result = {
+        "schema": 1,
+        "command": command,
+        "seed": settings.seed,
+        "versions": training.versions(),
+        "seconds": time.perf_counter() - start,
+        "target": whitebox_report.accuracies(first.seen),
+        "targets": [f.row | whitebox_report.accuracies(f.seen) for f in findings],
+        "membership": rows,
+        "null_checks": null_rows,
+        "reconstruction": [],
+    }
+    split = next(iter(prepared.splits.values()))
+    return contents.Report(
+        result=result,
+        settings=whitebox_report.used_settings(settings, dataset, prepared.layers),
+        split_counts=splits.counts(split),
+        roc_curves=whitebox_report.curves(first.scored, rows[: len(first.scored)]),
+        gradient_norms=None,
+        training=whitebox_report.course(first.seen),
+        reconstructions=None,
+        notes=[],
+        diagnostics=first.diagnostics,
+    )
+
+
+class _Study(NamedTuple):
+    """What all targets of a study share."""
+
+    settings: WhiteboxSettings
+    prepared: Prepared
+    attacks: Attacks
+    stages: Stages
+    targets: str  # folder of trained targets
+    identity: dict  # of the data
+    trainers: dict  # (participants, place, mode) -> what trains such targets
+
+
+def _kept_rounds(settings, total):
+    """All rounds at which some attack looks, and those of the diagnostics."""
+    wanted = {r for text in settings.observed_rounds for r in observed(text, total)}
+    count = min(DIAGNOSED_ROUNDS, total)
+    return sorted(wanted | set(observed(str(count), total)))
+
+
+def _trainer(study, count, place, mode, *, total, records):
+    known = (count, place, mode, total, records)
+    if known not in study.trainers:
+        study.trainers[known] = whitebox_targets.trainer(
+            study.settings,
+            study.prepared.dataset,
+            Attacker(place, mode),
+            _kept_rounds(study.settings, total),
+            total=total,
+            records=records,
+        )
+    return study.trainers[known]
+
+
+def _kept(study, trained, shares, seed, case):
+    """Where a target is kept: a folder named after all that its numbers depend on."""
+    if not study.targets:
+        return None
+    settings = study.settings
+    identity = {
+        **study.identity,
+        **{name: getattr(settings, name) for name in whitebox_targets.TRAINED_WITH},
+        "rounds": [trained.total, *trained.rounds],
+        "shares": [len(share) for share in shares],
+        "ascent_on": _ascent_on(settings, case),
+        "seed": seed,
+        "case": case,
+    }
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    folder = pathlib.Path(study.targets).absolute() / digest
+    return checkpoint.checkpoint(folder, study.targets)
+
+
+def _ascent_on(settings, case):
+    """What decides the records whose loss is raised; nothing where none is."""
+    if "ascent" not in str(case):
+        return None
+    sizes = settings.attack_members, settings.attack_non_members
+    return [*sizes, settings.evaluation_records]
+
+
+def _key(settings, seed, name):
+    """A key for one purpose; targets that differ only in their attacker share it."""
+    purposes = ("target", "attacks", "shadows", "fine-tuning")
+    return jax.random.fold_in(jax.random.key(seed), purposes.index(name))
+
+
+def _attacked(study, seed, count, place, mode) -> Finding:
+    """Trains one target at each rate of ascent, and attacks the one chosen."""
+    settings, dataset = study.settings, study.prepared.dataset
+    split = study.prepared.splits[count, seed]
+    records = whitebox_attacks.gather(
+        dataset, split.members[place], split.non_members[place]
+    )
+    attacked = np.concatenate([*split.members[place], *split.non_members[place]])
+    row = _row(settings, seed, count, place, mode)
+    trained = _trainer(
+        study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
+    )
+    rates, tried = settings.rates(mode), []
+    for rate in rates:
+        named = ", ".join(str(value) for value in row.values())
+        study.stages.stage(f"training ({named})", TRAINING)
+        given = whitebox_targets.give(
+            dataset, split.shares, split.unheld, attacked, rate
+        )
+        if settings.import_target:
+            seen = whitebox_imports.imported(settings, dataset, given)
+        else:
+            kept = _kept(study, trained, split.shares, seed, (place, mode, rate))
+            seen, _ = whitebox_targets.train(
+                trained,
+                given,
+                _key(settings, seed, "target"),
+                study.stages.advance,
+                checkpoint=kept,
+            )
+        if settings.export_target:
+            whitebox_imports.export(settings, dataset, seed, seen)
+        study.stages.stage(f"attacks ({named})", ATTACKING)
+        tried.append(_attack_one(study, seen, records, row | _rate(rates, rate), seed))
+    best = max(tried, key=lambda finding: _selected(finding.scored))
+    if "shadow" in settings.supervision:
+        study.stages.stage("shadow models and their attack", SHADOWS)
+        best = best._replace(
+            scored=best.scored + _shadowed(study, best.seen, split, records, row, seed)
+        )
+    return best
+
+
+def _row(settings, seed, count, place, mode):
+    row = {"attacker": place, "mode": mode}
+    if settings.setting == "federated":
+        row["participants"] = count
+    return row | {"seed": seed}
+
+
+def _rate(rates, rate):
+    return {"ascent_rate": rate} if rate else {}
+
+
+def _selected(scored):
+    """By what a rate is chosen: the first trained attack's AUC on selection records.
+
+    Without a supervised attack the attacker has no labels to choose by, and all are
+    equal: the first rate is taken.
+    """
+    for s in scored:
+        if s.row.get("supervision") == "supervised":
+            return membership_evaluation.auc(*s.scores[:2]).value
+    return 0.0
+
+
+def _observation(study, seen, records):
+    """What the attacker holds at the last of the rounds that attacks look at."""
+    wanted = {
+        r + 1
+        for text in study.settings.observed_rounds
+        for r in observed(text, seen.rounds[-1])
+    }
+    where = np.array([i for i, r in enumerate(seen.rounds) if r in wanted])
+    snapshots = jax.tree.map(lambda a: a[where], seen.snapshots)
+    kept = [seen.rounds[i] for i in where]
+    return study.attacks.observer.observe(
+        snapshots, records.batch.x, records.batch.y
+    ), kept
+
+
+def _attack_one(study, seen, records, row, seed) -> Finding:
+    """Every attack on one trained target, at each choice of observed rounds."""
+    settings = study.settings
+    observation, kept = _observation(study, seen, records)
+    found = []
+    for number, text in enumerate(settings.observed_rounds):
+        rounds = [r + 1 for r in observed(text, settings.rounds)]
+        where = np.array([kept.index(r) for r in rounds])
+        told = {"observed_rounds": rounds} if settings.setting == "federated" else {}
+        key = jax.random.fold_in(_key(settings, seed, "attacks"), number)
+        found += whitebox_attacks.attack(
+            study.attacks,
+            observation.at(where),
+            records,
+            key,
+            row | told,
+            lambda share: study.stages.advance(share / len(settings.observed_rounds)),
+        )
+    shown = whitebox_report.diagnosed(records)
+    basic = study.attacks.observer.observe_basic(
+        seen.snapshots, records.batch.x[shown], records.batch.y[shown]
+    )
+    unit = "round" if settings.setting == "federated" else "epoch"
+    told = whitebox_report.diagnostics(basic, seen.rounds, found, unit)
+    return Finding(row, seen, found, told)
+
+
+def _shadowed(study, seen, split, records, row, seed):
+    settings = study.settings
+    last = seen._replace(
+        snapshots=jax.tree.map(lambda a: a[-1:], seen.snapshots),
+        rounds=seen.rounds[-1:],
+    )
+    observer = study.attacks.observer
+    observation = observer.observe(last.snapshots, records.batch.x, records.batch.y)
+    key_train, key_attack = jax.random.split(_key(settings, seed, "shadows"))
+    shadows = whitebox_shadows.train(
+        settings, study.prepared.dataset, split, records, observer, key_train, seed
+    )
+    row = row | {"overlapping": shadows.overlapping}
+    return whitebox_shadows.attack(
+        study.attacks,
+        observation,
+        shadows,
+        records,
+        key_attack,
+        row,
+        study.stages.advance,
+    )
+
+
+def _fine_tuned(study, seed, count, place, mode) -> Finding:
+    """Trains on the base records, then on the others, and tells the kinds apart.
+
+    The attacker holds the model before and after fine-tuning (paper B, section on
+    fine-tuning; PAPERS row B15); the pairs of kinds are attacked one by one.
+    """
+    settings, dataset = study.settings, study.prepared.dataset
+    split = study.prepared.splits[count, seed]
+    base, tuning = split.shares
+    row = _row(settings, seed, count, place, mode)
+    seens, params = [], None
+    for name, share, total, purpose in (
+        ("base training", base, settings.rounds, "target"),
+        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning"),
+    ):
+        study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
+        trained = _trainer(study, 1, place, mode, total=total, records=len(share))
+        given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
+        key = _key(settings, seed, purpose)
+        kept = _kept(study, trained, [share], seed, (purpose, len(base)))
+        seen, params = whitebox_targets.train(
+            trained, given, key, study.stages.advance, params=params, checkpoint=kept
+        )
+        seens.append(seen)
+    before, after = seens
+    snapshots = jax.tree.map(
+        lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
+    )
+    study.stages.stage(f"attacks (seed {seed})", ATTACKING)
+    kinds = list(split.members)
+    pairs = [(a, b) for i, a in enumerate(kinds) for b in kinds[i + 1 :]]
+    found = []
+    for number, (first, second) in enumerate(pairs):
+        records = whitebox_attacks.gather(
+            dataset, split.members[first], split.members[second]
+        )
+        observation = study.attacks.observer.observe(
+            snapshots, records.batch.x, records.batch.y
+        )
+        found += whitebox_attacks.attack(
+            study.attacks,
+            observation,
+            records,
+            jax.random.fold_in(_key(settings, seed, "attacks"), number),
+            row | {"pair": f"{first} / {second}"},
+            lambda share: study.stages.advance(share / len(pairs)),
+        )
+    return Finding(row, after, found, None)

@@ -1,0 +1,310 @@
+"""Every membership attack on what was observed of a target, with its null check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprivacy import types
+from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.attacks import unsupervised
+from jaxprivacy.data import Dataset, attack_sets
+from jaxprivacy.evaluation import membership
+from jaxprivacy.experiments import attack_training, training
+from jaxprivacy.experiments import whitebox_views as views_lib
+from jaxprivacy.experiments.attack_training import Advance, Positions
+from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
+from jaxprivacy.experiments.whitebox_views import Observation, View
+
+AUTOENCODER_CHUNK = 10  # epochs
+UNSUPERVISED = 1000  # its keys are numbered from here on
+UNDECIDED = 0.5  # between the scores of the two clusters
+
+
+class Records(NamedTuple):
+    """The records whose membership is asked, and where each kind stands."""
+
+    batch: types.Batch
+    members: Positions
+    non_members: Positions
+
+
+class Scored(NamedTuple):
+    """An attack's scores, and those where no record was trained on."""
+
+    row: dict[str, Any]  # what distinguishes it, as in result.json
+    scores: membership.MembershipScores
+    null: membership.MembershipScores | None
+    threshold: float | None = None  # None: chosen on the selection records
+    # The unsupervised attack's numbers of evaluation members and non-members.
+    embeddings: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Attacks(NamedTuple):
+    """What all attacks of a study share."""
+
+    settings: WhiteboxSettings
+    observer: views_lib.Observer
+    views: list[tuple[Variant, View]]
+    layers: tuple
+
+
+def gather(
+    dataset: Dataset, members: attack_sets.Sets, non_members: attack_sets.Sets
+) -> Records:
+    """Gathers the attacked records: members, then non-members, set after set."""
+    parts = [*members, *non_members]
+    ends = np.cumsum([len(part) for part in parts])
+    where = np.split(np.arange(ends[-1]), ends[:-1])
+    batch = training.batch(dataset, np.concatenate(parts))
+    return Records(batch, Positions(*where[:3]), Positions(*where[3:]))
+
+
+def limited(positions: Positions, count: int | None) -> Positions:
+    """The same with so many attack-training records; None: all."""
+    return (
+        positions
+        if count is None
+        else positions._replace(train=positions.train[:count])
+    )
+
+
+def null_positions(records: Records) -> tuple[Positions, Positions]:
+    """Non-members in the place of members and of non-members."""
+    first, second = attack_sets.halves(attack_sets.Sets(*records.non_members))
+    return Positions(*first), Positions(*second)
+
+
+def attack(
+    attacks: Attacks,
+    observation: Observation,
+    records: Records,
+    key: jax.Array,
+    row: dict[str, Any],
+    advance: Advance,
+) -> list[Scored]:
+    """Runs every attack that the settings ask for on one target at given rounds.
+
+    Args:
+      attacks: of the study.
+      observation: of the target.
+      records: the attacked ones, in the observation's order.
+      key: of the attacks' random choices.
+      row: what distinguishes the target, for the rows of the result.
+      advance: told the share done.
+    """
+    settings = attacks.settings
+    jobs = _thresholds(attacks, observation, row)
+    if "supervised" in settings.supervision:
+        for size in settings.attack_sizes():
+            jobs += _supervised(attacks, observation, key, row, size)
+    if "unsupervised" in settings.supervision:
+        jobs += _unsupervised(attacks, observation, key, row)
+    found = []
+    for job in jobs:
+        found.append(job(records, lambda share: advance(share / len(jobs))))
+    return found
+
+
+Job = Callable[[Records, Advance], Scored]
+
+
+def _scored(
+    settings: WhiteboxSettings,
+    row: dict,
+    records: Records,
+    score: Callable[[Positions, Positions, int, Advance], np.ndarray],
+    advance: Advance,
+    *,
+    size: Size | None = None,
+    threshold: float | None = None,
+) -> Scored:
+    """Scores members against non-members and, for the null check, among the latter.
+
+    `score` takes where members and non-members stand, a number for its key, and who is
+    told the share done; it returns scores of all records.
+    """
+    checks = 2 if settings.null_checks else 1
+
+    def once(number, members, non_members):
+        all_scores = score(
+            members, non_members, number, lambda share: advance(share / checks)
+        )
+        return attack_training.scores(all_scores, members, non_members)
+
+    size = size or Size(None, None)
+    known = limited(records.members, size.members)
+    others = limited(records.non_members, size.non_members)
+    real = once(0, known, others)
+    null = once(1, *null_positions(records)) if settings.null_checks else None
+    return Scored(row, real, null, threshold)
+
+
+def _thresholds(attacks, observation, row) -> list[Job]:
+    """The simplest attacks: by the loss, and by the norm of the gradient."""
+    values = {
+        "loss_threshold": -observation.basic.loss[-1, :, 0],
+        "gradient_norm": -observation.basic.norm[-1],
+    }
+
+    def job(name):
+        def run(records, advance):
+            scores = np.asarray(values[name])
+            return _scored(
+                attacks.settings,
+                {"attack": name, **row},
+                records,
+                lambda members, others, number, tell: (tell(1), scores)[1],
+                advance,
+            )
+
+        return run
+
+    return [job(name) for name in values]
+
+
+def _supervised(attacks, observation, key, row, size) -> list[Job]:
+    """The attack network on each view, and the black-box attack."""
+    settings, observer = attacks.settings, attacks.observer
+    cases = [
+        ({"attack": "white_box", **views_lib.described(variant)}, view)
+        for variant, view in attacks.views
+    ]
+    if settings.black_box:
+        cases.append(({"attack": "black_box"}, views_lib.BLACK_BOX))
+    many = len(settings.attack_sizes()) > 1
+
+    def job(number, name, view):
+        fit = observer.fit(view, views_lib.streams(observation, view))
+        inputs = observer.inputs(observation, view)
+
+        def run(records, advance):
+            told = {"supervision": "supervised"}
+            if many:
+                told |= {
+                    "attack_members": len(limited(records.members, size.members).train),
+                    "attack_non_members": len(
+                        limited(records.non_members, size.non_members).train
+                    ),
+                }
+
+            def score(members, non_members, which, tell):
+                key_fit = jax.random.fold_in(jax.random.fold_in(key, number), which)
+                return attack_training.train_attack(
+                    fit, key_fit, inputs, members, non_members, tell
+                )
+
+            return _scored(
+                settings, {**name, **row, **told}, records, score, advance, size=size
+            )
+
+        return run
+
+    return [job(i, *case) for i, case in enumerate(cases)]
+
+
+def _unsupervised(attacks, observation, key, row) -> list[Job]:
+    """The autoencoder on each view; it never sees which records are members."""
+
+    def job(number, variant, view):
+        told = {
+            "attack": "unsupervised",
+            **views_lib.described(variant),
+            "supervision": "unsupervised",
+        }
+        key_view = jax.random.fold_in(key, UNSUPERVISED + number)
+
+        def run(records, advance):
+            numbers = {}
+
+            def score(members, non_members, which, tell):
+                # Their order says nothing of membership.
+                where = np.sort(np.concatenate([*members[1:], *non_members[1:]]))
+                key_case = jax.random.fold_in(key_view, which)
+                found = unsupervised_scores(
+                    attacks, observation, view, where, key_case, tell
+                )
+                scores, numbers[which] = np.zeros((2, len(observation.y)))
+                scores[where], numbers[which][where] = found
+                return scores
+
+            scored = _scored(
+                attacks.settings,
+                {**told, **row},
+                records,
+                score,
+                advance,
+                threshold=UNDECIDED,
+            )
+            kinds = (records.members, records.non_members)
+            return scored._replace(
+                embeddings=tuple(numbers[0][kind.evaluation] for kind in kinds)
+            )
+
+        return run
+
+    return [job(i, *case) for i, case in enumerate(attacks.views)]
+
+
+def unsupervised_scores(
+    attacks: Attacks,
+    observation: Observation,
+    view: View,
+    where: np.ndarray,
+    key: jax.Array,
+    advance: Advance,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Trains the autoencoder on some records and clusters their numbers.
+
+    Args:
+      attacks: of the study.
+      observation: of the target.
+      view: the features that are taken.
+      where: the N records among those observed; of none is its membership given.
+      key: of the autoencoder.
+      advance: told the share done.
+
+    Returns:
+      The scores and the embeddings, each (N,).
+    """
+    observer, settings = attacks.observer, attacks.settings
+    streamed = views_lib.streams(observation, view)
+    trained = observer.autoencoder(view, streamed)
+    everything = np.arange(len(where))
+    features = views_lib.subset(observer.inputs(observation, view), where)
+    features = observer.fit(view, streamed).normalise(features, everything)
+    basic = features_lib.take(observation.basic, where)
+    targets = unsupervised.reconstruction_targets(basic)
+    key_init, key_epochs = jax.random.split(key)
+    state = trained.init(key_init, features)
+    chunks = -(-settings.attack_preset().epochs // AUTOENCODER_CHUNK)
+    for chunk in range(chunks):
+        numbers = chunk * AUTOENCODER_CHUNK + jnp.arange(AUTOENCODER_CHUNK)
+        state, _ = trained.epochs(key_epochs, state, features, targets, numbers)
+        advance(1 / chunks)
+    embedding = np.asarray(trained.embed(state.params, features))
+    norm = np.asarray(basic.norm).mean(axis=0)
+    return unsupervised.cluster(embedding, norm, seed=settings.seed), embedding
+
+
+def rows(scored: Sequence[Scored], setting: str) -> tuple[list[dict], list[dict]]:
+    """The rows of `membership` and of `null_checks` in result.json."""
+    confidence = membership.null_confidence(
+        max(1, sum(s.null is not None for s in scored))
+    )
+
+    def row(s, which, **options):
+        keys = dict(s.row)
+        fixed = {name: keys.pop(name) for name in ("attack", "attacker", "mode")}
+        made = membership.membership_row(
+            which, setting=setting, threshold=s.threshold, **fixed, **options
+        )
+        return made | keys
+
+    found = [row(s, s.scores) for s in scored]
+    null = [row(s, s.null, confidence=confidence) for s in scored if s.null is not None]
+    return found, null

@@ -1,0 +1,82 @@
+"""Targets that others trained, and targets for others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxprivacy import types
+from jaxprivacy.data import Dataset
+from jaxprivacy.experiments import (
+    checkpoint,
+    target_files,
+    training,
+    whitebox_targets,
+)
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.experiments.whitebox_targets import Given, Seen
+from jaxprivacy.models import torch_weights
+from jaxprivacy.training import losses
+
+
+def described(settings: WhiteboxSettings, dataset: Dataset, seed: int) -> dict:
+    """What an exported target says of itself: its network, and what it learned from."""
+    return {
+        "model": training.model_name(settings, dataset),
+        **{name: getattr(settings, name) for name in _NETWORK},
+        "input_shape": list(dataset.x.shape[1:]),
+        "classes": dataset.num_classes,
+        "data": checkpoint.fingerprint(dataset),
+        "members_per_participant": settings.members_per_participant,
+        "seed": seed,
+    }
+
+
+_NETWORK = ("mlp_widths", "depth", "growth_rate", "block", "normalisation")
+
+
+def imported(settings: WhiteboxSettings, dataset: Dataset, given: Given) -> Seen:
+    """Loads the target in the place of training it.
+
+    Raises:
+      InputError: naming `--import_target`.
+    """
+    network = whitebox_targets.model(settings, dataset)
+    params = _load(settings, dataset, network)
+
+    @jax.jit
+    def measure(params):
+        def loss(batch):
+            values = losses.cross_entropy(network.apply(params, batch.x), batch.y)
+            return losses.masked_mean(values, batch.mask)
+
+        return {
+            "train_accuracy": losses.accuracy(network, params, given.train),
+            "test_accuracy": losses.accuracy(network, params, given.test),
+            "loss": loss(jax.tree.map(lambda a: a[:1000], given.train)),
+        }
+
+    info = {name: np.asarray(value)[None] for name, value in measure(params).items()}
+    snapshots = jax.tree.map(lambda a: a[None], params)
+    return Seen(snapshots, [settings.rounds], info)
+
+
+def _load(settings: WhiteboxSettings, dataset: Dataset, network: types.Model) -> Any:
+    if settings.imports_torch():
+        return torch_weights.load(settings.import_target, network)
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    return target_files.load(
+        settings.import_target, shapes, described(settings, dataset, settings.seed)
+    )
+
+
+def export(settings: WhiteboxSettings, dataset: Dataset, seed: int, seen: Seen) -> None:
+    """Saves the trained target.
+
+    Raises:
+      InputError: naming `--export_target`.
+    """
+    last = jax.tree.map(lambda a: np.asarray(a[-1]), seen.snapshots)
+    target_files.save(settings.export_target, last, described(settings, dataset, seed))

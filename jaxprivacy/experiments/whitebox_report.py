@@ -1,0 +1,133 @@
+"""What the report shows of the white-box study beside its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxprivacy.attacks.features import Features
+from jaxprivacy.data import Dataset
+from jaxprivacy.evaluation import membership as membership_evaluation
+from jaxprivacy.experiments import training
+from jaxprivacy.experiments.whitebox_attacks import Records, Scored
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.experiments.whitebox_targets import Seen
+from jaxprivacy.models.interception import Layer
+from jaxprivacy.report import contents, threats
+
+DIAGNOSED_RECORDS = 1000  # of each kind
+MOST_CURVES = 6
+
+
+def diagnosed(records: Records) -> np.ndarray:
+    """Where the records of the diagnostics stand: members, then as many others."""
+    kinds = (records.members, records.non_members)
+    return np.concatenate([kind.evaluation[:DIAGNOSED_RECORDS] for kind in kinds])
+
+
+def diagnostics(
+    basic: Features, rounds: Sequence[int], found: Sequence[Scored], unit: str
+) -> contents.Diagnostics:
+    """What gradients and outputs of evaluation records show over the training.
+
+    Args:
+      basic: features of `diagnosed` records at all rounds kept.
+      rounds: these rounds, from 1.
+      found: all attacks on the target.
+      unit: what is counted, "epoch" or "round".
+    """
+    split_at = basic.norm.shape[1] // 2
+    output = np.asarray(basic.output[-1])
+    label = np.asarray(basic.label).argmax(axis=1)
+    entropy = -np.sum(output * np.log(np.maximum(output, 1e-30)), axis=1)
+    strongest = _strongest(found)
+
+    def parts(values, axis=0):
+        return np.split(np.asarray(values), [split_at], axis=axis)
+
+    norms = parts(basic.last_norm, axis=1)
+    norms_all = parts(basic.norm, axis=1)
+    fields = {
+        "norm": norms,
+        "norm_all": norms_all,
+        "label": parts(label),
+        "correct": parts(output.argmax(axis=1) == label),
+        "uncertainty": parts(entropy / np.log(output.shape[1])),
+        "score": [part[:split_at] for part in strongest.scores[2:]],
+    }
+    named = {
+        f"{kind}_{name}": value[i]
+        for name, value in fields.items()
+        for i, kind in enumerate(("members", "non_members"))
+    }
+    numbers = [s.embeddings for s in found if s.embeddings is not None]
+    if numbers:
+        named["embedding_members"], named["embedding_non_members"] = numbers[0]
+    return contents.Diagnostics(
+        epochs=np.array(rounds),
+        threshold=membership_evaluation.best_threshold(*strongest.scores[:2]),
+        attack=threats.label(strongest.row),
+        unit=unit,
+        **named,
+    )
+
+
+def _strongest(found: Sequence[Scored]) -> Scored:
+    """The attack with the largest AUC on the selection records."""
+    return max(found, key=lambda s: membership_evaluation.auc(*s.scores[:2]).value)
+
+
+def accuracies(seen: Seen) -> dict[str, float]:
+    """The target's accuracies after training."""
+    return {
+        name: float(seen.info[name][-1]) for name in ("train_accuracy", "test_accuracy")
+    }
+
+
+def course(seen: Seen) -> dict[str, np.ndarray]:
+    """The course of the first target's training."""
+    rounds = len(seen.info["loss"])
+    return {
+        "rounds": np.arange(rounds) + 1,
+        "train_accuracy": seen.info["train_accuracy"],
+        "test_accuracy": seen.info["test_accuracy"],
+        "train_loss": seen.info["loss"],
+    }
+
+
+def curves(scored: Sequence[Scored], rows: Sequence[dict]) -> list[contents.RocCurve]:
+    """The ROC curves of one target's attacks, or of the strongest of many.
+
+    Args:
+      scored: the attacks.
+      rows: theirs in the result.
+    """
+    pairs = list(zip(scored, rows, strict=True))
+    keys = threats.distinguishing([row for _, row in pairs])
+    pairs.sort(key=lambda pair: -pair[1]["auc"]["value"])
+
+    def curve(attack, row):
+        roc = membership_evaluation.roc(*attack.scores[2:])
+        auc = membership_evaluation.Interval(**row["auc"])
+        return contents.RocCurve(threats.label(row, keys), roc, auc)
+
+    return [curve(*pair) for pair in pairs[:MOST_CURVES]]
+
+
+def used_settings(
+    settings: WhiteboxSettings, dataset: Dataset, layers: Sequence[Layer]
+) -> list[tuple[str, Any]]:
+    """The settings as they took effect."""
+    used = dict(vars(settings))
+    used["records"] = len(dataset.y)
+    used["model"] = training.model_name(settings, dataset)
+    used["classes"] = dataset.num_classes
+    used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
+    used["target_layers"] = ", ".join(layer.path for layer in layers)
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, tuple) else value)
+        for name, value in used.items()
+        if value not in (None, ())
+    ]

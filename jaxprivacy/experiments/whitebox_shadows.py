@@ -1,0 +1,185 @@
+"""Shadow models: an attack that learns from models of the attacker's own making."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprivacy import checks
+from jaxprivacy.data import Dataset, attack_sets
+from jaxprivacy.experiments import attack_training, training, whitebox_targets
+from jaxprivacy.experiments import whitebox_views as views_lib
+from jaxprivacy.experiments.attack_training import Advance, Positions
+from jaxprivacy.experiments.whitebox_attacks import (
+    Attacks,
+    Records,
+    Scored,
+    null_positions,
+)
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.experiments.whitebox_splits import Split
+from jaxprivacy.training import local
+
+
+class Shadows(NamedTuple):
+    """What the attacker knows of its own models, as features of their records."""
+
+    observations: list[views_lib.Observation]
+    count: int  # members of each, and as many non-members behind them
+    overlapping: bool  # whether its records are among the target's training records
+
+
+def pool(dataset: Dataset, split: Split, each: int) -> tuple[np.ndarray, bool]:
+    """The attacker's records, and whether the target trained on some of them.
+
+    Never those on which the attack is selected or measured. Where enough are left that
+    nobody holds, they are the pool; else all that are left, as in paper B for CIFAR-100
+    (PAPERS row B14).
+    """
+    sets = [*split.members.values(), *split.non_members.values()]
+    judged = np.concatenate([np.concatenate(kind[1:]) for kind in sets])
+    free = np.setdiff1d(split.unheld, judged)
+    if len(free) >= 2 * each:
+        return free, False
+    return np.setdiff1d(np.arange(len(dataset.y)), judged), True
+
+
+def train(
+    settings: WhiteboxSettings,
+    dataset: Dataset,
+    split: Split,
+    records: Records,
+    observer: views_lib.Observer,
+    key: jax.Array,
+    seed: int,
+) -> Shadows:
+    """Trains all shadow models in one program, each like the target.
+
+    Each trains on as many random records of the pool as the target, or on half of it if
+    it is smaller; as many others are its non-members. Of both the attack learns from so
+    many that all shadows together give what a supervised attacker would know.
+
+    Raises:
+      InputError: the pool is too small.
+    """
+    each = len(split.shares[0])
+    owned, overlapping = pool(dataset, split, each)
+    each = min(each, len(owned) // 2)
+    count = max(attack_sets.LEAST, len(records.members.train) // settings.shadows)
+    count = min(count, each)
+    if each < attack_sets.LEAST:
+        raise checks.InputError(
+            f"--evaluation_records={settings.evaluation_records}: leaves {len(owned)} "
+            f"records for shadow models; accepted are values that leave at least "
+            f"{2 * attack_sets.LEAST}"
+        )
+    rng = np.random.default_rng([seed, settings.shadows])
+    draws = [rng.permutation(owned)[: 2 * each] for _ in range(settings.shadows)]
+    trained = _train_all(settings, dataset, [d[:each] for d in draws], key)
+    observations = []
+    for i, draw in enumerate(draws):
+        known = np.concatenate([draw[:count], draw[each : each + count]])
+        batch = training.batch(dataset, known)
+        snapshot = jax.tree.map(lambda a, i=i: a[i][None], trained)
+        observations.append(observer.observe(snapshot, batch.x, batch.y))
+    return Shadows(observations, count, overlapping)
+
+
+def _train_all(settings, dataset, shares, key):
+    """The parameters of all shadow models, (S, ...)."""
+    network = whitebox_targets.model(settings, dataset)
+    data = training.stack(dataset, shares)
+    role = whitebox_targets.participant(settings, network, len(shares[0]))
+
+    def one(key, data):
+        key_init, key_rounds = jax.random.split(key)
+        params = network.init(key_init)
+        state = role.init(key_init, params, data)
+
+        def round_(carry, index):
+            params, state = carry
+            key = jax.random.fold_in(key_rounds, index)
+            state, update, _ = role.step(key, state, params, data)
+            return (jax.tree.map(jnp.add, params, update), state), None
+
+        rounds = jnp.arange(settings.rounds)
+        (params, _), _ = jax.lax.scan(round_, (params, state), rounds)
+        return params
+
+    keys = jax.random.split(key, len(shares))
+    return jax.jit(lambda keys, data: local.side_by_side(one, keys, data))(keys, data)
+
+
+def attack(
+    attacks: Attacks,
+    observation: views_lib.Observation,
+    shadows: Shadows,
+    records: Records,
+    key: jax.Array,
+    row: dict[str, Any],
+    advance: Advance,
+) -> list[Scored]:
+    """The supervised attack, learned from the shadows and applied to the target.
+
+    No membership label of the target's records is used: the epoch and the threshold are
+    chosen on the last shadow's records.
+    """
+    found = []
+    for i, (variant, view) in enumerate(attacks.views):
+        fit = attacks.observer.fit(view)
+        inputs = [
+            attacks.observer.inputs(o, view)
+            for o in (observation, *shadows.observations)
+        ]
+        stacked = jax.tree.map(
+            lambda *parts: jnp.concatenate(parts, axis=1),
+            *(part._replace(label=()) for part in inputs),
+        )
+        labels = jnp.concatenate([part.label for part in inputs])
+        features = stacked._replace(label=labels)
+        members, others = _positions(len(observation.y), shadows)
+        all_scores = attack_training.train_attack(
+            fit,
+            jax.random.fold_in(key, i),
+            features,
+            members,
+            others,
+            lambda share: advance(share / len(attacks.views)),
+        )
+        told = {
+            "attack": "shadow",
+            **views_lib.described(variant),
+            "supervision": "shadow",
+        }
+        found.append(_scored(told | row, all_scores, members, others, records, attacks))
+    return found
+
+
+def _positions(start, shadows):
+    """Where the shadows' members and non-members stand behind the target's records."""
+    count = shadows.count
+    firsts = start + 2 * count * np.arange(len(shadows.observations))
+    members = firsts[:, None] + np.arange(count)
+    nobody = np.zeros(0, int)
+
+    def positions(where):
+        return Positions(where[:-1].reshape(-1), where[-1], nobody)
+
+    return positions(members), positions(members + count)
+
+
+def _scored(row, all_scores, members, others, records, attacks):
+    def scores(first, second):
+        return attack_training.scores(
+            all_scores,
+            members._replace(evaluation=first.evaluation),
+            others._replace(evaluation=second.evaluation),
+        )
+
+    null = None
+    if attacks.settings.null_checks:
+        null = scores(*null_positions(records))
+    return Scored(row, scores(records.members, records.non_members), null)

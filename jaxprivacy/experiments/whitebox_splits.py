@@ -1,0 +1,120 @@
+"""Who trains on what in the white-box study, and which records are attacked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxprivacy import checks
+from jaxprivacy.data import Dataset, attack_sets
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+
+BASE, FINE_TUNING, FRESH = "base", "fine-tuning", "fresh"
+
+
+class Split(NamedTuple):
+    """One seed's records."""
+
+    shares: list[np.ndarray]  # of each participant; stand-alone: one
+    unheld: np.ndarray  # nobody trains on them
+    # Attacker's place -> the members that it attacks; fine-tuning: kind -> its records.
+    members: dict[str, attack_sets.Sets]
+    non_members: dict[str, attack_sets.Sets]  # likewise
+
+
+def split(
+    settings: WhiteboxSettings, dataset: Dataset, participants: int, seed: int
+) -> Split:
+    """Deals the records of one run.
+
+    A global attacker attacks the records of the victim, participant 0; a local one, the
+    last participant, those of all others, which it cannot tell apart.
+
+    Raises:
+      InputError: there are too few records for what the settings ask for.
+    """
+    if settings.setting == "finetune":
+        return _fine_tuning_split(settings, dataset, seed)
+    rng = np.random.default_rng(seed)
+    holders = participants if settings.setting == "federated" else 1
+    each = settings.members_per_participant or len(dataset.y) // (2 * holders)
+    if settings.imports_torch():
+        shares, unheld = _published(dataset, each)
+    else:
+        shares, unheld = attack_sets.deal(dataset, holders=holders, each=each, rng=rng)
+    members, non_members = {}, {}
+    for place in settings.attacker:
+        attacked = shares[0] if place == "global" else np.concatenate(shares[:-1])
+        chosen = _sizes(settings, len(attacked), len(unheld))
+        members[place], non_members[place] = (
+            attack_sets.divide(dataset.y, np.sort(records), size, rng)
+            for records, size in zip((attacked, unheld), chosen, strict=True)
+        )
+    return Split(shares, unheld, members, non_members)
+
+
+def _published(dataset, count):
+    """The first records, on which a published model was trained, and the others."""
+    if count >= len(dataset.y):
+        raise checks.InputError(
+            f"--members_per_participant={count}: accepted are less than the "
+            f"{len(dataset.y)} records there are"
+        )
+    return [np.arange(count)], np.arange(count, len(dataset.y))
+
+
+def _sizes(settings, members, non_members):
+    return attack_sets.sizes(
+        members,
+        non_members,
+        attack_members=max(settings.attack_members, default=None),
+        attack_non_members=max(settings.attack_non_members, default=None),
+        evaluation=settings.evaluation_records,
+    )
+
+
+def _fine_tuning_split(settings, dataset, seed):
+    """Base records, fine-tuning records, and those of neither (PAPERS row B15)."""
+    rng = np.random.default_rng(seed)
+    total = settings.members_per_participant or len(dataset.y) // 2
+    later = round(settings.fine_tuning_fraction * total)
+    if min(later, total - later) < attack_sets.LEAST:
+        raise checks.InputError(
+            f"--fine_tuning_fraction={settings.fine_tuning_fraction}: leaves {later} "
+            f"of {total} records for fine-tuning; accepted are at least "
+            f"{attack_sets.LEAST} there and in the base"
+        )
+    (held,), unheld = attack_sets.deal(dataset, holders=1, each=total, rng=rng)
+    tuning, base = attack_sets.part(dataset.y, held, later, rng)
+    kinds = {BASE: base, FINE_TUNING: tuning, FRESH: unheld}
+    least = min(map(len, kinds.values()))
+    size, _ = _sizes(settings, least, least)
+    sets = {
+        kind: attack_sets.divide(dataset.y, np.sort(records), size, rng)
+        for kind, records in kinds.items()
+    }
+    return Split([base, tuning], unheld, sets, sets)
+
+
+def counts(split: Split) -> list[tuple[str, int, str]]:
+    """The rows of the report's table of who holds what: name, count, explanation."""
+    held = sum(map(len, split.shares))
+    rows = [
+        ("trained on", held, f"in {len(split.shares)} part(s), each held by one"),
+        ("not trained on", len(split.unheld), "held by nobody"),
+    ]
+    for kind in split.members:
+        for purpose in attack_sets.PURPOSES:
+            numbers = [
+                len(getattr(sets[kind], purpose))
+                for sets in (split.members, split.non_members)
+            ]
+            rows.append(
+                (
+                    f"{kind}, {purpose}",
+                    sum(numbers),
+                    f"{numbers[0]} members and {numbers[1]} non-members",
+                )
+            )
+    return rows

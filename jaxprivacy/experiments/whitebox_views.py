@@ -1,0 +1,290 @@
+"""What an attack sees of a target: outputs and gradients of layers, at some rounds.
+
+Features are kept for all records where they fit in memory, and computed for each batch
+where they do not; an attack takes them from either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprivacy import checks, types
+from jaxprivacy.attacks import capture, unsupervised, whitebox
+from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.experiments import attack_training
+from jaxprivacy.experiments.whitebox_settings import ALL, NONE, Variant
+from jaxprivacy.models import attack_networks
+from jaxprivacy.models.interception import Layer
+
+
+class View(NamedTuple):
+    """The features that one attack takes; hashable."""
+
+    output: bool  # the output, and with it the loss and the label
+    hidden: tuple[str, ...]  # of the layers before which the hidden output is taken
+    gradients: tuple[Layer, ...]
+
+
+BLACK_BOX = View(True, (), ())
+
+
+def chosen(flag: str, text: str, layers: Sequence[Layer]) -> list[int]:
+    """Reads which layers are meant: all, none, paths, or numbers from the end.
+
+    Args:
+      flag: for errors.
+      text: "all", "none", or with commas: "-1" (the last layer), "Dense_0".
+      layers: the target's, in order of their calls.
+
+    Returns:
+      Their numbers, from 0, rising.
+
+    Raises:
+      InputError: a layer that is not there.
+    """
+    if text in (ALL, NONE):
+        return list(range(len(layers))) if text == ALL else []
+    paths = [layer.path for layer in layers]
+    numbers = {str(-i): len(layers) - i for i in range(1, len(layers) + 1)}
+    found = set()
+    for word in text.split(","):
+        if word not in paths and word not in numbers:
+            raise checks.InputError(
+                f"{flag}={text}: accepted are {ALL}, {NONE}, numbers from the end (-1 "
+                f"to -{len(layers)}), or of {', '.join(paths)}, with commas"
+            )
+        found.add(paths.index(word) if word in paths else numbers[word])
+    return sorted(found)
+
+
+def view(variant: Variant, layers: Sequence[Layer]) -> View:
+    """Resolves what a variant sees of a target with these layers.
+
+    The last layer's output are the class probabilities; with them come the loss and the
+    label, which say nothing more of the model. Another layer's output is what the next
+    layer takes in, after activation and pooling.
+
+    Raises:
+      InputError: a layer that is not there, or nothing is seen at all.
+    """
+    outputs = chosen("--layers", variant.layers, layers)
+    gradients = chosen("--gradients", variant.gradients, layers)
+    if not outputs and not gradients:
+        raise checks.InputError(
+            f"--layers={variant.layers}, --gradients={variant.gradients}: nothing is "
+            "seen; accepted is at least one layer"
+        )
+    last = len(layers) - 1
+    return View(
+        last in outputs,
+        tuple(layers[i + 1].path for i in outputs if i < last),
+        tuple(layers[i] for i in gradients),
+    )
+
+
+def described(variant: Variant) -> dict[str, str]:
+    """What a row of the result says of a variant."""
+    return {"layers": variant.layers, "gradients": variant.gradients}
+
+
+def union(views: Sequence[View]) -> View:
+    """Everything that any of the views takes."""
+    hidden = {path: None for view in views for path in view.hidden}
+    gradients = {layer: None for view in views for layer in view.gradients}
+    return View(True, tuple(hidden), tuple(gradients))
+
+
+class Observation(NamedTuple):
+    """A target as its attacker holds it, with the records that are attacked."""
+
+    snapshots: types.Params  # (T, ...)
+    x: jax.Array  # (N, *D)
+    y: jax.Array  # (N,)
+    basic: features_lib.Features  # without hidden outputs and gradients
+    kept: features_lib.Features | None  # with all views'; None: too large to keep
+
+    def at(self, where: np.ndarray) -> Observation:
+        """The observation at some of its rounds."""
+        return Observation(
+            jax.tree.map(lambda a: a[where], self.snapshots),
+            self.x,
+            self.y,
+            _rounds(self.basic, where),
+            None if self.kept is None else _rounds(self.kept, where),
+        )
+
+
+def subset(inputs: Any, where: np.ndarray) -> Any:
+    """What an attack takes, of some of the records."""
+    if isinstance(inputs, features_lib.Source):
+        return inputs._replace(x=inputs.x[where], y=inputs.y[where])
+    return features_lib.take(inputs, where)
+
+
+def _rounds(features, where):
+    cut = jax.tree.map(lambda a: a[where], features._replace(label=()))
+    return cut._replace(label=features.label)
+
+
+class Observer(NamedTuple):
+    """Jitted observation of a target, and the attacks on what was observed."""
+
+    # (snapshots (T, ...), x, y) -> observation
+    observe: Callable[[types.Params, jax.Array, jax.Array], Observation]
+    # The features without hidden outputs and gradients, of the same arguments.
+    observe_basic: Callable[..., features_lib.Features]
+    fit: Callable[..., attack_training.Fit]  # (view, streamed)
+    autoencoder: Callable[..., unsupervised.Autoencoder]  # (view, streamed)
+    # (observation, view) -> what the view's fit takes
+    inputs: Callable[[Observation, View], Any]
+
+
+def observer(
+    model: types.Model,
+    views: Sequence[View],
+    preset: attack_networks.Preset,
+    *,
+    channels: Mapping[str, int],
+    feature_batch: int,
+    memory: float,
+) -> Observer:
+    """Builds what turns snapshots into what attacks take.
+
+    Args:
+      model: the target.
+      views: of all attacks.
+      preset: of their networks.
+      channels: of `image_channels`.
+      feature_batch: records captured at once.
+      memory: bytes that the features of all records may take; above, an attack
+        computes them batch by batch, whatever the number of records.
+    """
+    everything = union(views)
+
+    def features_of(view):
+        return jax.jit(
+            lambda snapshots, x, y: features_lib.extract(
+                model,
+                snapshots,
+                x,
+                y,
+                hidden=view.hidden,
+                gradients=view.gradients,
+                feature_batch=feature_batch,
+            )
+        )
+
+    extract_all, extract_basic = features_of(everything), features_of(BLACK_BOX)
+
+    def observe(snapshots, x, y):
+        if _size(jax.eval_shape(extract_all, snapshots, x, y)) > memory:
+            return Observation(snapshots, x, y, extract_basic(snapshots, x, y), None)
+        kept = extract_all(snapshots, x, y)
+        basic = kept._replace(hidden={}, gradients={})
+        return Observation(snapshots, x, y, basic, kept)
+
+    def once(make):
+        made = {}
+
+        def get(view, streamed=False):
+            if (view, streamed) not in made:
+                options = _options(view) | {"channels": channels}
+                if streamed:
+                    batch = _batch(model, view)
+                    options |= {
+                        "take": features_lib.computing_take(batch),
+                        "at_once": feature_batch,
+                    }
+                made[view, streamed] = make(view, streamed, options)
+            return made[view, streamed]
+
+        return get
+
+    def fit(view, streamed, options):
+        attack = whitebox.supervised(view.gradients, preset, **options)
+        if not streamed:
+            return attack_training.make_fit(attack, preset)
+        normalise = _normaliser(_batch(model, view), feature_batch)
+        return attack_training.make_fit(attack, preset, normalise)
+
+    def autoencoder(view, streamed, options):
+        del streamed
+        built = unsupervised.autoencoder(view.gradients, preset, **options)
+        return unsupervised.Autoencoder(*map(jax.jit, built))
+
+    return Observer(observe, extract_basic, once(fit), once(autoencoder), _inputs)
+
+
+def image_channels(
+    model: types.Model, params: types.Params, x: jax.Array
+) -> dict[str, int]:
+    """The channels C of the layers' inputs that are images: path -> C.
+
+    Args:
+      model: the target.
+      params: its parameters, or their shapes.
+      x: records, or their shape; nothing is computed.
+    """
+    y = jax.ShapeDtypeStruct((1,), jnp.int32)
+    seen = jax.eval_shape(
+        lambda params, x, y: capture.capture(model.apply, params, x, y).inputs,
+        params,
+        x[:1],
+        y,
+    )
+    return {path: a.shape[-1] for path, a in seen.items() if a.ndim == 4}
+
+
+def streams(observation: Observation, view: View) -> bool:
+    """Whether the view's features are computed batch by batch."""
+    return observation.kept is None and bool(view.hidden or view.gradients)
+
+
+def _size(shapes):
+    return sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(shapes))
+
+
+def _options(view):
+    return {
+        "use_output": view.output,
+        "use_loss": view.output,
+        "use_label": view.output,
+        "hidden": view.hidden,
+    }
+
+
+def _batch(model, view):
+    return features_lib.extractor(model, hidden=view.hidden, gradients=view.gradients)
+
+
+def _normaliser(batch, feature_batch):
+    """Sets what a source's features are divided by, from the records known."""
+
+    def normalise(source, known):
+        known = jnp.asarray(known)
+        x, y = source.x[known], source.y[known]
+        scales = features_lib.scales(
+            batch, source.snapshots, x, y, feature_batch=feature_batch
+        )
+        return source._replace(scales=scales)
+
+    return normalise
+
+
+def _inputs(observation, view):
+    if streams(observation, view):
+        return features_lib.Source(
+            observation.snapshots, observation.x, observation.y, ()
+        )
+    if not view.hidden and not view.gradients:
+        return observation.basic
+    kept = observation.kept
+    return kept._replace(
+        hidden={path: kept.hidden[path] for path in view.hidden},
+        gradients={layer.path: kept.gradients[layer.path] for layer in view.gradients},
+    )
