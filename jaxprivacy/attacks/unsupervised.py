@@ -63,10 +63,10 @@ def reconstruction_targets(features: Features) -> jax.Array:
 
     At each snapshot whether the prediction is correct (0 or 1), the true class's
     probability, the prediction's uncertainty (in [0, 1]) and the logarithm of the
-    gradient's L2 norm. The paper names these for one snapshot, and the norm itself; over
-    several they are stacked, because how they change over the training tells members
-    apart too. The norms of members and non-members differ by orders of magnitude: of
-    the norm itself an autoencoder sees the few largest only.
+    gradient's L2 norm. The paper names these for one snapshot, and the norm itself;
+    over several they are stacked, because how they change over the training tells
+    members apart too. The norms of members and non-members differ by orders of
+    magnitude: of the norm itself an autoencoder sees the few largest only.
 
     Args:
       features: of the target records; neither hidden outputs nor gradients are used.
@@ -186,7 +186,9 @@ def cluster(
     """Scores records by spectral clustering of their embeddings: (N,), (N,) -> (N,).
 
     Of two clusters the one with the smaller mean gradient norm is said to be the
-    members': score 1.0; the other's records score 0.0.
+    members': their scores lie above 0.5, the others' below. Within a cluster records
+    are ordered by their embeddings, towards the other cluster; the paper leaves it at
+    the two clusters.
 
     Deviation from paper B, which clusters all embeddings: so that the affinities of
     many records fit in memory, at most 1,000 embeddings evenly spaced in rank are
@@ -201,7 +203,7 @@ def cluster(
       seed: of the clustering's starts.
 
     Returns:
-      1.0 or 0.0; all 0.5 if the embeddings are all equal.
+      Numbers in (0, 1); all 0.5 if the embeddings are all equal.
 
     Raises:
       InputError: the arguments are not finite numbers of as many records.
@@ -226,7 +228,11 @@ def cluster(
     in_second = _two_clusters(landmarks, seed)[_nearest(landmarks, places)]
     if in_second.all() or not in_second.any():
         return np.full(len(norm), UNDECIDED)
-    return (in_second == (norm[in_second].mean() < norm[~in_second].mean())) * 1.0
+    member = in_second == (norm[in_second].mean() < norm[~in_second].mean())
+    rises = places[member].mean() > places[~member].mean()
+    oriented = places if rises else -places
+    ranks = np.searchsorted(np.sort(oriented), oriented) + 0.5  # Ties are equal.
+    return (member + ranks / len(ranks)) / 2
 
 
 def _two_clusters(places, seed):

@@ -15,7 +15,7 @@ from absl import flags
 from absl.testing import flagsaver
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxprivacy.experiments import judge, membership, reconstruction
+from jaxprivacy.experiments import attack_training, judge, reconstruction
 from jaxprivacy.models import attack_networks
 from launch import common
 
@@ -111,9 +111,10 @@ def compiled_fast():
 
 def _attacks(steps, patience, **preset):
     changed = dataclasses.replace(attack_networks.TABLE_XIV, **preset)
+    limits = {"LEAST_STEPS": steps, "PATIENCE_STEPS": patience}
     return (
         mock.patch.dict(attack_networks.PRESETS, {changed.name: changed}),
-        mock.patch.multiple(membership, LEAST_STEPS=steps, PATIENCE_STEPS=patience),
+        mock.patch.multiple(attack_training, **limits),
     )
 
 
@@ -139,7 +140,7 @@ def small_attacks():
         for patch in _attacks(8, 8, **_widths(4), epochs=2):
             stack.enter_context(patch)
         judged = {"SAMPLES": 12, "SHOWN": 3}
-        stack.enter_context(mock.patch.multiple(membership, EPOCH_CHUNK=2))
+        stack.enter_context(mock.patch.multiple(attack_training, EPOCH_CHUNK=2))
         stack.enter_context(mock.patch.multiple(reconstruction, **judged))
         stack.enter_context(mock.patch.multiple(judge, STEPS=20))
         yield

@@ -6,17 +6,19 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from jaxprivacy.experiments import sweep
+from jaxprivacy.experiments import sweep, whitebox_settings
 from jaxprivacy.experiments.settings import GanSettings, check_gan
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from launch import common
 from tests.launch import launched
 
 ROOT = pathlib.Path(__file__).parents[2]
-PRESETS = sorted((ROOT / "launch" / "presets").glob("*.flags"))
+FOLDER = ROOT / "launch" / "presets"
+PAPER_A, PAPER_B = (sorted(f.glob("*.flags")) for f in (FOLDER, FOLDER / "paper_b"))
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_preset(path, monkeypatch):
+@pytest.mark.parametrize("path", PAPER_A, ids=lambda path: path.stem)
+def test_preset_of_paper_a(path, monkeypatch):
     launcher = launched.script("sweep")  # Its flags are all that presets may name.
     monkeypatch.chdir(ROOT)
     with flagsaver.flagsaver():
@@ -28,5 +30,17 @@ def test_preset(path, monkeypatch):
     assert settings.data.startswith("npz:../shared/data/")
 
 
+@pytest.mark.parametrize("path", PAPER_B, ids=lambda path: path.stem)
+def test_preset_of_paper_b(path, monkeypatch):
+    launched.script("whitebox")
+    monkeypatch.chdir(ROOT)
+    with flagsaver.flagsaver():
+        flags.FLAGS(["launch", f"--flagfile={path}"])
+        settings = common.settings(WhiteboxSettings)
+    whitebox_settings.check(settings)
+    assert settings.data.startswith("npz:")
+
+
 def test_there_are_presets():
-    assert len(PRESETS) >= 9
+    assert len(PAPER_A) >= 9
+    assert len(PAPER_B) >= 9

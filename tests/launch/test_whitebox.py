@@ -1,0 +1,209 @@
+"""White-box membership inference from flags to report, on settings of seconds."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxprivacy.evaluation.membership import null_holds
+from tests.launch import contract, launched
+
+RNG = np.random.default_rng(3)
+TINY = (
+    "--model=mlp",
+    "--mlp_widths=16,8",
+    "--rounds=12",
+    "--batch_size=16",
+    "--learning_rate=0.3",
+    "--attack_epochs=3",
+    "--gradient_kernels=2",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    with launched.compiled_fast():
+        yield tmp_path_factory.mktemp("whitebox")
+
+
+@pytest.fixture(scope="module")
+def study(folder):
+    """Runs a study, checks that it succeeds and what it leaves, and returns it."""
+    file = folder / "<b>&table.npz"
+    # Labels of noise: what the target gets right, it has seen.
+    x = RNG.normal(size=(400, 12)).astype(np.float32)
+    np.savez(file, x=x, y=RNG.integers(0, 4, 400))
+
+    def run(name, *arguments):
+        with launched.small_attacks():
+            status = launched.run(
+                "whitebox",
+                f"--data=npz:{file}",
+                f"--out={folder / name}",
+                f"--compilation_cache={folder / 'cache'}",
+                *TINY,
+                *arguments,
+            )
+        assert status == 0
+        text = (folder / name / "result.json").read_text()
+        contract.check(text)
+        page = (folder / name / "report.html").read_text()
+        assert "<b>&table" not in page
+        return json.loads(text)
+
+    return run
+
+
+def attacks(result):
+    return [row["attack"] for row in result["membership"]]
+
+
+@pytest.fixture(scope="module")
+def standalone(study):
+    return study(
+        "standalone",
+        "--rounds=80",
+        "--supervision=supervised,unsupervised,shadow",
+        "--shadows=3",
+        "--layers=all",
+        "--gradients=-1",
+    )
+
+
+def test_every_supervision_has_its_rows(standalone):
+    assert attacks(standalone) == [
+        "loss_threshold",
+        "gradient_norm",
+        "white_box",
+        "black_box",
+        "unsupervised",
+        "shadow",
+    ]
+    assert {row["setting"] for row in standalone["membership"]} == {"standalone"}
+
+
+def test_a_target_that_learned_by_heart_is_found_out(standalone):
+    assert standalone["target"]["train_accuracy"] > 0.9
+    assert standalone["target"]["test_accuracy"] < 0.5
+    loss, *_ = standalone["membership"]
+    assert loss["auc"]["low"] > 0.7
+
+
+def test_each_attack_has_its_null_check_and_it_holds(standalone):
+    null = standalone["null_checks"]
+    assert [row["attack"] for row in null] == attacks(standalone)
+    assert all(null_holds(row) for row in null)
+
+
+def test_pairs_of_layers_and_gradients(study, folder):
+    result = study(
+        "pairs",
+        "--layers=-1",
+        "--layers=none",
+        "--layers=Dense_0,-2",
+        "--gradients=none",
+        "--gradients=-1",
+        "--gradients=all",
+        "--noblack_box",
+        "--nonull_checks",
+        "--attack_members=20,30",
+        "--attack_non_members=20",
+        "--feature_memory=0.00001",
+    )
+    rows = [row for row in result["membership"] if row["attack"] == "white_box"]
+    seen = [(row["layers"], row["gradients"], row["attack_members"]) for row in rows]
+    pairs = [("-1", "none"), ("none", "-1"), ("Dense_0,-2", "all")]
+    assert seen == [(*pair, size) for size in (20, 30) for pair in pairs]
+    assert result["null_checks"] == []
+
+
+def test_the_six_federated_attacks(study):
+    result = study(
+        "federated",
+        "--setting=federated",
+        "--participants=3",
+        "--members_per_participant=60",
+        "--attacker=global,local",
+        "--mode=passive,gradient_ascent,isolating,isolating_gradient_ascent",
+        "--observed_rounds=2",
+        "--observed_rounds=4,6",
+        "--ascent_rate=0.05,0.1",
+        "--gradients=-1",
+        "--noblack_box",
+        "--nonull_checks",
+    )
+    rows = [row for row in result["membership"] if row["attack"] == "white_box"]
+    cases = list(dict.fromkeys((row["attacker"], row["mode"]) for row in rows))
+    assert cases == [
+        ("global", "passive"),
+        ("global", "gradient_ascent"),
+        ("global", "isolating"),
+        ("global", "isolating_gradient_ascent"),
+        ("local", "passive"),
+        ("local", "gradient_ascent"),
+    ]
+    assert [row["observed_rounds"] for row in rows] == [[6, 12], [4, 6]] * 6
+    for row in rows:
+        active = row["mode"].endswith("gradient_ascent")
+        assert (row.get("ascent_rate") in (0.05, 0.1)) == active
+    assert len(result["targets"]) == 6
+
+
+def test_fine_tuning_tells_three_kinds_apart(study):
+    result = study(
+        "finetune", "--setting=finetune", "--fine_tuning_rounds=10", "--gradients=-1"
+    )
+    pairs = [r["pair"] for r in result["membership"] if r["attack"] == "white_box"]
+    assert pairs == ["base / fine-tuning", "base / fresh", "fine-tuning / fresh"]
+
+
+def test_kept_targets_are_not_trained_again(study, folder, capsys):
+    kept = f"--targets={folder / 'targets'}"
+    options = (kept, "--nonull_checks", "--noblack_box", "--gradients=-1")
+    first = study("first", *options)
+    before = sorted((folder / "targets").rglob("*"))
+    second = study("second", *options, "--overwrite")
+    assert sorted((folder / "targets").rglob("*")) == before
+    assert first["target"] == second["target"]
+    assert first["membership"] == second["membership"]
+
+
+def test_an_exported_target_is_imported(study, folder):
+    target = folder / "target"
+    options = ("--nonull_checks", "--noblack_box", "--gradients=-1")
+    first = study("exported", f"--export_target={target}", *options)
+    second = study("imported", f"--import_target={target}", *options)
+    assert first["membership"] == second["membership"]
+    assert first["target"] == second["target"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--layers=-9",), "--layers=-9: accepted are all, none, numbers"),
+        (("--layers=none", "--gradients=none"), "nothing is seen"),
+        (("--model=alexnet",), "--model=alexnet: the data is a table"),
+        (("--members_per_participant=399",), "--members_per_participant=399"),
+        (("--evaluation_records=300",), "--evaluation_records=300"),
+        (("--mode=gradient_ascent",), "--mode=gradient_ascent"),
+        (("--import_target=nowhere",), "--import_target=nowhere"),
+        (("--export_target={folder}",), "holds something already"),
+        (("--participants=two",), "--participants=two: accepted are integers"),
+        (("--ascent_rate=fast",), "--ascent_rate=fast: accepted are numbers"),
+    ],
+)
+def test_bad_input(folder, study, capsys, arguments, named):
+    out = folder / "refused"
+    status = launched.run(
+        "whitebox",
+        f"--data=npz:{folder / '<b>&table.npz'}",
+        f"--out={out}",
+        "--compilation_cache=",
+        *(argument.format(folder=folder) for argument in arguments),
+    )
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert status == 2
+    assert error.startswith("error: ")
+    assert named in error
+    assert "accepted" in error
+    assert not out.exists()
