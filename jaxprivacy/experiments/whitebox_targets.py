@@ -163,14 +163,13 @@ def trainer(
             role = active.gradient_ascent_participant(
                 honest, network, given.targets, given.rate
             )
-        seats = given.data.y.shape[0]
-        last = seats - 1
-        groups = [simulate.Group(honest, jax.tree.map(lambda a: a[:last], given.data))]
-        groups.append(
-            simulate.Group(role, jax.tree.map(lambda a: a[last:], given.data))
-        )
-        if role is honest:
-            groups = [simulate.Group(honest, given.data)]
+        last = given.data.y.shape[0] - 1
+        groups = [simulate.Group(honest, given.data)]
+        if attacker.place == "local":  # Its seat's keys are its own, active or not.
+            groups = [
+                simulate.Group(honest, jax.tree.map(lambda a: a[:last], given.data)),
+                simulate.Group(role, jax.tree.map(lambda a: a[last:], given.data)),
+            ]
         is_local = attacker.place == "local"
         return simulate.simulate(
             _server(attacker, network, given),

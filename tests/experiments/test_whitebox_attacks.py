@@ -1,0 +1,207 @@
+"""What attacks take of a target, and what they do not see."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxprivacy import checks, data
+from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.experiments import whitebox_attacks, whitebox_shadows, whitebox_splits
+from jaxprivacy.experiments import whitebox_targets as targets
+from jaxprivacy.experiments import whitebox_views as views
+from jaxprivacy.experiments.attack_training import Positions
+from jaxprivacy.experiments.whitebox_settings import Variant, WhiteboxSettings
+from jaxprivacy.models import interception
+
+SETTINGS = WhiteboxSettings(
+    model="mlp",
+    mlp_widths=(6, 5),
+    members_per_participant=60,
+    supervision=("unsupervised",),
+    gradient_kernels=2,
+    attack_epochs=10,
+    shadows=3,
+    rounds=2,
+)
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    x = RNG.normal(size=(200, 4)).astype(np.float32)
+    return data.Dataset("noise", x, (np.arange(200) % 3).astype(np.int32), 3)
+
+
+@pytest.fixture(scope="module")
+def model(dataset):
+    return targets.model(SETTINGS, dataset)
+
+
+@pytest.fixture(scope="module")
+def layers(model, dataset):
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    return interception.layers(model.apply, params, dataset.x[:1])
+
+
+@pytest.fixture(scope="module")
+def snapshots(model):
+    return jax.vmap(model.init)(jax.random.split(jax.random.key(1), 2))
+
+
+@pytest.fixture(scope="module")
+def split(dataset):
+    return whitebox_splits.split(SETTINGS, dataset, 1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def records(dataset, split):
+    return whitebox_attacks.gather(
+        dataset, split.members["global"], split.non_members["global"]
+    )
+
+
+def observer(model, view, memory):
+    return views.observer(
+        model,
+        [view],
+        SETTINGS.attack_preset(),
+        channels={},
+        feature_batch=16,
+        memory=memory,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("all", [0, 1, 2]),
+        ("none", []),
+        ("-1", [2]),
+        ("-3,-1", [0, 2]),
+        ("Dense_1", [1]),
+        ("Dense_1,-2", [1]),
+    ],
+)
+def test_chosen_layers(layers, text, found):
+    assert views.chosen("--layers", text, layers) == found
+
+
+@pytest.mark.parametrize("text", ["", "-4", "0", "3", "Dense_9", "all,-1"])
+def test_layers_that_are_not_there(layers, text):
+    with pytest.raises(checks.InputError, match=f"^--layers={text}: accepted are all"):
+        views.chosen("--layers", text, layers)
+
+
+def test_an_output_is_what_the_next_layer_takes_in(layers):
+    view = views.view(Variant("-1,-2", "-1"), layers)
+    assert view == views.View(True, ("Dense_2",), (layers[2],))
+    inner = views.view(Variant("Dense_0", "none"), layers)
+    assert inner == views.View(False, ("Dense_1",), ())
+
+
+def test_kept_and_computed_features_are_the_same(model, layers, snapshots, dataset):
+    view = views.view(Variant("all", "all"), layers)
+    x, y = dataset.x[:48], dataset.y[:48]
+    taken, known = [], np.arange(32)
+    for memory in (1e9, 0.0):
+        watch = observer(model, view, memory)
+        seen = watch.observe(snapshots, x, y)
+        streamed = views.streams(seen, view)
+        assert streamed == (memory == 0)
+        inputs = watch.fit(view, streamed).normalise(watch.inputs(seen, view), known)
+        take = features_lib.take
+        if streamed:
+            batch = features_lib.extractor(
+                model, hidden=view.hidden, gradients=view.gradients
+            )
+            take = features_lib.computing_take(batch)
+        taken.append(take(inputs, jnp.array([3, 47, 20])))
+    kept, computed = map(jax.tree.leaves, taken)
+    assert len(kept) > 8
+    for a, b in zip(kept, computed, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_both_give_the_same_scores(model, layers, snapshots, dataset):
+    view = views.view(Variant("-1", "-1"), layers)
+    scores = []
+    for memory in (1e9, 0.0):
+        watch = observer(model, view, memory)
+        seen = watch.observe(snapshots, dataset.x[:48], dataset.y[:48])
+        fit = watch.fit(view, views.streams(seen, view))
+        inputs = fit.normalise(watch.inputs(seen, view), np.arange(32))
+        state = fit.init(jax.random.key(0), inputs)
+        scores.append(fit.score(state.params, inputs))
+    np.testing.assert_allclose(*scores, rtol=1e-4)
+
+
+def by_record(scored, records):
+    """All scores of the evaluation, by the record's place."""
+    found = np.full(len(records.batch.y), np.nan)
+    found[records.members.evaluation] = scored.scores.evaluation_members
+    found[records.non_members.evaluation] = scored.scores.evaluation_non_members
+    return found
+
+
+def test_the_unsupervised_attack_sees_no_membership_label(
+    model, layers, snapshots, dataset, records
+):
+    """Shuffled labels of membership: every record keeps its score, to the bit."""
+    variant = Variant("-1", "-1")
+    view = views.view(variant, layers)
+    watch = observer(model, view, 1e9)
+    settings = dataclasses.replace(SETTINGS, null_checks=False)
+    attacks = whitebox_attacks.Attacks(settings, watch, [(variant, view)], layers)
+    seen = watch.observe(snapshots, records.batch.x, records.batch.y)
+
+    def shuffled(name):
+        both = np.concatenate([getattr(kind, name) for kind in records[1:]])
+        return np.split(np.random.default_rng(5).permutation(both), 2)
+
+    changed = zip(*(shuffled(name) for name in Positions._fields), strict=True)
+    other = records._replace(
+        **dict(
+            zip(
+                ("members", "non_members"),
+                (Positions(*k) for k in changed),
+                strict=True,
+            )
+        )
+    )
+    assert not np.array_equal(other.members.evaluation, records.members.evaluation)
+    row = {"attacker": "global", "mode": "passive"}
+    first, second = (
+        whitebox_attacks.attack(
+            attacks, seen, these, jax.random.key(2), row, lambda share: None
+        )[-1]
+        for these in (records, other)
+    )
+    assert first.row["attack"] == "unsupervised"
+    np.testing.assert_array_equal(by_record(first, records), by_record(second, other))
+
+
+def test_null_checks_use_non_members_alone(records):
+    first, second = whitebox_attacks.null_positions(records)
+    for a, b, whole in zip(first, second, records.non_members, strict=True):
+        assert not np.isin(a, b).any()
+        assert np.isin(np.concatenate([a, b]), whole).all()
+
+
+def test_shadows_own_no_record_that_is_judged(dataset, split):
+    judged = np.concatenate(
+        [
+            np.concatenate(kind[1:])
+            for kind in (split.members["global"], split.non_members["global"])
+        ]
+    )
+    free, overlapping = whitebox_shadows.pool(dataset, split, each=20)
+    assert not overlapping
+    assert np.isin(free, split.unheld).all()
+    many, overlapping = whitebox_shadows.pool(dataset, split, each=60)
+    assert overlapping
+    assert np.isin(many, split.shares[0]).any()
+    for owned in (free, many):
+        assert not np.isin(owned, judged).any()

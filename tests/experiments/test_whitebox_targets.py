@@ -1,0 +1,155 @@
+"""Laws of the targets: what an attacker that does nothing, or isolates, leaves."""
+
+import dataclasses
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from jaxprivacy import data
+from jaxprivacy.experiments import whitebox_splits, whitebox_targets
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.experiments.whitebox_targets import Attacker
+from jaxprivacy.training import losses
+
+SETTINGS = WhiteboxSettings(
+    model="mlp",
+    mlp_widths=(5,),
+    setting="federated",
+    attacker=("global", "local"),
+    participants=(3,),
+    members_per_participant=30,
+    rounds=4,
+    batch_size=8,
+    learning_rate=0.2,
+    learning_rate_drops=(2,),
+    momentum=0.5,
+    weight_decay=0.01,
+)
+KEY = jax.random.key(4)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 6)).astype(np.float32)
+    return data.Dataset("noise", x, (np.arange(240) % 3).astype(np.int32), 3)
+
+
+@pytest.fixture(scope="module")
+def split(dataset):
+    return whitebox_splits.split(SETTINGS, dataset, 3, seed=1)
+
+
+def trained(dataset, split, place, mode, rate=0.0, shares=None, settings=SETTINGS):
+    attacker = Attacker(place, mode)
+    shares = split.shares if shares is None else shares
+    trainer = whitebox_targets.trainer(
+        settings, dataset, attacker, [1, 3], total=4, records=30
+    )
+    attacked = np.concatenate(split.members[place])
+    given = whitebox_targets.give(dataset, shares, split.unheld, attacked, rate)
+    seen, _ = whitebox_targets.train(trainer, given, KEY, lambda share: None)
+    return seen
+
+
+@pytest.mark.parametrize("place", ["global", "local"])
+def test_ascent_at_rate_zero_is_passive(dataset, split, place):
+    passive = trained(dataset, split, place, "passive")
+    ascent = trained(dataset, split, place, "gradient_ascent")
+    chex.assert_trees_all_close(ascent.snapshots, passive.snapshots, rtol=1e-5)
+
+
+@pytest.mark.parametrize("place", ["global", "local"])
+def test_ascent_raises_the_targets_loss(dataset, split, place):
+    passive = trained(dataset, split, place, "passive")
+    ascent = trained(dataset, split, place, "gradient_ascent", rate=0.5)
+    assert ascent.info["loss"][-1] > passive.info["loss"][-1]
+
+
+def test_isolating_is_stand_alone_training(dataset, split):
+    """Nothing of the others reaches the victim, not even their order of records."""
+    isolated = trained(dataset, split, "global", "isolating")
+    alone = trained(dataset, split, "global", "passive", shares=split.shares[:1])
+    chex.assert_trees_all_close(isolated.snapshots, alone.snapshots, rtol=1e-5)
+
+
+def test_isolating_ascent_at_rate_zero_is_isolating(dataset, split):
+    isolated = trained(dataset, split, "global", "isolating")
+    both = trained(dataset, split, "global", "isolating_gradient_ascent")
+    chex.assert_trees_all_close(both.snapshots, isolated.snapshots, rtol=1e-5)
+
+
+def test_a_local_attacker_keeps_what_it_is_sent(dataset, split):
+    """The shared model of the round before: of round 2, what round 1 made."""
+    local = trained(dataset, split, "local", "passive")
+    shared = np.asarray(local.snapshots["Dense_0"]["kernel"])
+    victim = trained(dataset, split, "global", "passive").snapshots
+    assert np.abs(shared - victim["Dense_0"]["kernel"]).max() > 1e-3
+    assert local.rounds == [2, 4]
+
+
+def test_one_participant_is_the_plain_loop(dataset, split):
+    """Momentum, decay and a falling rate, one batch an epoch, written out."""
+    settings = dataclasses.replace(SETTINGS, batch_size=30)
+    share = split.shares[0]
+    seen = trained(
+        dataset, split, "global", "passive", shares=[share], settings=settings
+    )
+    model = whitebox_targets.model(settings, dataset)
+    params = model.init(jax.random.split(KEY)[0])
+    velocity = jax.tree.map(np.zeros_like, params)
+
+    def loss(params):
+        values = losses.cross_entropy(
+            model.apply(params, dataset.x[share]), dataset.y[share]
+        )
+        return values.mean()
+
+    kept = []
+    for epoch in range(4):
+        rate = 0.2 if epoch < 2 else 0.02
+        gradient = jax.grad(loss)(params)
+        velocity = jax.tree.map(
+            lambda v, g, w: 0.5 * v + g + 0.01 * w, velocity, gradient, params
+        )
+        params = jax.tree.map(lambda w, v, r=rate: w - r * v, params, velocity)
+        kept += [params] * (epoch in (1, 3))
+    wanted = jax.tree.map(lambda *a: np.stack(a), *kept)
+    chex.assert_trees_all_close(seen.snapshots, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_optimizer_follows_the_schedule():
+    descent = whitebox_targets.optimizer(SETTINGS, steps_per_round=3)
+    params = {"w": np.float32(1.0)}
+    state, velocity, w = descent.init(params), 0.0, 1.0
+    for step in range(9):
+        updates, state = descent.update({"w": np.float32(0.5)}, state, params)
+        rate = 0.2 if step < 6 else 0.02
+        # L2 regularisation adds to the gradient, before momentum.
+        velocity = 0.5 * velocity + (0.5 + 0.01 * w)
+        np.testing.assert_allclose(updates["w"], -rate * velocity, rtol=1e-5)
+        w += float(updates["w"])
+        params = {"w": np.float32(w)}
+
+
+@pytest.mark.parametrize("place", ["global", "local"])
+def test_members_were_held_by_whom_is_attacked(split, place):
+    members = np.concatenate(split.members[place])
+    held = split.shares[0] if place == "global" else np.concatenate(split.shares[:-1])
+    assert np.isin(members, held).all()
+    others = np.concatenate(split.non_members[place])
+    assert not np.isin(others, np.concatenate(split.shares)).any()
+    assert len(np.unique(members)) == len(members) == len(others)
+
+
+def test_fine_tuning_kinds_are_disjoint(dataset):
+    settings = WhiteboxSettings(setting="finetune", members_per_participant=100)
+    split = whitebox_splits.split(settings, dataset, 1, seed=0)
+    base, tuning = split.shares
+    assert (len(base), len(tuning)) == (60, 40)
+    kinds = {kind: np.concatenate(sets) for kind, sets in split.members.items()}
+    assert np.isin(kinds[whitebox_splits.BASE], base).all()
+    assert np.isin(kinds[whitebox_splits.FINE_TUNING], tuning).all()
+    assert np.isin(kinds[whitebox_splits.FRESH], split.unheld).all()
