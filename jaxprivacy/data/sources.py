@@ -28,6 +28,10 @@ class Dataset(NamedTuple):
     y: np.ndarray  # (N,) int32, 0 to K - 1, each present
     num_classes: int  # K
 
+    def without(self, held: np.ndarray) -> np.ndarray:
+        """The indices of the records that are not among `held`, rising."""
+        return np.setdiff1d(np.arange(len(self.y)), held)
+
     @property
     def is_image(self) -> bool:
         """Whether the records are images rather than rows of a table."""

@@ -98,7 +98,7 @@ def split(
         )
     rng = np.random.default_rng(seed)
     pool = stratify.draw(dataset.y, held, rng)
-    unheld = np.setdiff1d(np.arange(len(dataset.y)), pool)
+    unheld = dataset.without(pool)
     shares = partition(dataset.y, pool, participants, how, alpha=alpha, rng=rng)
     matched, public = _match(dataset.y, shares[victim], unheld, rng)
     return Split(shares, int(victim), *_divide(matched, fractions), public)

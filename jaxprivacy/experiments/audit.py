@@ -179,7 +179,7 @@ def _copies(dataset, split):
     sets = (split.attack_train, split.selection, split.evaluation)
     members, non_members, _ = map(np.concatenate, zip(*sets, strict=True))
     held = np.concatenate(split.participants)
-    unheld = np.setdiff1d(np.arange(len(dataset.y)), held)
+    unheld = dataset.without(held)
 
     def copied(records, others):
         known = {dataset.x[i].tobytes() for i in others}

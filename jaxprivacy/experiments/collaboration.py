@@ -7,6 +7,7 @@ of `SWEPT`. Records are an argument too, so nothing is compiled anew for another
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -81,6 +82,7 @@ def gather(table: Table, indices: jax.Array) -> types.Batch:
     return types.Batch(x, y, (indices >= 0).astype(jnp.float32))
 
 
+@functools.cache  # So that what is jitted with it is compiled once.
 def linen_generator(image_shape: tuple[int, ...]) -> gan.Generator:
     """Paper A's generator for the image size, as pure functions."""
     module = generators.generator(image_shape)

@@ -86,7 +86,7 @@ def federated_run(
     data = training.stack(dataset, split.participants)
     held = np.concatenate(split.participants)
     train = training.batch(dataset, held)
-    test = training.batch(dataset, np.setdiff1d(np.arange(len(dataset.y)), held))
+    test = training.batch(dataset, dataset.without(held))
     server = roles.averaging_server()
     if ascent:
         server = active.gradient_ascent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -50,24 +51,35 @@ def reconstruct(
     key_noise, key_init, key_invert = jax.random.split(key, 3)
     shape = dataset.x.shape[1:]
     generator = linen_generator(shape)
-    sample = jax.jit(generator.sample)
+    sample = functools.partial(_sample, generator=generator)
     noise = generators.sample_noise(key_noise, SAMPLES)
     attacks = {
         "real": dataset.x[who.real[:SAMPLES]],
         "untrained": sample(jax.jit(generator.init)(key_init), noise),
     }
     for name, (model, params) in inverted.items():
-        attacks[name] = jax.jit(
-            lambda key, params, model=model: inversion.invert(
-                key, model, params, who.target_class, shape=shape, count=SAMPLES
-            )
-        )(key_invert, params)
+        attacks[name] = _invert(
+            key_invert, params, who.target_class, model=model, shape=shape
+        )
     attacks |= {name: sample(params, noise) for name, params in trained.items()}
     return Images(
         {name: np.asarray(images) for name, images in attacks.items()},
         dataset.x[who.private],
         dataset.x[who.public],
     )
+
+
+# One program for all classes and seeds.
+@functools.partial(jax.jit, static_argnames=("model", "shape"))
+def _invert(key, params, target_class, *, model, shape):
+    return inversion.invert(
+        key, model, params, target_class, shape=shape, count=SAMPLES
+    )
+
+
+@functools.partial(jax.jit, static_argnames="generator")
+def _sample(params, noise, *, generator):
+    return generator.sample(params, noise)
 
 
 def rows(target_class: int, images: Images, judge: Judge) -> list[dict]:

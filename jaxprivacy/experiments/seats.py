@@ -80,7 +80,7 @@ def seats(
         ]
         adversary = shares[lacking[-1]]
         honest = tuple(s for i, s in enumerate(shares) if i != lacking[-1])
-    unheld = np.setdiff1d(np.arange(len(dataset.y)), held)
+    unheld = dataset.without(held)
     of_class = unheld[dataset.y[unheld] == target_class]
     # Of few images, as of one person, the judge needs most to learn from.
     real = of_class[::2] if len(of_class) >= FEW else of_class[:1]

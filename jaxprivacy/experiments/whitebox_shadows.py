@@ -44,7 +44,7 @@ def pool(dataset: Dataset, split: Split, each: int) -> tuple[np.ndarray, bool]:
     free = np.setdiff1d(split.unheld, judged)
     if len(free) >= 2 * each:
         return free, False
-    return np.setdiff1d(np.arange(len(dataset.y)), judged), True
+    return dataset.without(judged), True
 
 
 def train(
