@@ -27,6 +27,7 @@ from benchmarks import (
     measure,
     memory,
     memory_rows,
+    whitebox_rows,
 )
 
 ROWS = {
@@ -36,6 +37,7 @@ ROWS = {
         *federated_rows.ROWS,
         *loop_rows.ROWS,
         *collaboration_rows.ROWS,
+        *whitebox_rows.ROWS,
         *memory_rows.ROWS,
     )
 }

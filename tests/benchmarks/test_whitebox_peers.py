@@ -1,0 +1,140 @@
+"""The two sides of the white-box rows compute the same thing."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the peers need PyTorch: pip install -e '.[bench]'")
+
+from benchmarks import peers, whitebox_peers, whitebox_rows  # noqa: E402
+from jaxprivacy.attacks import capture, features, whitebox  # noqa: E402
+from jaxprivacy.models import attack_networks  # noqa: E402
+from jaxprivacy.models.interception import Layer  # noqa: E402
+from tests import arrays  # noqa: E402
+
+close = {"rtol": 1e-4, "atol": 1e-5}
+KEY = jax.random.key(0)
+SMALL = dataclasses.replace(
+    attack_networks.ML_PRIVACY_METER,
+    gradient_kernels=4,
+    gradient_widths=(5, 3),
+    output_widths=(4, 3),
+    label_widths=(4, 2),
+    loss_widths=(3, 2),
+    encoder_widths=(6, 4),
+    init_std=0.5,
+    learning_rate=0.01,
+    batch_size=4,
+)
+
+
+def as_torch(gradient):
+    """(B, h, w, in, out) -> (B, out, in, h, w); (B, in, out) -> (B, out, in)."""
+    axes = (0, 4, 3, 1, 2) if gradient.ndim == 5 else (0, 2, 1)
+    return np.transpose(gradient, axes)
+
+
+def peers_gradients(how, target):
+    """The peer's gradients of all parameters, (B, ...) each."""
+    network, params, x, y = target.peer()
+    if how == "loop":
+        found = whitebox_peers.gradients_by_loop(network, params, x, y)
+        return [np.stack(g) for g in zip(*found, strict=True)]
+    everything = range(len(params))
+    parts = whitebox_peers.seen_by_vmap(network, params, everything, x, y, 1)
+    return [np.concatenate(g) for g in zip(*(p.gradients for p in parts), strict=True)]
+
+
+def test_gradients_of_alexnet():
+    target = whitebox_rows.alexnet(2)
+    run = whitebox_rows.features(target, target.layers, feature_batch=1)
+    found = jax.jit(run)(target.params, target.records.x, target.records.y)
+    theirs = [peers_gradients(how, target) for how in ("loop", "vmap")]
+    assert len(theirs[0]) == len(theirs[1]) == 2 * len(target.layers) == 12
+    for i, layer in enumerate(target.layers):
+        kept = {name: a[0] for name, a in found.gradients[layer.path].items()}
+        ours = capture.kernel_gradient(layer, **kept)
+        bias = capture.bias_gradient(layer, kept["delta"])
+        assert float(jnp.abs(ours).max()) > 1e-3  # larger than the tolerance
+        for gradients in theirs:
+            np.testing.assert_allclose(as_torch(ours), gradients[2 * i], **close)
+            np.testing.assert_allclose(bias, gradients[2 * i + 1], **close)
+
+
+def attack_on_made_up_features(preset=SMALL):
+    """Both sides' parameters and features of a convolution and of a linear layer."""
+    pad = ((1, 1), (1, 1))
+    layers = (
+        Layer("Conv_0", "conv", 3, True, window=(3, 2), padding=pad),
+        Layer("Dense_0", "dense", 7, True),
+    )
+    kept = [(arrays.normal(0, 4, 4, 4, 2), arrays.normal(1, 4, 4, 5, 3))]
+    kept += [(arrays.normal(2, 4, 6), arrays.normal(3, 4, 7))]
+    output = jax.nn.softmax(arrays.normal(4, 4, 5))
+    label, loss = jax.nn.one_hot(jnp.arange(4), 5), -jnp.log(output[:, :1])
+    ours = features.Features(
+        label,
+        loss[None],
+        output[None],
+        {},
+        {
+            layer.path: {"h": h[None], "delta": d[None]}
+            for layer, (h, d) in zip(layers, kept, strict=True)
+        },
+        jnp.zeros((1, 4)),
+    )
+    gradients = [
+        peers.torch.tensor(as_torch(capture.kernel_gradient(layer, *pair)))
+        for layer, pair in zip(layers, kept, strict=True)
+    ]
+    as_tensors = [peers.torch.tensor(np.asarray(a)) for a in (label, loss, output)]
+    module = whitebox.network(layers, preset)
+    shapes = jax.eval_shape(
+        lambda: module.init(KEY, ours, training=False)["params"],
+    )
+    params = arrays.params_like(shapes, scale=0.5)
+    theirs = whitebox_peers.attack_from_linen(params, layers)
+    seen = whitebox_peers.Seen(*as_tensors, gradients)
+    return layers, module, params, ours, theirs, seen
+
+
+def test_attack_network():
+    layers, module, params, ours, theirs, seen = attack_on_made_up_features()
+    is_member = jnp.array([1.0, 1.0, 0.0, 0.0])
+
+    def loss(params):
+        logits = module.apply({"params": params}, ours, training=True)
+        return whitebox.squared_error(logits, is_member), logits
+
+    (value, logits), gradient = jax.value_and_grad(loss, has_aux=True)(params)
+    weights = [w.requires_grad_() for w in whitebox_peers.tensors(theirs)]
+    found = whitebox_peers.attack_logits(theirs, seen)
+    np.testing.assert_allclose(logits, found.detach(), **close)
+    assert np.ptp(logits) > 0.1
+    error = whitebox_peers.squared_error(theirs, seen)
+    np.testing.assert_allclose(value, error.detach(), **close)
+    want = whitebox_peers.tensors(whitebox_peers.attack_from_linen(gradient, layers))
+    got = peers.torch.autograd.grad(error, weights)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, **close)
+    assert sum(float(g.abs().max()) > 1e-3 for g in got) > len(got) // 2
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_epoch_of_the_attack(monkeypatch, cached):
+    monkeypatch.setattr(whitebox, "_order", lambda key, indices, length: indices)
+    target = whitebox_rows.mlp(16, widths=(6, 5), inputs=7, classes=3)
+    study = whitebox_rows.Study(target, target.layers[-2:], SMALL, feature_batch=3)
+    epoch, state = whitebox_rows.attack(study)
+    peer = whitebox_rows.attack_peer(study, state, cached, order=peers.torch.arange)
+    records, losses = target.records, []
+    run = jax.jit(epoch)
+    for _ in range(3):
+        state, info = run(KEY, target.params, records.x, records.y, state)
+        ours = [info["train_loss"][0], info["selection_loss"][0]]
+        np.testing.assert_allclose(ours, peer(), rtol=1e-3)
+        losses.append(ours)
+    assert np.ptp(losses, axis=0).min() > 1e-2  # further than the tolerance
