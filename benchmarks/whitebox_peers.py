@@ -154,7 +154,7 @@ def cache(parts: Iterator[Seen]) -> Callable[[torch.Tensor], Seen]:
 
 
 def attack_from_linen(params: dict, layers: Sequence[Layer]) -> Attack:
-    """Converts the parameters of an `AttackNetwork` that sees loss, output and label."""
+    """Converts an `AttackNetwork` that sees loss, output, label and these gradients."""
 
     def gradient(layer):
         component = params["gradient_" + layer.path.replace("/", "_")]
