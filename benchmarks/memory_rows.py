@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -16,10 +17,12 @@ HELD = 2000  # records in all; the model is measured on these and on as many
 
 
 class Growth(NamedTuple):
-    """A row with a line for each number of participants, and without a peer."""
+    """A row with a line for each of several sizes of one program, without a peer."""
 
     name: str
-    participants: tuple[int, ...]
+    # Name of a size -> what loads its libraries and data, for `memory.own_peak`.
+    sides: dict[str, Callable[[], memory.Prepare]]
+    lines: Callable[[Growth], Iterator[dict]]
 
 
 def load(participants: int) -> memory.Prepare:
@@ -51,11 +54,11 @@ def replica_mib() -> float:
 def lines(row: Growth) -> Iterator[dict]:
     """Yields the peaks, and by how many replicas each participant more raises them."""
     least, replica = None, replica_mib()
-    for count in row.participants:
+    for count in PARTICIPANTS:
         peak = memory.peak_of(row.name, str(count))
         least, grown = least or peak, None
-        if peak is not None and count > row.participants[0]:
-            grown = (peak - least) / (count - row.participants[0]) / replica
+        if peak is not None and count > PARTICIPANTS[0]:
+            grown = (peak - least) / (count - PARTICIPANTS[0]) / replica
         yield {
             "name": row.name,
             "unit": "MiB",
@@ -67,4 +70,10 @@ def lines(row: Growth) -> Iterator[dict]:
         }
 
 
-ROWS = (Growth("collaboration_memory", PARTICIPANTS),)
+ROWS = (
+    Growth(
+        "collaboration_memory",
+        {str(count): functools.partial(load, count) for count in PARTICIPANTS},
+        lines,
+    ),
+)

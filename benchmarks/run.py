@@ -7,12 +7,12 @@ included, adds to the peak of a process of its own once libraries and data are l
 
 `collaboration_memory` prints a line for each number of participants: the peak that a
 round adds once it is compiled, and by how many replicas each participant beyond the
-first line's raises it.
+first line's raises it. `feature_memory` does so for an attack by the number of attacked
+records, the features streamed or kept.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import json
 import sys
@@ -22,6 +22,7 @@ from absl import app, flags, logging
 from benchmarks import (
     capture_rows,
     collaboration_rows,
+    feature_memory_rows,
     federated_rows,
     loop_rows,
     measure,
@@ -39,6 +40,7 @@ ROWS = {
         *collaboration_rows.ROWS,
         *whitebox_rows.ROWS,
         *memory_rows.ROWS,
+        *feature_memory_rows.ROWS,
     )
 }
 
@@ -53,7 +55,8 @@ SIDE = flags.DEFINE_string(
     "side",
     None,
     "Print only this side's peak memory, of one row: ours, peer or, of "
-    "collaboration_memory, the number of participants.",
+    "collaboration_memory, the number of participants; of feature_memory streamed or "
+    "kept, an underscore and the number of records.",
 )
 
 
@@ -77,15 +80,13 @@ def main(argv: list[str]) -> None:
 
 def _lines(row):
     if isinstance(row, memory_rows.Growth):
-        return memory_rows.lines(row)
+        return row.lines(row)
     return [measure.line(row, REPEATS.value, MEMORY.value)]
 
 
 def _peak(row, side):
     if isinstance(row, memory_rows.Growth):
-        sides = {
-            str(n): functools.partial(memory_rows.load, n) for n in row.participants
-        }
+        sides = row.sides
     else:
         sides = {name: lambda: getattr(row.build(), side) for name in ("ours", "peer")}
     if side not in sides:

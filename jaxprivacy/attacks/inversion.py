@@ -26,8 +26,9 @@ def invert(
     *,
     shape: tuple[int, ...],
     count: int,
-    steps: int = 200,
-    rate: float = 0.1,
+    steps: int = 300,
+    rate: float = 0.003,
+    enough: float = 0.001,
 ) -> jax.Array:
     """Reconstructs inputs of the target class from a trained model.
 
@@ -35,7 +36,7 @@ def invert(
 
     Deviations from the source: gradients are scaled to unit L2 norm an image, because
     the probability's gradient vanishes where the model is far from the class; starts
-    are uniform noise of amplitude 0.1 around grey (the source starts from zeros) so
+    are uniform noise in [-1, -0.9] (the source starts from zeros, which are -1 here) so
     that several reconstructions differ; no denoising between the steps.
 
     Args:
@@ -47,11 +48,13 @@ def invert(
       count: reconstructions B.
       steps: descent steps.
       rate: length of a step, relative to the square root of the number of pixels.
+      enough: the cost at which an image is left as it is (gamma of the source):
+        beyond it, steps only add what raises a probability that is 1 already.
 
     Returns:
       (B, *shape) in [-1, 1]; of all steps the image with the smallest cost.
     """
-    start = jax.random.uniform(key, (count, *shape), minval=-0.1, maxval=0.1)
+    start = jax.random.uniform(key, (count, *shape), minval=-1.0, maxval=-0.9)
     axes = tuple(range(1, 1 + len(shape)))
     pixels = jnp.sqrt(jnp.prod(jnp.array(shape)))
 
@@ -67,8 +70,10 @@ def invert(
         gradient, costs = jax.grad(total, has_aux=True)(x)
         best = better(x, costs, best, best_cost)
         norm = jnp.sqrt(jnp.sum(gradient**2, axis=axes, keepdims=True))
-        x = x - rate * pixels * gradient / jnp.maximum(norm, 1e-12)
-        return (jnp.clip(x, -1, 1), best, jnp.minimum(costs, best_cost)), None
+        moved = x - rate * pixels * gradient / jnp.maximum(norm, 1e-12)
+        going_on = jnp.expand_dims(costs > enough, axes)
+        x = jnp.where(going_on, jnp.clip(moved, -1, 1), x)
+        return (x, best, jnp.minimum(costs, best_cost)), None
 
     carry = (start, start, jnp.full(count, jnp.inf, start.dtype))
     (x, best, best_cost), _ = lax.scan(step, carry, length=steps)

@@ -9,7 +9,12 @@ import pytest
 
 pytest.importorskip("torch", reason="the peers need PyTorch: pip install -e '.[bench]'")
 
-from benchmarks import peers, whitebox_peers, whitebox_rows  # noqa: E402
+from benchmarks import (  # noqa: E402
+    feature_memory_rows,
+    peers,
+    whitebox_peers,
+    whitebox_rows,
+)
 from jaxprivacy.attacks import capture, features, whitebox  # noqa: E402
 from jaxprivacy.models import attack_networks  # noqa: E402
 from jaxprivacy.models.interception import Layer  # noqa: E402
@@ -20,21 +25,21 @@ KEY = jax.random.key(0)
 SMALL = dataclasses.replace(
     attack_networks.ML_PRIVACY_METER,
     gradient_kernels=4,
-    gradient_widths=(5, 3),
-    output_widths=(4, 3),
-    label_widths=(4, 2),
-    loss_widths=(3, 2),
-    encoder_widths=(6, 4),
+    gradient_widths=(12, 10),
+    output_widths=(9, 8),
+    label_widths=(8, 7),
+    loss_widths=(7, 6),
+    encoder_widths=(20, 16),
     init_std=0.5,
-    learning_rate=0.05,
+    learning_rate=0.02,
     batch_size=4,
 )
 
 
 def as_torch(gradient):
     """(B, h, w, in, out) -> (B, out, in, h, w); (B, in, out) -> (B, out, in)."""
-    axes = (0, 4, 3, 1, 2) if gradient.ndim == 5 else (0, 2, 1)
-    return np.transpose(gradient, axes)
+    axes = {5: (0, 4, 3, 1, 2), 3: (0, 2, 1), 2: (0, 1)}
+    return np.transpose(gradient, axes[gradient.ndim])
 
 
 def peers_gradients(how, target):
@@ -48,20 +53,31 @@ def peers_gradients(how, target):
     return [np.concatenate(g) for g in zip(*(p.gradients for p in parts), strict=True)]
 
 
+def our_gradients(target):
+    """The captured gradients of all parameters, as PyTorch lays them out."""
+    look = whitebox_rows.features(target, target.layers, feature_batch=1)
+
+    def run(params, x, y):
+        found, gradients = look(params, x, y).gradients, []
+        for layer in target.layers:
+            kept = {name: a[0] for name, a in found[layer.path].items()}
+            gradients.append(capture.kernel_gradient(layer, **kept))
+            gradients.append(capture.bias_gradient(layer, kept["delta"]))
+        return gradients
+
+    found = jax.jit(run)(target.params, target.records.x, target.records.y)
+    return [as_torch(g) for g in map(np.asarray, found)]
+
+
 def test_gradients_of_alexnet():
     target = whitebox_rows.alexnet(2)
-    run = whitebox_rows.features(target, target.layers, feature_batch=1)
-    found = jax.jit(run)(target.params, target.records.x, target.records.y)
-    theirs = [peers_gradients(how, target) for how in ("loop", "vmap")]
-    assert len(theirs[0]) == len(theirs[1]) == 2 * len(target.layers) == 12
-    for i, layer in enumerate(target.layers):
-        kept = {name: a[0] for name, a in found.gradients[layer.path].items()}
-        ours = capture.kernel_gradient(layer, **kept)
-        bias = capture.bias_gradient(layer, kept["delta"])
-        assert float(jnp.abs(ours).max()) > 1e-3  # larger than the tolerance
-        for gradients in theirs:
-            np.testing.assert_allclose(as_torch(ours), gradients[2 * i], **close)
-            np.testing.assert_allclose(bias, gradients[2 * i + 1], **close)
+    ours = our_gradients(target)
+    assert len(ours) == 12
+    for how in ("loop", "vmap"):
+        theirs = peers_gradients(how, target)
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, **close)
+            assert np.abs(b).max() > 1e-3  # larger than the tolerance
 
 
 def attack_on_made_up_features():
@@ -137,3 +153,21 @@ def test_epoch_of_the_attack(monkeypatch):
         for peer in (loop, cached):
             np.testing.assert_allclose(losses[-1], peer(), rtol=1e-4)
     assert np.ptp(losses, axis=0).min() > 1e-3  # further than the tolerance
+
+
+def test_kept_features_by_hand():
+    """Input and error signal of each layer, label, output, loss and two norms."""
+    widths = (600, 1024, 512, 256, 128, 100)
+    numbers = sum(widths[:-1]) + sum(widths[1:]) + 2 * 100 + 1 + 2
+    found = feature_memory_rows.kept_mib(300)
+    assert found == pytest.approx(300 * 4 * numbers / 2**20)
+
+
+@pytest.mark.parametrize("form", [feature_memory_rows.STREAMED])
+def test_attack_whose_memory_is_measured(monkeypatch, form):
+    small = whitebox_rows.mlp(12, widths=(5,), inputs=7, classes=3)
+    monkeypatch.setattr(whitebox_rows, "mlp", lambda count: small)
+    monkeypatch.setattr(feature_memory_rows, "FEATURE_BATCH", 4)
+    scores = feature_memory_rows.load(form, 12)()()
+    assert scores.shape == (12,)
+    assert np.ptp(scores) > 0
