@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import pathlib
 import time
 from typing import Any, NamedTuple
 
@@ -20,6 +17,7 @@ from jaxprivacy.experiments import (
     training,
     whitebox_attacks,
     whitebox_imports,
+    whitebox_kept,
     whitebox_report,
     whitebox_shadows,
     whitebox_targets,
@@ -81,13 +79,18 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
     params = jax.eval_shape(network.init, jax.random.key(0))
     layers = interception.layers(network.apply, params, dataset.x[:1])
     views = [
-        (variant, views_lib.view(variant, layers)) for variant in settings.variants()
+        (variant, views_lib.view(variant, layers, loss=settings.loss_and_label))
+        for variant in settings.variants()
     ]
     dealt = {
         (count, seed): splits.split(settings, dataset, count, seed)
         for count in _participants(settings)
         for seed in _seeds(settings)
     }
+    if "shadow" in settings.supervision:
+        seen = [view for _, view in views]
+        each = views_lib.record_bytes(network, seen, params, dataset.x)
+        whitebox_shadows.check_memory(settings, dealt[1, settings.seed], each)
     channels = views_lib.image_channels(network, params, dataset.x)
     return Prepared(dataset, dealt, layers, views, channels)
 
@@ -146,8 +149,11 @@ def run(
         memory=settings.feature_memory * 2**30,
     )
     attacks = Attacks(settings, observer, prepared.views, prepared.layers)
-    identity = {"data": checkpoint.fingerprint(dataset)} if targets else {}
-    study = _Study(settings, prepared, attacks, stages, targets, identity, {})
+    data = ""
+    if targets:
+        whitebox_kept.usable(targets)
+        data = checkpoint.fingerprint(dataset)
+    study = _Study(settings, prepared, attacks, stages, targets, data, {})
     one = _fine_tuned if settings.setting == "finetune" else _attacked
     findings = [one(study, *case) for case in _cases(settings)]
     scored = [s for finding in findings for s in finding.scored]
@@ -187,7 +193,7 @@ class _Study(NamedTuple):
     attacks: Attacks
     stages: Stages
     targets: str  # folder of trained targets
-    identity: dict  # of the data
+    data: str  # its fingerprint, where targets are kept
     trainers: dict  # (participants, place, mode) -> what trains such targets
 
 
@@ -212,31 +218,14 @@ def _trainer(study, count, place, mode, *, total, records):
     return study.trainers[known]
 
 
-def _kept(study, trained, shares, seed, case):
-    """Where a target is kept: a folder named after all that its numbers depend on."""
+def _kept(study, trained, **options):
+    """Where a target is kept; None: nowhere."""
     if not study.targets:
         return None
-    settings = study.settings
-    identity = {
-        **study.identity,
-        **{name: getattr(settings, name) for name in whitebox_targets.TRAINED_WITH},
-        "rounds": [trained.total, *trained.rounds],
-        "shares": [len(share) for share in shares],
-        "ascent_on": _ascent_on(settings, case),
-        "seed": seed,
-        "case": case,
-    }
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    folder = pathlib.Path(study.targets).absolute() / digest
-    return checkpoint.checkpoint(folder, study.targets)
-
-
-def _ascent_on(settings, case):
-    """What decides the records whose loss is raised; nothing where none is."""
-    if "ascent" not in str(case):
-        return None
-    sizes = settings.attack_members, settings.attack_non_members
-    return [*sizes, settings.evaluation_records]
+    described = whitebox_kept.identity(
+        study.settings, trained, data=study.data, **options
+    )
+    return whitebox_kept.kept(study.targets, described)
 
 
 def _key(settings, seed, name):
@@ -267,7 +256,14 @@ def _attacked(study, seed, count, place, mode) -> Finding:
         if settings.import_target:
             seen = whitebox_imports.imported(settings, dataset, given)
         else:
-            kept = _kept(study, trained, split.shares, seed, (place, mode, rate))
+            kept = _kept(
+                study,
+                trained,
+                shares=split.shares,
+                seed=seed,
+                case=(place, mode, rate),
+                others=[attacked] if rate else [],
+            )
             seen, _ = whitebox_targets.train(
                 trained,
                 given,
@@ -285,7 +281,12 @@ def _attacked(study, seed, count, place, mode) -> Finding:
         best = best._replace(
             scored=best.scored + _shadowed(study, best.seen, split, records, row, seed)
         )
-    return best
+    return _light(best)
+
+
+def _light(finding):
+    """Without the snapshots, which are the most of it and have served."""
+    return finding._replace(seen=finding.seen._replace(snapshots=()))
 
 
 def _row(settings, seed, count, place, mode):
@@ -388,15 +389,22 @@ def _fine_tuned(study, seed, count, place, mode) -> Finding:
     base, tuning = split.shares
     row = _row(settings, seed, count, place, mode)
     seens, params = [], None
-    for name, share, total, purpose in (
-        ("base training", base, settings.rounds, "target"),
-        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning"),
+    for name, share, total, purpose, earlier in (
+        ("base training", base, settings.rounds, "target", []),
+        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning", [base]),
     ):
         study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
         trained = _trainer(study, 1, place, mode, total=total, records=len(share))
         given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
         key = _key(settings, seed, purpose)
-        kept = _kept(study, trained, [share], seed, (purpose, len(base)))
+        kept = _kept(
+            study,
+            trained,
+            shares=[share],
+            seed=seed,
+            case=(purpose, settings.rounds),
+            others=earlier,
+        )
         seen, params = whitebox_targets.train(
             trained, given, key, study.stages.advance, params=params, checkpoint=kept
         )
@@ -424,4 +432,4 @@ def _fine_tuned(study, seed, count, place, mode) -> Finding:
             row | {"pair": f"{first} / {second}"},
             lambda share: study.stages.advance(share / len(pairs)),
         )
-    return Finding(row, after, found, None)
+    return _light(Finding(row, after, found, None))

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import types
+from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import unsupervised
 from jaxprivacy.data import Dataset, attack_sets
@@ -287,6 +287,11 @@ def unsupervised_scores(
         state, _ = trained.epochs(key_epochs, state, features, targets, numbers)
         advance(1 / chunks)
     embedding = np.asarray(trained.embed(state.params, features))
+    if not np.isfinite(embedding).all():
+        raise checks.InputError(
+            f"--attack_learning_rate={settings.attack_preset().learning_rate:g}: the "
+            "unsupervised attack diverges; accepted are rates at which it does not"
+        )
     norm = np.asarray(basic.norm).mean(axis=0)
     return unsupervised.cluster(embedding, norm, seed=settings.seed), embedding
 

@@ -47,18 +47,19 @@ def imported(settings: WhiteboxSettings, dataset: Dataset, given: Given) -> Seen
     params = _load(settings, dataset, network)
 
     @jax.jit
-    def measure(params):
+    def measure(params, train, test):
         def loss(batch):
             values = losses.cross_entropy(network.apply(params, batch.x), batch.y)
             return losses.masked_mean(values, batch.mask)
 
         return {
-            "train_accuracy": losses.accuracy(network, params, given.train),
-            "test_accuracy": losses.accuracy(network, params, given.test),
-            "loss": loss(jax.tree.map(lambda a: a[:1000], given.train)),
+            "train_accuracy": losses.accuracy(network, params, train),
+            "test_accuracy": losses.accuracy(network, params, test),
+            "loss": loss(jax.tree.map(lambda a: a[:1000], train)),
         }
 
-    info = {name: np.asarray(value)[None] for name, value in measure(params).items()}
+    measured = measure(params, given.train, given.test)
+    info = {name: np.asarray(value)[None] for name, value in measured.items()}
     snapshots = jax.tree.map(lambda a: a[None], params)
     return Seen(snapshots, [settings.rounds], info)
 

@@ -21,6 +21,7 @@ TORCH_FILES = (".pth", ".pt", ".pth.tar")
 BLOCKS = ("", "basic", "bottleneck")
 ALL, NONE = "all", "none"
 LEAST_PARTICIPANTS = {"global": 1, "local": 2}
+MOST_ROUNDS = 2**31 - 1  # JAX counts them in 32 bits.
 
 
 class Variant(NamedTuple):
@@ -77,6 +78,7 @@ class WhiteboxSettings:
     fine_tuning_rounds: int = 20
     layers: tuple[str, ...] = _repeated(ALL)
     gradients: tuple[str, ...] = _repeated(ALL)
+    loss_and_label: bool = False
     black_box: bool = True
     observed_rounds: tuple[str, ...] = _repeated("1")
     attack_members: tuple[int, ...] = ()  # (): 40 % of those there are
@@ -232,6 +234,12 @@ def _check_numbers(settings):
     )
     given = tuple(name for name in optional if getattr(settings, name) is not None)
     each(settings, counts + given)
+    for name in ("rounds", "fine_tuning_rounds"):
+        if getattr(settings, name) > MOST_ROUNDS:
+            raise checks.InputError(
+                f"--{name}={getattr(settings, name)}: accepted are at most "
+                f"{MOST_ROUNDS}"
+            )
     rates = ["learning_rate", "feature_memory"]
     if settings.attack_learning_rate is not None:
         rates.append("attack_learning_rate")
@@ -311,6 +319,17 @@ def _check_setting(settings):
             f"--supervision={','.join(settings.supervision)}: accepted with "
             "--setting=finetune is supervised"
         )
+    if settings.setting == "finetune" and settings.observed_rounds != ("1",):
+        raise checks.InputError(
+            f"--observed_rounds={' '.join(settings.observed_rounds)}: accepted with "
+            "--setting=finetune is 1; the models before and after are what is held"
+        )
+    for mode in settings.mode if federated else ():
+        if mode.startswith("isolating") and min(settings.participants) < 2:
+            raise checks.InputError(
+                f"--participants={min(settings.participants)}: accepted are at least "
+                f"2 with --mode={mode}"
+            )
     for attacker in settings.attacker if federated else ():
         least = LEAST_PARTICIPANTS[attacker]
         for count in settings.participants:
@@ -329,6 +348,11 @@ def _check_files(settings):
             raise checks.InputError(
                 f"--{flag}={path}: accepted with --setting=standalone and --seeds=1"
             )
+    if settings.import_target and settings.export_target:
+        raise checks.InputError(
+            f"--export_target={settings.export_target}: accepted without "
+            "--import_target; what was imported is kept already"
+        )
     if settings.import_target and settings.observed_rounds != ("1",):
         raise checks.InputError(
             f"--import_target={settings.import_target}: is one snapshot; accepted with "

@@ -47,6 +47,27 @@ def pool(dataset: Dataset, split: Split, each: int) -> tuple[np.ndarray, bool]:
     return dataset.without(judged), True
 
 
+def check_memory(settings: WhiteboxSettings, split: Split, each: int) -> None:
+    """Checks that the target's features can be kept, as this attack needs them.
+
+    Args:
+      settings: checked settings.
+      split: of any seed.
+      each: of `whitebox_views.record_bytes`.
+
+    Raises:
+      InputError: naming `--feature_memory`.
+    """
+    sets = [*split.members.values(), *split.non_members.values()]
+    needed = each * sum(len(part) for kind in sets for part in kind) / 2**30
+    if needed > settings.feature_memory:
+        raise checks.InputError(
+            f"--feature_memory={settings.feature_memory:g}: the attacked records' "
+            f"features take {needed:.3g} GiB; accepted with --supervision=shadow is as "
+            "much, or fewer records"
+        )
+
+
 def train(
     settings: WhiteboxSettings,
     dataset: Dataset,

@@ -110,11 +110,8 @@ def counts(split: Split) -> list[tuple[str, int, str]]:
                 len(getattr(sets[kind], purpose))
                 for sets in (split.members, split.non_members)
             ]
-            rows.append(
-                (
-                    f"{kind}, {purpose}",
-                    sum(numbers),
-                    f"{numbers[0]} members and {numbers[1]} non-members",
-                )
-            )
+            total, told = sum(numbers), "{} members and {} non-members".format(*numbers)
+            if split.members is split.non_members:  # Told from the other kinds.
+                total, told = numbers[0], f"of the {kind} records"
+            rows.append((f"{kind}, {purpose}", total, told))
     return rows

@@ -119,6 +119,7 @@ class Trainer(NamedTuple):
     init: types.Model
     rounds: list[int]  # that are kept, counted from 0
     total: int
+    learning_rate: float  # for errors
 
 
 class Given(NamedTuple):
@@ -183,7 +184,9 @@ def trainer(
             },
         )
 
-    return Trainer(training.runner(make), network, list(rounds), total)
+    return Trainer(
+        training.runner(make), network, list(rounds), total, settings.learning_rate
+    )
 
 
 def _server(attacker, network, given):
@@ -259,11 +262,11 @@ def train(
         checkpoint,
     )
     if not all(np.isfinite(a).all() for a in jax.tree.leaves(state.snapshots)):
-        flag, rate = "learning_rate", ""
+        flag, rate = "learning_rate", trained.learning_rate
         if given.rate:
-            flag, rate = "ascent_rate", f"{float(given.rate):g}"
+            flag, rate = "ascent_rate", float(given.rate)
         raise checks.InputError(
-            f"--{flag}={rate}: the training diverges; accepted are rates at which it "
+            f"--{flag}={rate:g}: the training diverges; accepted are rates at which it "
             "does not"
         )
     info = {**info, "loss": info["loss"].mean(axis=1)}

@@ -25,12 +25,13 @@ from jaxprivacy.models.interception import Layer
 class View(NamedTuple):
     """The features that one attack takes; hashable."""
 
-    output: bool  # the output, and with it the loss and the label
+    output: bool
+    loss: bool  # the loss and the label
     hidden: tuple[str, ...]  # of the layers before which the hidden output is taken
     gradients: tuple[Layer, ...]
 
 
-BLACK_BOX = View(True, (), ())
+BLACK_BOX = View(True, True, (), ())
 
 
 def chosen(flag: str, text: str, layers: Sequence[Layer]) -> list[int]:
@@ -62,12 +63,18 @@ def chosen(flag: str, text: str, layers: Sequence[Layer]) -> list[int]:
     return sorted(found)
 
 
-def view(variant: Variant, layers: Sequence[Layer]) -> View:
+def view(variant: Variant, layers: Sequence[Layer], *, loss: bool = False) -> View:
     """Resolves what a variant sees of a target with these layers.
 
     The last layer's output are the class probabilities; with them come the loss and the
     label, which say nothing more of the model. Another layer's output is what the next
     layer takes in, after activation and pooling.
+
+    Args:
+      variant: which outputs and gradients.
+      layers: the target's.
+      loss: whether the loss and the label are seen in any case. The paper does not say
+        whether they are in its comparisons of single layers.
 
     Raises:
       InputError: a layer that is not there, or nothing is seen at all.
@@ -82,6 +89,7 @@ def view(variant: Variant, layers: Sequence[Layer]) -> View:
     last = len(layers) - 1
     return View(
         last in outputs,
+        last in outputs or loss,
         tuple(layers[i + 1].path for i in outputs if i < last),
         tuple(layers[i] for i in gradients),
     )
@@ -96,7 +104,7 @@ def union(views: Sequence[View]) -> View:
     """Everything that any of the views takes."""
     hidden = {path: None for view in views for path in view.hidden}
     gradients = {layer: None for view in views for layer in view.gradients}
-    return View(True, tuple(hidden), tuple(gradients))
+    return View(True, True, tuple(hidden), tuple(gradients))
 
 
 class Observation(NamedTuple):
@@ -109,7 +117,9 @@ class Observation(NamedTuple):
     kept: features_lib.Features | None  # with all views'; None: too large to keep
 
     def at(self, where: np.ndarray) -> Observation:
-        """The observation at some of its rounds."""
+        """The observation at some of its rounds; at all of them it is not copied."""
+        if np.array_equal(where, np.arange(len(self.basic.loss))):
+            return self
         return Observation(
             jax.tree.map(lambda a: a[where], self.snapshots),
             self.x,
@@ -240,6 +250,24 @@ def image_channels(
     return {path: a.shape[-1] for path, a in seen.items() if a.ndim == 4}
 
 
+def record_bytes(
+    model: types.Model, views: Sequence[View], params: types.Params, x: np.ndarray
+) -> int:
+    """How much all views' features of one record at one snapshot take.
+
+    Args:
+      model: the target.
+      views: of all attacks.
+      params: its parameters, or their shapes.
+      x: records.
+    """
+    snapshots = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((1, *a.shape), a.dtype), params
+    )
+    y = jax.ShapeDtypeStruct((1,), jnp.int32)
+    return _size(jax.eval_shape(_batch(model, union(views)), snapshots, x[:1], y))
+
+
 def streams(observation: Observation, view: View) -> bool:
     """Whether the view's features are computed batch by batch."""
     return observation.kept is None and bool(view.hidden or view.gradients)
@@ -252,8 +280,8 @@ def _size(shapes):
 def _options(view):
     return {
         "use_output": view.output,
-        "use_loss": view.output,
-        "use_label": view.output,
+        "use_loss": view.loss,
+        "use_label": view.loss,
         "hidden": view.hidden,
     }
 
@@ -268,9 +296,10 @@ def _normaliser(batch, feature_batch):
     def normalise(source, known):
         known = jnp.asarray(known)
         x, y = source.x[known], source.y[known]
-        scales = features_lib.scales(
-            batch, source.snapshots, x, y, feature_batch=feature_batch
-        )
+        # Batches of one size that leave out next to none: the last records are all of
+        # one kind, and a whole batch less of them would shift the scale.
+        size = len(known) // -(-len(known) // feature_batch)
+        scales = features_lib.scales(batch, source.snapshots, x, y, feature_batch=size)
         return source._replace(scales=scales)
 
     return normalise

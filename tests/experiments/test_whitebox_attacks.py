@@ -97,9 +97,11 @@ def test_layers_that_are_not_there(layers, text):
 
 def test_an_output_is_what_the_next_layer_takes_in(layers):
     view = views.view(Variant("-1,-2", "-1"), layers)
-    assert view == views.View(True, ("Dense_2",), (layers[2],))
+    assert view == views.View(True, True, ("Dense_2",), (layers[2],))
     inner = views.view(Variant("Dense_0", "none"), layers)
-    assert inner == views.View(False, ("Dense_1",), ())
+    assert inner == views.View(False, False, ("Dense_1",), ())
+    told = views.view(Variant("Dense_0", "none"), layers, loss=True)
+    assert told == inner._replace(loss=True)
 
 
 def test_kept_and_computed_features_are_the_same(model, layers, snapshots, dataset):
