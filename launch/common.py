@@ -58,7 +58,9 @@ def settings(kind_of_settings: type[T]) -> T:
     for field in dataclasses.fields(kind_of_settings):
         value = flags.FLAGS[field.name].value
         if isinstance(value, list):
-            value = tuple(_item(field, word, value) for word in value)
+            # Of numbers that are there by default, none is not a choice.
+            words = value or [""] * (field.default != () and "str" not in field.type)
+            value = tuple(_item(field, word, value) for word in words)
         values[field.name] = value
     return kind_of_settings(**values)
 

@@ -128,11 +128,11 @@ def _scored(
     `score` takes where members and non-members stand, a number for its key, and who is
     told the share done; it returns scores of all records.
     """
-    checks = 2 if settings.null_checks else 1
+    passes = 2 if settings.null_checks else 1
 
     def once(number, members, non_members):
         all_scores = score(
-            members, non_members, number, lambda share: advance(share / checks)
+            members, non_members, number, lambda share: advance(share / passes)
         )
         return attack_training.scores(all_scores, members, non_members)
 
@@ -140,7 +140,9 @@ def _scored(
     known = limited(records.members, size.members)
     others = limited(records.non_members, size.non_members)
     real = once(0, known, others)
-    null = once(1, *null_positions(records)) if settings.null_checks else None
+    first, second = null_positions(records)
+    first, second = limited(first, size.members), limited(second, size.non_members)
+    null = once(1, first, second) if settings.null_checks else None
     return Scored(row, real, null, threshold)
 
 

@@ -102,7 +102,7 @@ def test_the_best_image_of_all_steps_is_kept():
         return images, [inversion.cost(peak, None, x, 0) for x in images]
 
     images, costs = runs()
-    # From about -0.95 to -0.55, then back again, and so on: the first step was the best.
+    # From about -0.95 to -0.55, then back, and so on: the first step was the best.
     assert (costs[1] < costs[0]).all()
     np.testing.assert_array_equal(images[2], images[1])
     np.testing.assert_array_equal(images[3], images[1])

@@ -207,3 +207,81 @@ def test_shadows_own_no_record_that_is_judged(dataset, split):
     assert np.isin(many, split.shares[0]).any()
     for owned in (free, many):
         assert not np.isin(owned, judged).any()
+
+
+def test_the_computed_scale_is_of_both_kinds(model, layers, snapshots, dataset):
+    """All but a few records set it, though they are no multiple of a batch."""
+    view = views.view(Variant("all", "all"), layers)
+    x, y = dataset.x[:31], dataset.y[:31]
+    x = np.concatenate([x[:16] * 1e-3, x[16:]])  # The last ones are the large ones.
+    scales = []
+    for memory in (1e9, 0.0):
+        watch = observer(model, view, memory)
+        seen = watch.observe(snapshots, x, y)
+        streamed = views.streams(seen, view)
+        inputs = watch.inputs(seen, view)
+        normalised = watch.fit(view, streamed).normalise(inputs, np.arange(31))
+        if streamed:
+            scales.append(np.asarray(normalised.scales.hidden["Dense_1"]))
+        else:
+            path = "Dense_1"
+            scales.append(np.median(inputs.hidden[path] / normalised.hidden[path]))
+    np.testing.assert_allclose(*scales, rtol=0.1)
+
+
+def test_shadow_attack_needs_features_that_are_kept(model, layers, dataset, split):
+    view = views.view(Variant("all", "all"), layers)
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    each = views.record_bytes(model, [view], params, dataset.x)
+    seen = observer(model, view, 1e9).observe(
+        jax.vmap(model.init)(jax.random.split(jax.random.key(1), 1)),
+        dataset.x[:10],
+        dataset.y[:10],
+    )
+    assert 10 * each == sum(a.nbytes for a in jax.tree.leaves(seen.kept))
+    whitebox_shadows.check_memory(SETTINGS, split, each)
+    small = dataclasses.replace(SETTINGS, feature_memory=1e-6)
+    with pytest.raises(checks.InputError, match="^--feature_memory=1e-06: .*accepted"):
+        whitebox_shadows.check_memory(small, split, each)
+
+
+def test_an_unsupervised_attack_that_diverges_is_named(
+    model, layers, snapshots, records
+):
+    variant = Variant("-1", "-1")
+    view = views.view(variant, layers)
+    settings = dataclasses.replace(SETTINGS, attack_learning_rate=1e30)
+    watch = views.observer(
+        model,
+        [view],
+        settings.attack_preset(),
+        channels={},
+        feature_batch=16,
+        memory=1e9,
+    )
+    attacks = whitebox_attacks.Attacks(settings, watch, [(variant, view)], layers)
+    seen = watch.observe(snapshots, records.batch.x, records.batch.y)
+    with pytest.raises(checks.InputError, match="^--attack_learning_rate=1e.30: "):
+        whitebox_attacks.attack(
+            attacks,
+            seen,
+            records,
+            jax.random.key(2),
+            {"attacker": "global", "mode": "passive"},
+            lambda share: None,
+        )
+
+
+def test_null_checks_learn_from_as_many_records_as_the_attack(records):
+    settings = dataclasses.replace(SETTINGS, null_checks=True)
+    learned = []
+
+    def score(members, non_members, which, advance):
+        learned.append((len(members.train), len(non_members.train)))
+        return np.zeros(len(records.batch.y))
+
+    size = whitebox_attacks.Size(5, 7)
+    whitebox_attacks._scored(
+        settings, {}, records, score, lambda share: None, size=size
+    )
+    assert learned == [(5, 7), (5, 7)]

@@ -121,6 +121,11 @@ REFUSED = [
     ("mode", {"attacker": ("local",), "mode": ("isolating",), **FEDERATED}),
     ("supervision", {"supervision": ("shadow",), **FEDERATED}),
     ("supervision", {"supervision": ("unsupervised",), "setting": "finetune"}),
+    ("observed_rounds", {"observed_rounds": ("5",), "setting": "finetune"}),
+    ("participants", {"participants": (1,), "mode": ("isolating",), **FEDERATED}),
+    ("rounds", {"rounds": 2**31}),
+    ("fine_tuning_rounds", {"fine_tuning_rounds": 2**31}),
+    ("export_target", {"export_target": "new", "import_target": "old"}),
 ]
 
 

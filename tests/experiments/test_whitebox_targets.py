@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxprivacy import data
-from jaxprivacy.experiments import whitebox_splits, whitebox_targets
+from jaxprivacy import checks, data
+from jaxprivacy.experiments import whitebox_kept, whitebox_splits, whitebox_targets
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.experiments.whitebox_targets import Attacker
 from jaxprivacy.training import losses
@@ -153,3 +153,62 @@ def test_fine_tuning_kinds_are_disjoint(dataset):
     assert np.isin(kinds[whitebox_splits.BASE], base).all()
     assert np.isin(kinds[whitebox_splits.FINE_TUNING], tuning).all()
     assert np.isin(kinds[whitebox_splits.FRESH], split.unheld).all()
+
+
+def test_what_is_told_of_fine_tuning_counts_each_record_once(dataset):
+    settings = WhiteboxSettings(setting="finetune", members_per_participant=100)
+    split = whitebox_splits.split(settings, dataset, 1, seed=0)
+    told = {name: count for name, count, _ in whitebox_splits.counts(split)}
+    for kind, sets in split.members.items():
+        assert told[f"{kind}, evaluation"] == len(sets.evaluation)
+
+
+@pytest.mark.parametrize(
+    ("mode", "rate", "named"),
+    [
+        ("passive", 0.0, "--learning_rate=1e\\+30"),
+        ("gradient_ascent", 1e30, "--ascent_"),
+    ],
+)
+def test_divergence_names_the_rate(dataset, split, mode, rate, named):
+    settings = dataclasses.replace(
+        SETTINGS, learning_rate=0.2 if rate else 1e30, learning_rate_drops=()
+    )
+    with pytest.raises(checks.InputError, match=f"^{named}.*diverges"):
+        trained(dataset, split, "global", mode, rate, settings=settings)
+
+
+def identity(split, **changed):
+    trainer = whitebox_targets.Trainer(None, None, [1], 2, 0.1)
+    options = {"data": "", "shares": split.shares, "seed": 0, "case": ("passive",)}
+    return whitebox_kept.identity(SETTINGS, trainer, **{**options, **changed})
+
+
+def test_a_kept_target_is_of_these_records(split):
+    """As many others, or the same ones of another ascent, are another target."""
+    assert identity(split) == identity(split)
+    swapped = [split.shares[1], split.shares[0], split.shares[2]]
+    assert identity(split, shares=swapped) != identity(split)
+    global_, local = (
+        [np.concatenate(split.members[place])] for place in ("global", "local")
+    )
+    assert identity(split, others=global_) != identity(split, others=local)
+
+
+def test_a_folder_of_targets_that_cannot_be_used(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in ("file", "file/inside"):
+        with pytest.raises(checks.InputError, match="^--targets=.*: cannot be used"):
+            whitebox_kept.usable(str(tmp_path / folder))
+    whitebox_kept.usable(str(tmp_path / "new" / "folder"))
+
+
+def test_a_damaged_target_is_named(tmp_path, split):
+    described = identity(split)
+    kept = whitebox_kept.kept(str(tmp_path), described)
+    kept.save(1, {"a": np.zeros(2)})
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    with pytest.raises(checks.InputError, match="^--targets=.* cannot be restored"):
+        kept.restore(lambda done: {"a": jax.ShapeDtypeStruct((2,), np.float32)})
