@@ -99,8 +99,8 @@ WHITEBOX = HELP | {
     "from the end (-1: the class probabilities, and with them loss and label), with "
     "commas. Given several times: one attack each, paired with --gradients.",
     "gradients": "Layers whose gradients it sees, likewise.",
-    "loss_and_label": "Whether every attack sees the loss and the label, not those alone "
-    "that see the last layer's output.",
+    "loss_and_label": "Whether every attack sees the loss and the label, and not "
+    "those alone that see the last layer's output.",
     "black_box": "Whether the black-box attack is run beside the others.",
     "observed_rounds": "How many rounds the attacker keeps, evenly spaced up to the "
     "last, or which, with commas (one alone: 30,). Given several times: one attack "
