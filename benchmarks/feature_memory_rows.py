@@ -39,7 +39,7 @@ def load(form: str, count: int) -> memory.Prepare:
     target = whitebox_rows.mlp(count)
     x, y, _ = jax.device_put(target.records)
     snapshots = jax.device_put(jax.tree.map(lambda a: a[None], target.params))
-    view = whitebox_views.View(True, (), target.layers)
+    view = whitebox_views.BLACK_BOX._replace(gradients=target.layers)
     observer = whitebox_views.observer(
         target.model,
         (view,),

@@ -46,10 +46,17 @@ class Fit(NamedTuple):
 def make_fit(
     attack: whitebox.Attack,
     preset: attack_networks.Preset,
-    normalise: Callable = features_lib.normalise,
+    normalise: Callable | None = None,
 ) -> Fit:
-    """Jits a supervised attack."""
-    return Fit(*map(jax.jit, attack), jax.jit(normalise), preset)
+    """Jits a supervised attack.
+
+    Args:
+      attack: the attack.
+      preset: of its network.
+      normalise: jitted, what sets the scale of the features; None: for `Features`.
+    """
+    normalise = normalise or jax.jit(features_lib.normalise)
+    return Fit(*map(jax.jit, attack), normalise, preset)
 
 
 def train_attack(

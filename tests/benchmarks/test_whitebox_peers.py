@@ -163,11 +163,10 @@ def test_kept_features_by_hand():
     assert found == pytest.approx(300 * 4 * numbers / 2**20)
 
 
-@pytest.mark.parametrize("form", [feature_memory_rows.STREAMED])
-def test_attack_whose_memory_is_measured(monkeypatch, form):
+def test_attack_whose_memory_is_measured(monkeypatch):
     small = whitebox_rows.mlp(12, widths=(5,), inputs=7, classes=3)
     monkeypatch.setattr(whitebox_rows, "mlp", lambda count: small)
     monkeypatch.setattr(feature_memory_rows, "FEATURE_BATCH", 4)
-    scores = feature_memory_rows.load(form, 12)()()
+    scores = feature_memory_rows.load(feature_memory_rows.STREAMED, 12)()()
     assert scores.shape == (12,)
     assert np.ptp(scores) > 0
