@@ -17,6 +17,8 @@ from jaxprivacy import checks
 
 T = TypeVar("T")
 
+MOST_DIGITS = 18  # of an integer; Python refuses to read thousands of them.
+
 CHECKPOINT = (
     "Folder that keeps the state of the runs: after an interruption, the same command "
     "goes on from there. Removed when the report is written. Absent: --out with "
@@ -69,7 +71,7 @@ def _item(field: dataclasses.Field, word: str, words: list[str]) -> str | int | 
     """Reads one value of a list, as the field's type says."""
     given = f"--{field.name}={','.join(words)}"
     if "int" in str(field.type):
-        if not word.isdecimal():
+        if not word.isdecimal() or len(word) > MOST_DIGITS:
             raise checks.InputError(
                 f"{given}: accepted are integers of at least 1, separated by commas"
             )

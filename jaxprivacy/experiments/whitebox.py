@@ -56,6 +56,7 @@ class Finding(NamedTuple):
     seen: whitebox_targets.Seen
     scored: list[Scored]
     diagnostics: contents.Diagnostics | None
+    notes: tuple[str, ...] = ()
 
 
 def prepare(settings: WhiteboxSettings) -> Prepared:
@@ -180,7 +181,7 @@ def run(
         gradient_norms=None,
         training=whitebox_report.course(first.seen),
         reconstructions=None,
-        notes=[],
+        notes=[note for finding in findings for note in finding.notes],
         diagnostics=first.diagnostics,
     )
 
@@ -246,42 +247,53 @@ def _attacked(study, seed, count, place, mode) -> Finding:
     trained = _trainer(
         study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
     )
-    rates, tried = settings.rates(mode), []
-    for rate in rates:
-        named = ", ".join(str(value) for value in row.values())
+    tried, diverged = [], []
+    named = ", ".join(str(value) for value in row.values())
+    for rate in settings.rates(mode):
         study.stages.stage(f"training ({named})", TRAINING)
         given = whitebox_targets.give(
             dataset, split.shares, split.unheld, attacked, rate
         )
-        if settings.import_target:
-            seen = whitebox_imports.imported(settings, dataset, given)
-        else:
-            kept = _kept(
-                study,
-                trained,
-                shares=split.shares,
-                seed=seed,
-                case=(place, mode, rate),
-                others=[attacked] if rate else [],
-            )
-            seen, _ = whitebox_targets.train(
-                trained,
-                given,
-                _key(settings, seed, "target"),
-                study.stages.advance,
-                checkpoint=kept,
-            )
-        if settings.export_target:
-            whitebox_imports.export(settings, dataset, seed, seen)
+        case = (place, mode, rate)
+        try:
+            seen = _target(study, trained, given, split, seed, case, attacked)
+        except whitebox_targets.Diverged as error:
+            diverged.append(error)
+            study.stages.stage(f"attacks ({named}): none", ATTACKING)
+            continue
         study.stages.stage(f"attacks ({named})", ATTACKING)
-        tried.append(_attack_one(study, seen, records, row | _rate(rates, rate), seed))
+        told = {"ascent_rate": rate} if rate else {}
+        tried.append(_attack_one(study, seen, records, row | told, seed))
+    if not tried:
+        raise diverged[0]
     best = max(tried, key=lambda finding: _selected(finding.scored))
     if "shadow" in settings.supervision:
         study.stages.stage("shadow models and their attack", SHADOWS)
         best = best._replace(
             scored=best.scored + _shadowed(study, best.seen, split, records, row, seed)
         )
-    return _light(best)
+    notes = tuple(f"Left out, {named}: {error}." for error in diverged)
+    return _light(best._replace(notes=notes))
+
+
+def _target(study, trained, given, split, seed, case, attacked):
+    """Trains one target, or loads it, and saves it where that is asked for."""
+    settings, dataset = study.settings, study.prepared.dataset
+    if settings.import_target:
+        return whitebox_imports.imported(settings, dataset, given)
+    kept = _kept(
+        study,
+        trained,
+        shares=split.shares,
+        seed=seed,
+        case=case,
+        others=[attacked] if given.rate else [],
+    )
+    key, advance = _key(settings, seed, "target"), study.stages.advance
+    seen, _ = whitebox_targets.train(trained, given, key, advance, checkpoint=kept)
+    if settings.export_target:
+        whitebox_imports.export(settings, dataset, seed, seen)
+    return seen
 
 
 def _light(finding):
@@ -294,10 +306,6 @@ def _row(settings, seed, count, place, mode):
     if settings.setting == "federated":
         row["participants"] = count
     return row | {"seed": seed}
-
-
-def _rate(rates, rate):
-    return {"ascent_rate": rate} if rate else {}
 
 
 def _selected(scored):

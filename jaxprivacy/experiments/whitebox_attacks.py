@@ -224,7 +224,7 @@ def _unsupervised(attacks, observation, key, row) -> list[Job]:
             numbers = {}
 
             def score(members, non_members, which, tell):
-                # Their order says nothing of membership.
+                # In an order of their own, which the attack does not use.
                 where = np.sort(np.concatenate([*members[1:], *non_members[1:]]))
                 key_case = jax.random.fold_in(key_view, which)
                 found = unsupervised_scores(

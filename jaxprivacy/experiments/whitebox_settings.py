@@ -21,6 +21,7 @@ TORCH_FILES = (".pth", ".pt", ".pth.tar")
 BLOCKS = ("", "basic", "bottleneck")
 ALL, NONE = "all", "none"
 LEAST_PARTICIPANTS = {"global": 1, "local": 2}
+MOST_WIDTH = 2**16  # of a layer; far larger products overflow inside XLA.
 MOST_ROUNDS = 2**31 - 1  # JAX counts them in 32 bits.
 
 
@@ -163,7 +164,7 @@ def observed(text: str, rounds: int) -> list[int]:
       InputError: naming `--observed_rounds`.
     """
     words = text.split(",")
-    numbers = [int(word) for word in words if word.isdecimal()]
+    numbers = [int(word) for word in words if word.isdecimal() and len(word) < 19]
     good = numbers and len(numbers) == len([word for word in words if word])
     if good and len(words) == 1 and 1 <= numbers[0] <= rounds:
         count = numbers[0]
@@ -269,6 +270,14 @@ def _check_lists(settings):
     ):
         for value in getattr(settings, name):
             checks.positive_integer(f"--{name}", value)
+    for name, values in (
+        ("mlp_widths", settings.mlp_widths),
+        ("gradient_kernels", (settings.gradient_kernels or 1,)),
+    ):
+        if max(values, default=1) > MOST_WIDTH:
+            raise checks.InputError(
+                f"--{name}={max(values)}: accepted are at most {MOST_WIDTH}"
+            )
     needed = ("participants", "ascent_rate", "observed_rounds", "layers", "gradients")
     for name in needed:
         if not getattr(settings, name):

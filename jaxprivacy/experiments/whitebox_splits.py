@@ -39,6 +39,11 @@ def split(
     rng = np.random.default_rng(seed)
     holders = participants if settings.setting == "federated" else 1
     each = settings.members_per_participant or len(dataset.y) // (2 * holders)
+    if not each:
+        raise checks.InputError(
+            f"--participants={holders}: half of {len(dataset.y)} records is less than "
+            f"one for each; accepted are at most {len(dataset.y) // 2}"
+        )
     if settings.imports_torch():
         shares, unheld = _published(dataset, each)
     else:

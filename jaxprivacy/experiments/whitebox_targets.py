@@ -25,6 +25,10 @@ MEASURED = 5000  # records at most, for the accuracies of every round
 DROP = 0.1  # of the learning rate
 
 
+class Diverged(checks.InputError):
+    """A training whose parameters are no numbers any more."""
+
+
 class Seen(NamedTuple):
     """What an attacker kept of a training run."""
 
@@ -247,7 +251,7 @@ def train(
       checkpoint: where the run is kept; a complete one is not trained again.
 
     Raises:
-      InputError: the training diverges.
+      Diverged: the training diverges.
     """
     key_params, key_run = jax.random.split(key)
     if params is None:
@@ -265,7 +269,7 @@ def train(
         flag, rate = "learning_rate", trained.learning_rate
         if given.rate:
             flag, rate = "ascent_rate", float(given.rate)
-        raise checks.InputError(
+        raise Diverged(
             f"--{flag}={rate:g}: the training diverges; accepted are rates at which it "
             "does not"
         )

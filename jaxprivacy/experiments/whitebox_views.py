@@ -6,6 +6,7 @@ where they do not; an attack takes them from either.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -292,6 +293,10 @@ def _batch(model, view):
 
 def _normaliser(batch, feature_batch):
     """Sets what a source's features are divided by, from the records known."""
+    # What is jitted gives no records back: they would be copied.
+    scales_of = jax.jit(
+        functools.partial(features_lib.scales, batch), static_argnames="feature_batch"
+    )
 
     def normalise(source, known):
         known = jnp.asarray(known)
@@ -299,7 +304,7 @@ def _normaliser(batch, feature_batch):
         # Batches of one size that leave out next to none: the last records are all of
         # one kind, and a whole batch less of them would shift the scale.
         size = len(known) // -(-len(known) // feature_batch)
-        scales = features_lib.scales(batch, source.snapshots, x, y, feature_batch=size)
+        scales = scales_of(source.snapshots, x, y, feature_batch=size)
         return source._replace(scales=scales)
 
     return normalise

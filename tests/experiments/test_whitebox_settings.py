@@ -22,7 +22,22 @@ def test_observed(text, rounds, found):
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "11", "2,2", "4,2", "0,3", "5,11", "a", "", ",", "1.5", "-1", "3,x"]
+    "text",
+    [
+        "0",
+        "11",
+        "2,2",
+        "4,2",
+        "0,3",
+        "5,11",
+        "a",
+        "",
+        ",",
+        "1.5",
+        "-1",
+        "3,x",
+        "9" * 5000,
+    ],
 )
 def test_observed_is_refused(text):
     with pytest.raises(checks.InputError, match=f"^--observed_rounds={text}: "):
@@ -124,6 +139,8 @@ REFUSED = [
     ("observed_rounds", {"observed_rounds": ("5",), "setting": "finetune"}),
     ("participants", {"participants": (1,), "mode": ("isolating",), **FEDERATED}),
     ("rounds", {"rounds": 2**31}),
+    ("mlp_widths", {"mlp_widths": (8, 2**16 + 1)}),
+    ("gradient_kernels", {"gradient_kernels": 2**16 + 1}),
     ("fine_tuning_rounds", {"fine_tuning_rounds": 2**31}),
     ("export_target", {"export_target": "new", "import_target": "old"}),
 ]

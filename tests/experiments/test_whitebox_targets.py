@@ -167,7 +167,7 @@ def test_what_is_told_of_fine_tuning_counts_each_record_once(dataset):
     ("mode", "rate", "named"),
     [
         ("passive", 0.0, "--learning_rate=1e\\+30"),
-        ("gradient_ascent", 1e30, "--ascent_"),
+        ("gradient_ascent", np.inf, "--ascent_rate=inf"),
     ],
 )
 def test_divergence_names_the_rate(dataset, split, mode, rate, named):
@@ -212,3 +212,9 @@ def test_a_damaged_target_is_named(tmp_path, split):
             path.write_bytes(b"")
     with pytest.raises(checks.InputError, match="^--targets=.* cannot be restored"):
         kept.restore(lambda done: {"a": jax.ShapeDtypeStruct((2,), np.float32)})
+
+
+def test_more_participants_than_records(dataset):
+    settings = dataclasses.replace(SETTINGS, members_per_participant=None)
+    with pytest.raises(checks.InputError, match="^--participants=10000000: .* 120$"):
+        whitebox_splits.split(settings, dataset, 10**7, seed=0)

@@ -189,6 +189,7 @@ def test_an_exported_target_is_imported(study, folder):
         (("--import_target=nowhere",), "--import_target=nowhere"),
         (("--export_target={folder}",), "holds something already"),
         (("--participants=two",), "--participants=two: accepted are integers"),
+        (("--participants=" + "9" * 5000,), "999: accepted are integers"),
         (("--ascent_rate=fast",), "--ascent_rate=fast: accepted are numbers"),
     ],
 )
@@ -207,3 +208,20 @@ def test_bad_input(folder, study, capsys, arguments, named):
     assert named in error
     assert "accepted" in error
     assert not out.exists()
+
+
+def test_a_rate_at_which_training_diverges_is_left_out(study):
+    result = study(
+        "diverged",
+        "--setting=federated",
+        "--participants=2",
+        "--members_per_participant=60",
+        "--mode=gradient_ascent",
+        "--ascent_rate=1e38,0.05",
+        "--momentum=0.9",
+        "--gradients=-1",
+        "--noblack_box",
+        "--nonull_checks",
+    )
+    rates = {row["ascent_rate"] for row in result["membership"]}
+    assert rates == {0.05}
