@@ -11,7 +11,7 @@ audit: $(VENV)/installed
 	$(BIN)/python -m launch.audit --out=$(OUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ setuptools.setup(
     package_data={"jaxprivacy.report": ["*.html"]},
     install_requires=requirements(),
     extras_require={
-        "test": ["pytest>=8", "ruff>=0.6"],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
         "bench": ["torch>=2.4"],
         "torch": ["torch>=2.4"],
         "cuda": ["jax[cuda12]>=0.10,<0.13"],

@@ -238,7 +238,7 @@ def test_any_feature_can_be_left_out(options, left_out):
     assert shapes["encoder"]["Dense_0"]["kernel"] == (inputs, 5)
 
 
-@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("name", sorted(FEATURES))
 def test_one_feature_alone_is_enough(name):
     network = AttackNetwork(
         SMALL,
