@@ -11,6 +11,7 @@ from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.report import plots
 from tests.launch import contract, launched
 
+FIGURES = (*plots.NAMES, plots.ROWS)
 MEMBERSHIP = [
     ("white_box", "passive"),
     ("black_box", "passive"),
@@ -66,7 +67,7 @@ def test_digits_with_the_convolutional_network(folder):
     assert [(r["attack"], r["mode"]) for r in result["null_checks"]] == MEMBERSHIP
     assert {row["attack"] for row in result["reconstruction"]} == RECONSTRUCTION
     assert {row["target_class"] for row in result["reconstruction"]} == {3}
-    launched.check_page(folder / "digits", plots.NAMES)
+    launched.check_page(folder / "digits", FIGURES)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,8 @@ def test_table_has_no_reconstruction(random_table, folder):
     assert random_table["reconstruction"] == []
     rows = [(row["attack"], row["mode"]) for row in random_table["membership"]]
     assert rows == MEMBERSHIP
-    launched.check_page(folder / "table", (plots.ROC, plots.NORMS, plots.TRAINING))
+    figures = (plots.ROC, plots.NORMS, plots.TRAINING, plots.ROWS)
+    launched.check_page(folder / "table", figures)
     page = (folder / "table" / "report.html").read_text()
     assert "Reconstruction was not run" in page
 
@@ -149,7 +151,7 @@ def test_colour_images_with_an_mlp(colour_result, folder):
     assert {r["attack"] for r in colour_result["reconstruction"]} == RECONSTRUCTION
     assert colour_result["seed"] == 5
     assert "--seed=5" in colour_result["command"]
-    launched.check_page(folder / "colour", plots.NAMES)
+    launched.check_page(folder / "colour", FIGURES)
 
 
 def test_same_seed_same_numbers(colour, colour_result):

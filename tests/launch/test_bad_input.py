@@ -100,7 +100,7 @@ ARGUMENTS = [
     ("--momentum=1", "--momentum=1.0", "[0, 1)"),
     ("--momentum=-0.1", "--momentum=-0.1", "[0, 1)"),
     ("--momentum=nan", "--momentum=nan", "[0, 1)"),
-    ("--seed=-1", "--seed=-1", "at least 0"),
+    ("--seed=-1", "--seed=-1", "accepted are 0 to 4294967295"),
     ("--seed=4294967296", "--seed=4294967296", "0 to 4294967295"),
     ("--victim=-1", "--victim=-1", "at least 0"),
     ("--victim=4", "--victim=4", "0 to 3"),

@@ -257,15 +257,14 @@ def test_autoencoder_decodes_the_embedding():
     features = made_up(1, batch=2)
     shapes = shapes_of(network, features)
     assert set(shapes["encoder"]) == {"loss", "output", "label", "encoder", "number"}
-    assert widths_of(shapes["FullyConnected_0"]) == chain(1, 64)
-    assert shapes["Dense_0"]["kernel"] == (64, 4)
+    assert shapes["Dense_0"]["kernel"] == (1, 64)
+    assert shapes["Dense_1"]["kernel"] == (64, 4)
     params = arrays.params_like(
         jax.eval_shape(lambda: network.init(jax.random.key(0), features, False))
     )
     embedding, decoded = jax.jit(lambda: network.apply(params, features, False))()
     chex.assert_shape([embedding, decoded], [(2,), (2, 4)])
-    decoder, last = (params["params"][n] for n in ("FullyConnected_0", "Dense_0"))
-    first = decoder["Dense_0"]
+    first, last = (params["params"][n] for n in ("Dense_0", "Dense_1"))
     hidden = np.maximum(embedding[:, None] * first["kernel"] + first["bias"], 0)
     want = hidden @ np.asarray(last["kernel"]) + last["bias"]
     np.testing.assert_allclose(decoded, want, rtol=1e-4, atol=1e-4)
