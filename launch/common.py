@@ -8,12 +8,16 @@ import pathlib
 import re
 import shlex
 import sys
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from absl import app, flags, logging
 
 from jaxprivacy import checks
+
+if TYPE_CHECKING:
+    from jaxprivacy.report import contents
 
 T = TypeVar("T")
 
@@ -26,9 +30,10 @@ CHECKPOINT = (
 )
 
 
-def checkpoint_folder(asked: str | None, out: str) -> str:
+def checkpoint_folder(asked: str | None) -> str:
     """The folder that is asked for, or else the one beside `--out`."""
-    return os.path.normpath(out) + ".checkpoint" if asked is None else asked
+    out = os.path.normpath(flags.FLAGS.out)
+    return f"{out}.checkpoint" if asked is None else asked
 
 
 def define_settings(kind_of_settings: type, texts: dict[str, str]) -> None:
@@ -84,6 +89,40 @@ def _item(field: dataclasses.Field, word: str, words: list[str]) -> str | int | 
                 f"{given}: accepted are numbers, separated by commas"
             ) from error
     return word
+
+
+def define_report(name: str) -> None:
+    """Defines where the report goes, as flags of the calling module."""
+    flags.DEFINE_string("out", f"reports/{name}", "Folder that the report goes to.")
+    flags.DEFINE_bool("overwrite", False, "Replace the report in --out.")
+
+
+def publisher() -> Callable[[contents.Report], None]:
+    """Makes sure of `--out` before anything is computed, and takes the time.
+
+    Returns:
+      A function that writes a report there and prints its summary.
+
+    Raises:
+      InputError: something is there, or nothing can be written.
+    """
+    from rich import console
+
+    from jaxprivacy.report import store, tables
+
+    start = time.perf_counter()
+    out = flags.FLAGS.out
+    store.reserve(out, flags.FLAGS.overwrite)
+    compiled = use_compilation_cache()
+
+    def publish(report):
+        store.write(report, out)
+        terminal = console.Console()
+        tables.print_summary(report, terminal, out)
+        seconds = time.perf_counter() - start
+        terminal.print(f"{seconds:.0f} s in all; {compiled()}", markup=False)
+
+    return publish
 
 
 def command() -> str:

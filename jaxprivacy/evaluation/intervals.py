@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,26 @@ def clopper_pearson(
         )
     low, high = clopper_pearson_bounds(np.array(successes), trials, confidence)
     return Interval(float(successes / trials), float(low), float(high))
+
+
+def student_t(values: Iterable[float], most: float) -> dict[str, float | int | None]:
+    """The mean of a measure over rows, with Student's t interval at 95 %.
+
+    Args:
+      values: of the rows that have the measure.
+      most: the largest value that it can have; the smallest is 0.
+
+    Returns:
+      `value` (None without rows), `low` and `high` (None below two rows), cut to what
+      the measure can be, and `rows`, how many there are.
+    """
+    known = np.array(list(values), np.float64)
+    count, low, high = len(known), None, None
+    value = float(known.mean()) if count else None
+    if count > 1:
+        half = stats.t.ppf(0.975, count - 1) * known.std(ddof=1) / count**0.5
+        low, high = max(float(value - half), 0.0), min(float(value + half), most)
+    return {"value": value, "low": low, "high": high, "rows": count}
 
 
 def clopper_pearson_bounds(

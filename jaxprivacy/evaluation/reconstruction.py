@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
 from scipy.spatial import distance
 
-from jaxprivacy.evaluation.intervals import clopper_pearson
+from jaxprivacy.evaluation.intervals import clopper_pearson, student_t
 
 # What a mean over rows is taken of, and the largest value that it can have.
 _MEASURES = {
@@ -183,19 +182,8 @@ def _summary(rows: list[dict]) -> dict:
         values = [row[name] for row in rows]
         if name == "hit_rate":
             values = [rate["value"] for rate in values]
-        summary[name] = _mean([v for v in values if v is not None], most)
+        summary[name] = student_t([v for v in values if v is not None], most)
     return summary
-
-
-def _mean(values: list[float], most: float) -> dict:
-    count = len(values)
-    low = high = None
-    if count > 1:
-        half = stats.t.ppf(0.975, count - 1) * np.std(values, ddof=1) / count**0.5
-        low, high = (float(np.mean(values) + end) for end in (-half, half))
-        low, high = max(low, 0.0), min(high, most)
-    value = float(np.mean(values)) if values else None
-    return {"value": value, "low": low, "high": high, "rows": count}
 
 
 def _finite(value: float) -> float | None:

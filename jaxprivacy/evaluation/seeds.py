@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-from scipy import stats
+from jaxprivacy.evaluation.intervals import student_t
 
 # What says of a row of `result.json` which attack it is of; the first four are always
 # there.
@@ -89,11 +88,5 @@ def _summary(rows: list[dict]) -> dict:
 
 
 def _mean(rates: Iterable[dict]) -> dict:
-    values = [rate["value"] for rate in rates if rate["value"] is not None]
-    count = len(values)
-    value = float(np.mean(values)) if values else None
-    if count < 2:
-        return {"value": value, "low": None, "high": None, "rows": count}
-    half = stats.t.ppf(0.975, count - 1) * np.std(values, ddof=1) / count**0.5
-    low, high = max(float(value - half), 0.0), min(float(value + half), 1.0)
-    return {"value": value, "low": low, "high": high, "rows": count}
+    known = (rate["value"] for rate in rates if rate["value"] is not None)
+    return student_t(known, most=1.0)

@@ -10,18 +10,18 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
-from jaxprivacy.evaluation import membership as membership_evaluation
 from jaxprivacy.experiments import (
     collaboration,
     judge,
     membership,
     reconstruction,
+    results,
     seats,
     training,
 )
 from jaxprivacy.experiments.settings import Settings, check
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents, threats
+from jaxprivacy.report import contents
 from jaxprivacy.report.progress import Stages
 
 # Weights of the stages on the progress bar: their seconds on two cores, roughly.
@@ -141,25 +141,24 @@ def run(
             settings, dataset, who, key_images, stages, notes
         )
     result = {
-        "schema": 1,
-        "command": command,
-        "seed": settings.seed,
-        "versions": training.versions(),
-        "seconds": time.perf_counter() - start,
-        "target": {
-            name: passive.info[name][-1] for name in ("train_accuracy", "test_accuracy")
-        },
+        **results.head(command, settings.seed, start),
+        "target": results.accuracies(passive.info),
         "membership": rows,
         "null_checks": null_rows,
         "reconstruction": image_rows,
     }
     return contents.Report(
         result=result,
-        settings=_settings(settings, dataset),
+        settings=results.used_settings(settings, dataset),
         split_counts=[tuple(row) for row in data_lib.counts(split, dataset.y)],
-        roc_curves=[_curve(s, row) for s, row in zip(scored, rows, strict=True)],
+        roc_curves=[
+            results.roc_curve(
+                s.members.evaluation_members, s.members.evaluation_non_members, row
+            )
+            for s, row in zip(scored, rows, strict=True)
+        ],
         gradient_norms=_gradient_norms(settings, dataset, split, passive),
-        training=_training(settings, passive),
+        training=results.course(passive.info),
         reconstructions=pictures,
         notes=notes,
     )
@@ -205,17 +204,6 @@ def _gradient_norms(settings, dataset, split, passive):
         norm[:, records.non_members.evaluation],
         "all layers",
     )
-
-
-def _training(settings, passive):
-    """The course of the training that was attacked."""
-    info = passive.info
-    return {
-        "rounds": np.arange(settings.rounds) + 1,
-        "train_accuracy": info["train_accuracy"],
-        "test_accuracy": info["test_accuracy"],
-        "train_loss": info["loss"].mean(axis=1),
-    }
 
 
 def _membership(settings, dataset, split, key, stages):
@@ -291,21 +279,3 @@ def _reconstruction(settings, dataset, who, key, stages, notes):
     return rows, reconstruction.pictures(
         who.target_class, images, "gan", gan.samples, gan.info["test_accuracy"]
     )
-
-
-def _curve(scored, row):
-    curve = membership_evaluation.roc(
-        scored.members.evaluation_members, scored.members.evaluation_non_members
-    )
-    auc = membership_evaluation.Interval(**row["auc"])
-    return contents.RocCurve(threats.label(row), curve, auc)
-
-
-def _settings(settings, dataset):
-    """The settings as they took effect."""
-    used = dict(vars(settings))
-    used["records"] = len(dataset.y)
-    used["model"] = training.model_name(settings, dataset)
-    used["classes"] = dataset.num_classes
-    used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
-    return [(name, value) for name, value in used.items() if value is not None]

@@ -22,6 +22,7 @@ from jaxprivacy.experiments import (
     collaboration,
     judge,
     reconstruction,
+    results,
     training,
 )
 from jaxprivacy.experiments import seats as seats_lib
@@ -183,15 +184,8 @@ def run(
     main = next(iter(attacked))
     privacy = account(settings, dataset)
     result = {
-        "schema": 1,
-        "command": command,
-        "seed": settings.seed,
-        "versions": training.versions(),
-        "seconds": time.perf_counter() - start,
-        "target": {
-            name: attacked[main].info[name][-1]
-            for name in ("train_accuracy", "test_accuracy")
-        },
+        **results.head(command, settings.seed, start),
+        "target": results.accuracies(attacked[main].info),
         "membership": [],
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,
@@ -200,11 +194,11 @@ def run(
     }
     return contents.Report(
         result=result,
-        settings=used_settings(settings, dataset),
+        settings=results.used_settings(settings, dataset),
         split_counts=_counts(dataset, who),
         roc_curves=[],
         gradient_norms=None,
-        training=_training(attacked[main]),
+        training=results.course(attacked[main].info),
         reconstructions=reconstruction.pictures(
             who.target_class,
             images,
@@ -334,16 +328,6 @@ def course_row(course: contents.Course) -> dict:
     return course._asdict() | {"hit_rate": hit_rate}
 
 
-def _training(run):
-    info = run.info
-    return {
-        "rounds": np.arange(len(info["test_accuracy"])) + 1,
-        "train_accuracy": info["train_accuracy"],
-        "test_accuracy": info["test_accuracy"],
-        "train_loss": info["loss"].mean(axis=1),
-    }
-
-
 def _counts(dataset, who):
     classes = sorted({len(np.unique(dataset.y[share])) for share in who.honest})
     each = " or ".join(map(str, classes))
@@ -382,17 +366,3 @@ def _notes(settings, who, judged_by, private, run):
             f"--start_accuracy={settings.start_accuracy} of the adversary's records."
         )
     return notes
-
-
-def used_settings(settings: GanSettings, dataset: data_lib.Dataset):
-    """The settings as they took effect."""
-    used = dict(vars(settings))
-    used["records"] = len(dataset.y)
-    used["model"] = training.model_name(settings, dataset)
-    used["classes"] = dataset.num_classes
-    used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
-    return [
-        (name, ", ".join(map(str, value)) if isinstance(value, tuple) else value)
-        for name, value in used.items()
-        if value is not None
-    ]

@@ -20,6 +20,7 @@ from jaxprivacy.experiments import (
     gan_attack,
     judge,
     reconstruction,
+    results,
     sweep,
     training,
 )
@@ -162,25 +163,17 @@ def run(
             courses[i] = course
         stages.advance(1 / len(groups))
     first = points[0].row
-    accuracy = {
-        name: np.mean(
-            [
-                run.info[name][-1]
-                for point, run in zip(points, attacked, strict=True)
-                if point.row == first
-            ]
-        )
-        for name in ("train_accuracy", "test_accuracy")
-    }
+    ended = [
+        results.accuracies(run.info)
+        for point, run in zip(points, attacked, strict=True)
+        if point.row == first
+    ]
+    accuracy = {name: np.mean([e[name] for e in ended]) for name in ended[0]}
     plain = all(name in ("seed", "target_class") for name in grid)
     pooled = _pooled(points, courses, attacked) if plain else []
     privacy = gan_attack.account(settings, dataset)
     result = {
-        "schema": 1,
-        "command": command,
-        "seed": settings.seed,
-        "versions": training.versions(),
-        "seconds": time.perf_counter() - start,
+        **results.head(command, settings.seed, start),
         "target": accuracy,
         "membership": [],
         "reconstruction": rows,
@@ -196,7 +189,7 @@ def run(
     return contents.Report(
         result=result,
         settings=[
-            *gan_attack.used_settings(settings, dataset),
+            *results.used_settings(settings, dataset),
             ("grid", "; ".join(f"{n} = {list(v)}" for n, v in grid.items())),
         ],
         split_counts=[],

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
-from jaxprivacy.evaluation import membership as membership_evaluation
 from jaxprivacy.experiments import (
     checkpoint,
+    results,
     target_files,
-    training,
     whitebox_attacks,
-    whitebox_imports,
     whitebox_kept,
     whitebox_report,
     whitebox_shadows,
@@ -24,39 +20,23 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments import whitebox_splits as splits
 from jaxprivacy.experiments import whitebox_views as views_lib
-from jaxprivacy.experiments.whitebox_attacks import Attacks, Scored
+from jaxprivacy.experiments.whitebox_attacks import Attacks
+from jaxprivacy.experiments.whitebox_cases import (
+    ATTACKING,
+    SHADOWS,
+    TRAINING,
+    Prepared,
+    Study,
+    attacked,
+    fine_tuned,
+)
 from jaxprivacy.experiments.whitebox_settings import (
     WhiteboxSettings,
     check,
-    observed,
 )
-from jaxprivacy.experiments.whitebox_targets import Attacker
 from jaxprivacy.models import interception
 from jaxprivacy.report import contents
 from jaxprivacy.report.progress import Stages
-
-DIAGNOSED_ROUNDS = 10
-TRAINING, ATTACKING, SHADOWS = 1.0, 2.0, 4.0  # weights on the progress bar
-
-
-class Prepared(NamedTuple):
-    """What is settled before anything is trained."""
-
-    dataset: data_lib.Dataset
-    splits: dict[tuple[int, int], splits.Split]  # (participants, seed) -> its split
-    layers: tuple[interception.Layer, ...]
-    views: list
-    channels: dict[str, int]  # of the layers' inputs that are images
-
-
-class Finding(NamedTuple):
-    """What came of one target."""
-
-    row: dict[str, Any]
-    seen: whitebox_targets.Seen
-    scored: list[Scored]
-    diagnostics: contents.Diagnostics | None
-    notes: tuple[str, ...] = ()
 
 
 def prepare(settings: WhiteboxSettings) -> Prepared:
@@ -154,20 +134,16 @@ def run(
     if targets:
         whitebox_kept.usable(targets)
         data = checkpoint.fingerprint(dataset)
-    study = _Study(settings, prepared, attacks, stages, targets, data, {})
-    one = _fine_tuned if settings.setting == "finetune" else _attacked
+    study = Study(settings, prepared, attacks, stages, targets, data, {})
+    one = fine_tuned if settings.setting == "finetune" else attacked
     findings = [one(study, *case) for case in _cases(settings)]
     scored = [s for finding in findings for s in finding.scored]
     rows, null_rows = whitebox_attacks.rows(scored, settings.setting)
     first = findings[0]
     result = {
-        "schema": 1,
-        "command": command,
-        "seed": settings.seed,
-        "versions": training.versions(),
-        "seconds": time.perf_counter() - start,
-        "target": whitebox_report.accuracies(first.seen),
-        "targets": [f.row | whitebox_report.accuracies(f.seen) for f in findings],
+        **results.head(command, settings.seed, start),
+        "target": results.accuracies(first.seen.info),
+        "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
         "membership": rows,
         "null_checks": null_rows,
         "reconstruction": [],
@@ -175,269 +151,16 @@ def run(
     split = next(iter(prepared.splits.values()))
     return contents.Report(
         result=result,
-        settings=whitebox_report.used_settings(settings, dataset, prepared.layers),
+        settings=results.used_settings(
+            settings,
+            dataset,
+            target_layers=tuple(layer.path for layer in prepared.layers),
+        ),
         split_counts=splits.counts(split),
         roc_curves=whitebox_report.curves(first.scored, rows[: len(first.scored)]),
         gradient_norms=None,
-        training=whitebox_report.course(first.seen),
+        training=results.course(first.seen.info),
         reconstructions=None,
         notes=[note for finding in findings for note in finding.notes],
         diagnostics=first.diagnostics,
     )
-
-
-class _Study(NamedTuple):
-    """What all targets of a study share."""
-
-    settings: WhiteboxSettings
-    prepared: Prepared
-    attacks: Attacks
-    stages: Stages
-    targets: str  # folder of trained targets
-    data: str  # its fingerprint, where targets are kept
-    trainers: dict  # (participants, place, mode) -> what trains such targets
-
-
-def _kept_rounds(settings, total):
-    """All rounds at which some attack looks, and those of the diagnostics."""
-    wanted = {r for text in settings.observed_rounds for r in observed(text, total)}
-    count = min(DIAGNOSED_ROUNDS, total)
-    return sorted(wanted | set(observed(str(count), total)))
-
-
-def _trainer(study, count, place, mode, *, total, records):
-    known = (count, place, mode, total, records)
-    if known not in study.trainers:
-        study.trainers[known] = whitebox_targets.trainer(
-            study.settings,
-            study.prepared.dataset,
-            Attacker(place, mode),
-            _kept_rounds(study.settings, total),
-            total=total,
-            records=records,
-        )
-    return study.trainers[known]
-
-
-def _kept(study, trained, **options):
-    """Where a target is kept; None: nowhere."""
-    if not study.targets:
-        return None
-    described = whitebox_kept.identity(
-        study.settings, trained, data=study.data, **options
-    )
-    return whitebox_kept.kept(study.targets, described)
-
-
-def _key(settings, seed, name):
-    """A key for one purpose; targets that differ only in their attacker share it."""
-    purposes = ("target", "attacks", "shadows", "fine-tuning")
-    return jax.random.fold_in(jax.random.key(seed), purposes.index(name))
-
-
-def _attacked(study, seed, count, place, mode) -> Finding:
-    """Trains one target at each rate of ascent, and attacks the one chosen."""
-    settings, dataset = study.settings, study.prepared.dataset
-    split = study.prepared.splits[count, seed]
-    records = whitebox_attacks.gather(
-        dataset, split.members[place], split.non_members[place]
-    )
-    attacked = np.concatenate([*split.members[place], *split.non_members[place]])
-    row = _row(settings, seed, count, place, mode)
-    trained = _trainer(
-        study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
-    )
-    tried, diverged = [], []
-    named = ", ".join(str(value) for value in row.values())
-    for rate in settings.rates(mode):
-        study.stages.stage(f"training ({named})", TRAINING)
-        given = whitebox_targets.give(
-            dataset, split.shares, split.unheld, attacked, rate
-        )
-        case = (place, mode, rate)
-        try:
-            seen = _target(study, trained, given, split, seed, case, attacked)
-        except whitebox_targets.Diverged as error:
-            diverged.append(error)
-            study.stages.stage(f"attacks ({named}): none", ATTACKING)
-            continue
-        study.stages.stage(f"attacks ({named})", ATTACKING)
-        told = {"ascent_rate": rate} if rate else {}
-        tried.append(_attack_one(study, seen, records, row | told, seed))
-    if not tried:
-        raise diverged[0]
-    best = max(tried, key=lambda finding: _selected(finding.scored))
-    if "shadow" in settings.supervision:
-        study.stages.stage("shadow models and their attack", SHADOWS)
-        best = best._replace(
-            scored=best.scored + _shadowed(study, best.seen, split, records, row, seed)
-        )
-    notes = tuple(f"Left out, {named}: {error}." for error in diverged)
-    return _light(best._replace(notes=notes))
-
-
-def _target(study, trained, given, split, seed, case, attacked):
-    """Trains one target, or loads it, and saves it where that is asked for."""
-    settings, dataset = study.settings, study.prepared.dataset
-    if settings.import_target:
-        return whitebox_imports.imported(settings, dataset, given)
-    kept = _kept(
-        study,
-        trained,
-        shares=split.shares,
-        seed=seed,
-        case=case,
-        others=[attacked] if given.rate else [],
-    )
-    key, advance = _key(settings, seed, "target"), study.stages.advance
-    seen, _ = whitebox_targets.train(trained, given, key, advance, checkpoint=kept)
-    if settings.export_target:
-        whitebox_imports.export(settings, dataset, seed, seen)
-    return seen
-
-
-def _light(finding):
-    """Without the snapshots, which are the most of it and have served."""
-    return finding._replace(seen=finding.seen._replace(snapshots=()))
-
-
-def _row(settings, seed, count, place, mode):
-    row = {"attacker": place, "mode": mode}
-    if settings.setting == "federated":
-        row["participants"] = count
-    return row | {"seed": seed}
-
-
-def _selected(scored):
-    """By what a rate is chosen: the first trained attack's AUC on selection records.
-
-    Without a supervised attack the attacker has no labels to choose by, and all are
-    equal: the first rate is taken.
-    """
-    for s in scored:
-        if s.row.get("supervision") == "supervised":
-            return membership_evaluation.auc(*s.scores[:2]).value
-    return 0.0
-
-
-def _observation(study, seen, records):
-    """What the attacker holds at the last of the rounds that attacks look at."""
-    wanted = {
-        r + 1
-        for text in study.settings.observed_rounds
-        for r in observed(text, seen.rounds[-1])
-    }
-    where = np.array([i for i, r in enumerate(seen.rounds) if r in wanted])
-    snapshots = jax.tree.map(lambda a: a[where], seen.snapshots)
-    kept = [seen.rounds[i] for i in where]
-    return study.attacks.observer.observe(
-        snapshots, records.batch.x, records.batch.y
-    ), kept
-
-
-def _attack_one(study, seen, records, row, seed) -> Finding:
-    """Every attack on one trained target, at each choice of observed rounds."""
-    settings = study.settings
-    observation, kept = _observation(study, seen, records)
-    found = []
-    for number, text in enumerate(settings.observed_rounds):
-        rounds = [r + 1 for r in observed(text, settings.rounds)]
-        where = np.array([kept.index(r) for r in rounds])
-        told = {"observed_rounds": rounds} if settings.setting == "federated" else {}
-        key = jax.random.fold_in(_key(settings, seed, "attacks"), number)
-        found += whitebox_attacks.attack(
-            study.attacks,
-            observation.at(where),
-            records,
-            key,
-            row | told,
-            lambda share: study.stages.advance(share / len(settings.observed_rounds)),
-        )
-    shown = whitebox_report.diagnosed(records)
-    basic = study.attacks.observer.observe_basic(
-        seen.snapshots, records.batch.x[shown], records.batch.y[shown]
-    )
-    unit = "round" if settings.setting == "federated" else "epoch"
-    told = whitebox_report.diagnostics(basic, seen.rounds, found, unit)
-    return Finding(row, seen, found, told)
-
-
-def _shadowed(study, seen, split, records, row, seed):
-    settings = study.settings
-    last = seen._replace(
-        snapshots=jax.tree.map(lambda a: a[-1:], seen.snapshots),
-        rounds=seen.rounds[-1:],
-    )
-    observer = study.attacks.observer
-    observation = observer.observe(last.snapshots, records.batch.x, records.batch.y)
-    key_train, key_attack = jax.random.split(_key(settings, seed, "shadows"))
-    shadows = whitebox_shadows.train(
-        settings, study.prepared.dataset, split, records, observer, key_train, seed
-    )
-    row = row | {"overlapping": shadows.overlapping}
-    return whitebox_shadows.attack(
-        study.attacks,
-        observation,
-        shadows,
-        records,
-        key_attack,
-        row,
-        study.stages.advance,
-    )
-
-
-def _fine_tuned(study, seed, count, place, mode) -> Finding:
-    """Trains on the base records, then on the others, and tells the kinds apart.
-
-    The attacker holds the model before and after fine-tuning (paper B, section on
-    fine-tuning; PAPERS row B15); the pairs of kinds are attacked one by one.
-    """
-    settings, dataset = study.settings, study.prepared.dataset
-    split = study.prepared.splits[count, seed]
-    base, tuning = split.shares
-    row = _row(settings, seed, count, place, mode)
-    seens, params = [], None
-    for name, share, total, purpose, earlier in (
-        ("base training", base, settings.rounds, "target", []),
-        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning", [base]),
-    ):
-        study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
-        trained = _trainer(study, 1, place, mode, total=total, records=len(share))
-        given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
-        key = _key(settings, seed, purpose)
-        kept = _kept(
-            study,
-            trained,
-            shares=[share],
-            seed=seed,
-            case=(purpose, settings.rounds),
-            others=earlier,
-        )
-        seen, params = whitebox_targets.train(
-            trained, given, key, study.stages.advance, params=params, checkpoint=kept
-        )
-        seens.append(seen)
-    before, after = seens
-    snapshots = jax.tree.map(
-        lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
-    )
-    study.stages.stage(f"attacks (seed {seed})", ATTACKING)
-    kinds = list(split.members)
-    pairs = [(a, b) for i, a in enumerate(kinds) for b in kinds[i + 1 :]]
-    found = []
-    for number, (first, second) in enumerate(pairs):
-        records = whitebox_attacks.gather(
-            dataset, split.members[first], split.members[second]
-        )
-        observation = study.attacks.observer.observe(
-            snapshots, records.batch.x, records.batch.y
-        )
-        found += whitebox_attacks.attack(
-            study.attacks,
-            observation,
-            records,
-            jax.random.fold_in(_key(settings, seed, "attacks"), number),
-            row | {"pair": f"{first} / {second}"},
-            lambda share: study.stages.advance(share / len(pairs)),
-        )
-    return _light(Finding(row, after, found, None))

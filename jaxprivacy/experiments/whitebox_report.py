@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from jaxprivacy.attacks.features import Features
-from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import membership as membership_evaluation
-from jaxprivacy.experiments import training
+from jaxprivacy.experiments import results
 from jaxprivacy.experiments.whitebox_attacks import Records, Scored
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
-from jaxprivacy.experiments.whitebox_targets import Seen
-from jaxprivacy.models.interception import Layer
 from jaxprivacy.report import contents, threats
 
 DIAGNOSED_RECORDS = 1000  # of each kind
@@ -79,24 +74,6 @@ def _strongest(found: Sequence[Scored]) -> Scored:
     return max(found, key=lambda s: membership_evaluation.auc(*s.scores[:2]).value)
 
 
-def accuracies(seen: Seen) -> dict[str, float]:
-    """The target's accuracies after training."""
-    return {
-        name: float(seen.info[name][-1]) for name in ("train_accuracy", "test_accuracy")
-    }
-
-
-def course(seen: Seen) -> dict[str, np.ndarray]:
-    """The course of the first target's training."""
-    rounds = len(seen.info["loss"])
-    return {
-        "rounds": np.arange(rounds) + 1,
-        "train_accuracy": seen.info["train_accuracy"],
-        "test_accuracy": seen.info["test_accuracy"],
-        "train_loss": seen.info["loss"],
-    }
-
-
 def curves(scored: Sequence[Scored], rows: Sequence[dict]) -> list[contents.RocCurve]:
     """The ROC curves of one target's attacks, or of the strongest of many.
 
@@ -107,27 +84,7 @@ def curves(scored: Sequence[Scored], rows: Sequence[dict]) -> list[contents.RocC
     pairs = list(zip(scored, rows, strict=True))
     keys = threats.distinguishing([row for _, row in pairs])
     pairs.sort(key=lambda pair: -pair[1]["auc"]["value"])
-
-    def curve(attack, row):
-        roc = membership_evaluation.roc(*attack.scores[2:])
-        auc = membership_evaluation.Interval(**row["auc"])
-        return contents.RocCurve(threats.label(row, keys), roc, auc)
-
-    return [curve(*pair) for pair in pairs[:MOST_CURVES]]
-
-
-def used_settings(
-    settings: WhiteboxSettings, dataset: Dataset, layers: Sequence[Layer]
-) -> list[tuple[str, Any]]:
-    """The settings as they took effect."""
-    used = dict(vars(settings))
-    used["records"] = len(dataset.y)
-    used["model"] = training.model_name(settings, dataset)
-    used["classes"] = dataset.num_classes
-    used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
-    used["target_layers"] = ", ".join(layer.path for layer in layers)
     return [
-        (name, ", ".join(map(str, value)) if isinstance(value, tuple) else value)
-        for name, value in used.items()
-        if value not in (None, ())
+        results.roc_curve(*attack.scores[2:], row, keys)
+        for attack, row in pairs[:MOST_CURVES]
     ]

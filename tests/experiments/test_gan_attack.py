@@ -12,7 +12,7 @@ from jaxprivacy.attacks import dcgan
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction as evaluation
 from jaxprivacy.evaluation.intervals import clopper_pearson
-from jaxprivacy.experiments import collaboration, gan_attack, judge
+from jaxprivacy.experiments import collaboration, gan_attack, judge, results
 from jaxprivacy.experiments.settings import COMPARED, GanSettings
 
 LAST = ["judge", "reconstruct"]
@@ -273,7 +273,7 @@ def test_the_dcgan_is_trained_in_chunks_on_the_victim_s_images():
 
 
 def test_settings_are_told_as_they_took_effect(dataset):
-    told = dict(gan_attack.used_settings(GanSettings(model=None), dataset))
+    told = dict(results.used_settings(GanSettings(model=None), dataset))
     assert told["model"] == "cnn"
     assert told["records"] == 40
     assert told["classes"] == 2
@@ -282,5 +282,5 @@ def test_settings_are_told_as_they_took_effect(dataset):
     assert told["adversary_data"] is True
     assert "epsilon_per_parameter" not in told
     private = GanSettings(epsilon_per_parameter=3.0, compare=("dcgan",))
-    told = dict(gan_attack.used_settings(private, dataset))
+    told = dict(results.used_settings(private, dataset))
     assert (told["epsilon_per_parameter"], told["compare"]) == (3.0, "dcgan")

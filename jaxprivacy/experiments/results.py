@@ -1,0 +1,99 @@
+"""What the results of all studies have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxprivacy.data import Dataset
+from jaxprivacy.evaluation import membership as membership_evaluation
+from jaxprivacy.experiments import training
+from jaxprivacy.experiments.settings import GanSettings, Settings
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.report import contents, threats
+
+SCHEMA = 1  # of result.json
+
+
+def head(command: str, seed: int, start: float) -> dict[str, Any]:
+    """How a result came about: the first entries of result.json.
+
+    Args:
+      command: how the run was started.
+      seed: the first, if there are several.
+      start: when, by `time.perf_counter`.
+    """
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "seed": seed,
+        "versions": training.versions(),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def accuracies(info: dict[str, np.ndarray]) -> dict[str, float]:
+    """A model's accuracies after its training, from what was logged in each round."""
+    return {name: float(info[name][-1]) for name in ("train_accuracy", "test_accuracy")}
+
+
+def course(info: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The course of a training: each entry (R,).
+
+    Args:
+      info: what was logged: (R,), the loss (R,) or of each of P participants, (R, P).
+    """
+    loss = info["loss"]
+    return {
+        "rounds": np.arange(len(loss)) + 1,
+        "train_accuracy": info["train_accuracy"],
+        "test_accuracy": info["test_accuracy"],
+        "train_loss": loss if loss.ndim == 1 else loss.mean(axis=1),
+    }
+
+
+def used_settings(
+    settings: Settings | GanSettings | WhiteboxSettings,
+    dataset: Dataset,
+    **found: Any,
+) -> list[tuple[str, Any]]:
+    """The settings as they took effect, without those that are empty.
+
+    Args:
+      settings: as they were given.
+      dataset: the data.
+      **found: what else was settled in the run.
+    """
+    used = dict(vars(settings))
+    used["records"] = len(dataset.y)
+    used["model"] = training.model_name(settings, dataset)
+    used["classes"] = dataset.num_classes
+    used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
+    used |= found
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, tuple) else value)
+        for name, value in used.items()
+        if value not in (None, ())
+    ]
+
+
+def roc_curve(
+    members: np.ndarray,
+    non_members: np.ndarray,
+    row: dict,
+    keys: Sequence[str] = (),
+) -> contents.RocCurve:
+    """One attack's curve.
+
+    Args:
+      members: scores of evaluation members.
+      non_members: scores of evaluation non-members.
+      row: the attack's in the result.
+      keys: what of the row the label tells beside the attack.
+    """
+    roc = membership_evaluation.roc(members, non_members)
+    auc = membership_evaluation.Interval(**row["auc"])
+    return contents.RocCurve(threats.label(row, keys), roc, auc)
