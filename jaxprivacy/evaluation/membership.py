@@ -177,6 +177,7 @@ def membership_row(
     mode: str,
     confidence: float = 0.95,
     threshold: float | None = None,
+    attacks: int = 1,
 ) -> dict:
     """Returns one attack's row of `result.json`.
 
@@ -189,6 +190,9 @@ def membership_row(
       confidence: coverage of each interval.
       threshold: above which a record is called a member; None: the best on the
         selection set, for attacks that may see its labels.
+      attacks: how many there are in the study. Of several the row has another interval
+        too, `auc_simultaneous`: together they all hold with `confidence`, and so does
+        that of the attack which turns out to be the best.
 
     Raises:
       ValueError: a set is empty, not a vector, or holds NaN or infinity.
@@ -205,6 +209,8 @@ def membership_row(
             scores.selection_members, scores.selection_non_members
         )
     sets = scores.evaluation_members, scores.evaluation_non_members
+    together = simultaneous_confidence(attacks, confidence)
+    of_all = {"auc_simultaneous": auc(*sets, together)._asdict()}
     return {
         "attack": attack,
         "setting": setting,
@@ -215,18 +221,18 @@ def membership_row(
         "confidence": confidence,
         "threshold": threshold,
         "auc": auc(*sets, confidence)._asdict(),
+        **(of_all if attacks > 1 else {}),
         "accuracy": accuracy(*sets, threshold, confidence)._asdict(),
         "tpr_at_fpr": tpr_at_fpr(*sets, confidence=confidence),
     }
 
 
-def null_confidence(checks: int, together: float = 0.95) -> float:
-    """Returns the confidence of each of several null checks (Bonferroni).
+def simultaneous_confidence(intervals: int, together: float = 0.95) -> float:
+    """Returns the confidence of each of several intervals (Bonferroni).
 
-    With it all of them hold together with probability `together` or more, when no
-    record was trained on.
+    With it all of them cover what they estimate with probability `together` or more.
     """
-    return 1 - (1 - together) / checks
+    return 1 - (1 - together) / intervals
 
 
 def null_holds(row: dict) -> bool:

@@ -13,6 +13,7 @@ CONDITIONS = (
     "setting",
     "attacker",
     "mode",
+    "target",  # 'untrained' in null checks; else absent
     "pair",  # which two kinds of record are told apart, e.g. 'base / fine-tuning'
     "supervision",
     "layers",

@@ -198,7 +198,7 @@ def loss_threshold(run: Run, records: Records, mode: str) -> Scored:
 
 def rows(scored: list[Scored], attacker: str = "global") -> tuple[list, list]:
     """The rows of `membership` and of `null_checks` in result.json."""
-    confidence = membership.null_confidence(len(scored))
+    confidence = membership.simultaneous_confidence(len(scored))
 
     def row(s, which, **options):
         return membership.membership_row(
@@ -210,6 +210,6 @@ def rows(scored: list[Scored], attacker: str = "global") -> tuple[list, list]:
             **options,
         )
 
-    found = [row(s, s.members) for s in scored]
+    found = [row(s, s.members, attacks=len(scored)) for s in scored]
     null = [row(s, s.null, confidence=confidence) for s in scored]
     return found, null

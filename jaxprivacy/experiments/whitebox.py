@@ -29,6 +29,7 @@ from jaxprivacy.experiments.whitebox_cases import (
     Study,
     attacked,
     fine_tuned,
+    on_untrained,
 )
 from jaxprivacy.experiments.whitebox_settings import (
     WhiteboxSettings,
@@ -96,7 +97,7 @@ def _cases(settings):
 
 def weight(settings: WhiteboxSettings) -> float:
     """The sum of the weights of the stages that will be run."""
-    total = 0.0
+    total = ATTACKING * settings.null_checks
     for _, _, _, mode in _cases(settings):
         total += len(settings.rates(mode)) * (TRAINING + ATTACKING)
         total += SHADOWS * ("shadow" in settings.supervision)
@@ -138,7 +139,10 @@ def run(
     one = fine_tuned if settings.setting == "finetune" else attacked
     findings = [one(study, *case) for case in _cases(settings)]
     scored = [s for finding in findings for s in finding.scored]
-    rows, null_rows = whitebox_attacks.rows(scored, settings.setting)
+    untrained = []
+    if settings.null_checks:
+        untrained = on_untrained(study, *_cases(settings)[0])
+    rows, null_rows = whitebox_attacks.rows(scored, settings.setting, untrained)
     first = findings[0]
     result = {
         **results.head(command, settings.seed, start),

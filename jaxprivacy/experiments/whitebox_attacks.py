@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -108,6 +109,51 @@ def attack(
     for job in jobs:
         found.append(job(records, lambda share: advance(share / len(jobs))))
     return found
+
+
+def on_untrained(
+    attacks: Attacks,
+    network: types.Model,
+    records: Records,
+    key: jax.Array,
+    row: dict[str, Any],
+    advance: Advance,
+) -> list[Scored]:
+    """Runs the attacks on a model that was trained on nothing: a null check.
+
+    The check among non-members cannot see that members were sampled in another way than
+    non-members, by which an attack could tell them apart without any target. Here the
+    real members and non-members are attacked, through a random model.
+
+    Args:
+      attacks: of the study; the one that sees most layers is run.
+      network: the target's.
+      records: the attacked ones.
+      key: of the random model and of the attacks.
+      row: what distinguishes the target.
+      advance: told the share done.
+    """
+    settings = dataclasses.replace(
+        attacks.settings,
+        null_checks=False,
+        black_box=False,
+        attack_members=(),
+        attack_non_members=(),
+    )
+    widest = max(attacks.views, key=lambda v: len(v[1].hidden) + len(v[1].gradients))
+    key_params, key_attacks = jax.random.split(key)
+    params = jax.jit(network.init)(key_params)
+    observation = attacks.observer.observe(
+        jax.tree.map(lambda a: a[None], params), records.batch.x, records.batch.y
+    )
+    return attack(
+        attacks._replace(settings=settings, views=[widest]),
+        observation,
+        records,
+        key_attacks,
+        row | {"target": "untrained"},
+        advance,
+    )
 
 
 Job = Callable[[Records, Advance], Scored]
@@ -298,11 +344,19 @@ def unsupervised_scores(
     return unsupervised.cluster(embedding, norm, seed=settings.seed), embedding
 
 
-def rows(scored: Sequence[Scored], setting: str) -> tuple[list[dict], list[dict]]:
-    """The rows of `membership` and of `null_checks` in result.json."""
-    confidence = membership.null_confidence(
-        max(1, sum(s.null is not None for s in scored))
-    )
+def rows(
+    scored: Sequence[Scored], setting: str, untrained: Sequence[Scored] = ()
+) -> tuple[list[dict], list[dict]]:
+    """The rows of `membership` and of `null_checks` in result.json.
+
+    Args:
+      scored: the attacks.
+      setting: what is trained.
+      untrained: those of `on_untrained`.
+    """
+    null = [(s, s.null) for s in scored if s.null is not None]
+    null += [(s, s.scores) for s in untrained]
+    confidence = membership.simultaneous_confidence(max(1, len(null)))
 
     def row(s, which, **options):
         keys = dict(s.row)
@@ -312,6 +366,5 @@ def rows(scored: Sequence[Scored], setting: str) -> tuple[list[dict], list[dict]
         )
         return made | keys
 
-    found = [row(s, s.scores) for s in scored]
-    null = [row(s, s.null, confidence=confidence) for s in scored if s.null is not None]
-    return found, null
+    found = [row(s, s.scores, attacks=len(scored)) for s in scored]
+    return found, [row(*pair, confidence=confidence) for pair in null]

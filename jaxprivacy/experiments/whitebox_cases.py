@@ -54,7 +54,7 @@ class Study(NamedTuple):
 class Finding(NamedTuple):
     """What came of one target."""
 
-    row: dict[str, Any]
+    row: dict[str, Any]  # what distinguishes it, and what is known of the victim
     seen: whitebox_targets.Seen
     scored: list[Scored]
     diagnostics: contents.Diagnostics | None
@@ -94,7 +94,7 @@ def _kept(study, trained, **options):
 
 def _key(settings, seed, name):
     """A key for one purpose; targets that differ only in their attacker share it."""
-    purposes = ("target", "attacks", "shadows", "fine-tuning")
+    purposes = ("target", "attacks", "shadows", "fine-tuning", "untrained")
     return jax.random.fold_in(jax.random.key(seed), purposes.index(name))
 
 
@@ -126,7 +126,11 @@ def attacked(study, seed, count, place, mode) -> Finding:
             continue
         study.stages.stage(f"attacks ({named})", ATTACKING)
         told = {"ascent_rate": rate} if rate else {}
-        tried.append(_attack_one(study, seen, records, row | told, seed))
+        found = _attack_one(study, seen, records, row | told, seed)
+        if settings.setting == "federated" and place == "global":
+            victim = whitebox_targets.victim_accuracies(trained, given, seen)
+            found = found._replace(row=found.row | victim)
+        tried.append(found)
     if not tried:
         raise diverged[0]
     best = max(tried, key=lambda finding: _selected(finding.scored))
@@ -139,11 +143,32 @@ def attacked(study, seed, count, place, mode) -> Finding:
     return _light(best._replace(notes=notes))
 
 
+def on_untrained(study, seed, count, place, mode) -> list[Scored]:
+    """The null check on a model that was trained on nothing."""
+    settings, dataset = study.settings, study.prepared.dataset
+    split = study.prepared.splits[count, seed]
+    row, first, second = _row(settings, seed, count, place, mode), place, place
+    if settings.setting == "finetune":
+        first, second, *_ = split.members
+        row |= {"pair": f"{first} / {second}"}
+    study.stages.stage("null check on an untrained model", ATTACKING)
+    return whitebox_attacks.on_untrained(
+        study.attacks,
+        whitebox_targets.model(settings, dataset),
+        whitebox_attacks.gather(
+            dataset, split.members[first], split.non_members[second]
+        ),
+        _key(settings, seed, "untrained"),
+        row,
+        study.stages.advance,
+    )
+
+
 def _target(study, trained, given, split, seed, case, attacked):
     """Trains one target, or loads it, and saves it where that is asked for."""
     settings, dataset = study.settings, study.prepared.dataset
     if settings.import_target:
-        return whitebox_imports.imported(settings, dataset, given)
+        return whitebox_imports.imported(settings, dataset, split.shares, given)
     kept = _kept(
         study,
         trained,
@@ -155,7 +180,7 @@ def _target(study, trained, given, split, seed, case, attacked):
     key, advance = _key(settings, seed, "target"), study.stages.advance
     seen, _ = whitebox_targets.train(trained, given, key, advance, checkpoint=kept)
     if settings.export_target:
-        whitebox_imports.export(settings, dataset, seed, seen)
+        whitebox_imports.export(settings, dataset, split.shares, seed, seen)
     return seen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from jaxprivacy.experiments import (
     checkpoint,
     target_files,
     training,
+    whitebox_kept,
     whitebox_targets,
 )
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
@@ -21,7 +23,12 @@ from jaxprivacy.models import torch_weights
 from jaxprivacy.training import losses
 
 
-def described(settings: WhiteboxSettings, dataset: Dataset, seed: int) -> dict:
+def described(
+    settings: WhiteboxSettings,
+    dataset: Dataset,
+    shares: Sequence[np.ndarray],
+    seed: int,
+) -> dict:
     """What an exported target says of itself: its network, and what it learned from."""
     return {
         "model": training.model_name(settings, dataset),
@@ -29,7 +36,7 @@ def described(settings: WhiteboxSettings, dataset: Dataset, seed: int) -> dict:
         "input_shape": list(dataset.x.shape[1:]),
         "classes": dataset.num_classes,
         "data": checkpoint.fingerprint(dataset),
-        "members_per_participant": settings.members_per_participant,
+        "members": whitebox_kept.which(shares),
         "seed": seed,
     }
 
@@ -37,14 +44,26 @@ def described(settings: WhiteboxSettings, dataset: Dataset, seed: int) -> dict:
 _NETWORK = ("mlp_widths", "depth", "growth_rate", "block", "normalisation")
 
 
-def imported(settings: WhiteboxSettings, dataset: Dataset, given: Given) -> Seen:
+def imported(
+    settings: WhiteboxSettings,
+    dataset: Dataset,
+    shares: Sequence[np.ndarray],
+    given: Given,
+) -> Seen:
     """Loads the target in the place of training it.
+
+    Args:
+      settings: which target.
+      dataset: what it was trained on in part.
+      shares: the records that are taken for its members. A target of `export` says
+        which they were; of a PyTorch file it is not known.
+      given: the records that its accuracy is measured on.
 
     Raises:
       InputError: naming `--import_target`.
     """
     network = whitebox_targets.model(settings, dataset)
-    params = _load(settings, dataset, network)
+    params = _load(settings, dataset, shares, network)
 
     @jax.jit
     def measure(params, train, test):
@@ -64,20 +83,31 @@ def imported(settings: WhiteboxSettings, dataset: Dataset, given: Given) -> Seen
     return Seen(snapshots, [settings.rounds], info)
 
 
-def _load(settings: WhiteboxSettings, dataset: Dataset, network: types.Model) -> Any:
+def _load(
+    settings: WhiteboxSettings,
+    dataset: Dataset,
+    shares: Sequence[np.ndarray],
+    network: types.Model,
+) -> Any:
     if settings.imports_torch():
         return torch_weights.load(settings.import_target, network)
     shapes = jax.eval_shape(network.init, jax.random.key(0))
-    return target_files.load(
-        settings.import_target, shapes, described(settings, dataset, settings.seed)
-    )
+    wanted = described(settings, dataset, shares, settings.seed)
+    return target_files.load(settings.import_target, shapes, wanted)
 
 
-def export(settings: WhiteboxSettings, dataset: Dataset, seed: int, seen: Seen) -> None:
+def export(
+    settings: WhiteboxSettings,
+    dataset: Dataset,
+    shares: Sequence[np.ndarray],
+    seed: int,
+    seen: Seen,
+) -> None:
     """Saves the trained target.
 
     Raises:
       InputError: naming `--export_target`.
     """
     last = jax.tree.map(lambda a: np.asarray(a[-1]), seen.snapshots)
-    target_files.save(settings.export_target, last, described(settings, dataset, seed))
+    description = described(settings, dataset, shares, seed)
+    target_files.save(settings.export_target, last, description)

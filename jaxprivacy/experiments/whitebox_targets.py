@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -124,6 +125,7 @@ class Trainer(NamedTuple):
     rounds: list[int]  # that are kept, counted from 0
     total: int
     learning_rate: float  # for errors
+    accuracy: Callable[[types.Params, types.Batch], jax.Array]  # () of one model
 
 
 class Given(NamedTuple):
@@ -189,8 +191,26 @@ def trainer(
         )
 
     return Trainer(
-        training.runner(make), network, list(rounds), total, settings.learning_rate
+        training.runner(make),
+        network,
+        list(rounds),
+        total,
+        settings.learning_rate,
+        jax.jit(functools.partial(losses.accuracy, network)),
     )
+
+
+def victim_accuracies(trained: Trainer, given: Given, seen: Seen) -> dict[str, float]:
+    """What the victim's own model reaches, as a global attacker saw it last.
+
+    An isolated victim's differs from the shared model, whose accuracies are logged.
+    """
+    last = jax.tree.map(lambda a: a[-1], seen.snapshots)
+    own = jax.tree.map(lambda a: a[0, :MEASURED], given.data)
+    return {
+        "victim_train_accuracy": float(trained.accuracy(last, own)),
+        "victim_test_accuracy": float(trained.accuracy(last, given.test)),
+    }
 
 
 def _server(attacker, network, given):

@@ -47,7 +47,8 @@ MEMBERSHIP_CAVEATS = (
     "The interval of a true positive rate takes the threshold for given, although the "
     "non-members at hand set it.",
     "The strongest attack was picked on the records that it is judged on, which "
-    "flatters it a little when attacks are close.",
+    "flatters its AUC a little when attacks are close; what is said of the exposure "
+    "allows for it.",
 )
 RECONSTRUCTION_CAVEATS = (
     "Samples show what a class looks like; they are not copies of training records. "
@@ -113,6 +114,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "strengths": STRENGTHS,
         **_membership_context(membership),
         "many_checks": text.is_long(checks),
+        "untrained_checks": any(row.get("target") == "untrained" for row in checks),
         "failed_checks": sum(not null_holds(row) for row in checks),
         "left_out": _left_out(report),
         "least": diagnostics.LEAST,

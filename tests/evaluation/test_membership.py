@@ -237,10 +237,22 @@ def test_row_refuses_what_is_no_score(wrong, place):
 
 
 def test_null_checks():
-    assert membership.null_confidence(1) == pytest.approx(0.95)
-    assert membership.null_confidence(10) == pytest.approx(0.995)
+    assert membership.simultaneous_confidence(1) == pytest.approx(0.95)
+    assert membership.simultaneous_confidence(10) == pytest.approx(0.995)
     for low, high, holds in [(0.4, 0.6, True), (0.51, 0.6, False), (0.3, 0.49, False)]:
         assert membership.null_holds({"auc": {"low": low, "high": high}}) is holds
+
+
+def test_the_interval_of_one_of_many_attacks():
+    parts = [normal(s, 50, seed) for s, seed in ((1, 0), (0, 1), (1, 2), (0, 3))]
+    scores = membership.MembershipScores(*parts)
+    alone = membership.membership_row(scores, attack="a", **NAMES)
+    assert "auc_simultaneous" not in alone
+    of_ten = membership.membership_row(scores, attack="a", **NAMES, attacks=10)
+    assert of_ten["auc"] == alone["auc"]
+    wide = membership.auc(*scores[2:], 0.995)
+    assert of_ten["auc_simultaneous"] == wide._asdict()
+    assert wide.low < alone["auc"]["low"]
 
 
 def test_wider_confidence_is_wider():
@@ -250,7 +262,7 @@ def test_wider_confidence_is_wider():
     scores = membership.MembershipScores(*parts)
     narrow, wide = (
         membership.membership_row(scores, attack="a", **NAMES, confidence=confidence)
-        for confidence in (0.95, membership.null_confidence(10))
+        for confidence in (0.95, membership.simultaneous_confidence(10))
     )
     for name in ("auc", "accuracy"):
         assert wide[name]["low"] < narrow[name]["low"]

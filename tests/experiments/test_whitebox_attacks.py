@@ -9,6 +9,7 @@ import pytest
 
 from jaxprivacy import checks, data
 from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.evaluation import membership
 from jaxprivacy.experiments import whitebox_attacks, whitebox_shadows, whitebox_splits
 from jaxprivacy.experiments import whitebox_targets as targets
 from jaxprivacy.experiments import whitebox_views as views
@@ -285,3 +286,30 @@ def test_null_checks_learn_from_as_many_records_as_the_attack(records):
         settings, {}, records, score, lambda share: None, size=size
     )
     assert learned == [(5, 7), (5, 7)]
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_members_that_were_sampled_otherwise_are_seen_without_training(
+    model, layers, dataset, split, biased
+):
+    """The check among non-members cannot see it: it holds in both cases."""
+    x = dataset.x.copy()
+    if biased:
+        x[split.shares[0]] *= 5
+    records = whitebox_attacks.gather(
+        dataset._replace(x=x), split.members["global"], split.non_members["global"]
+    )
+    view = views.view(Variant("all", "all"), layers)
+    attacks = whitebox_attacks.Attacks(
+        SETTINGS, observer(model, view, 1e9), [(Variant("all", "all"), view)], layers
+    )
+    row = {"attacker": "global", "mode": "passive"}
+    found = whitebox_attacks.on_untrained(
+        attacks, model, records, jax.random.key(3), row, lambda share: None
+    )
+    _, checked = whitebox_attacks.rows([], "standalone", found)
+    held = {row["attack"]: membership.null_holds(row) for row in checked}
+    assert set(held) == {"loss_threshold", "gradient_norm", "unsupervised"}
+    assert all(row["target"] == "untrained" for row in checked)
+    assert all(held.values()) != biased
+    assert held["gradient_norm"] != biased

@@ -179,7 +179,7 @@ def test_divergence_names_the_rate(dataset, split, mode, rate, named):
 
 
 def identity(split, **changed):
-    trainer = whitebox_targets.Trainer(None, None, [1], 2, 0.1)
+    trainer = whitebox_targets.Trainer(None, None, [1], 2, 0.1, None)
     options = {"data": "", "shares": split.shares, "seed": 0, "case": ("passive",)}
     return whitebox_kept.identity(SETTINGS, trainer, **{**options, **changed})
 

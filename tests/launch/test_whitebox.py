@@ -91,7 +91,10 @@ def test_a_target_that_learned_by_heart_is_found_out(standalone):
 
 def test_each_attack_has_its_null_check_and_it_holds(standalone):
     null = standalone["null_checks"]
-    assert [row["attack"] for row in null] == attacks(standalone)
+    untrained = [row["attack"] for row in null if row.get("target") == "untrained"]
+    assert untrained == ["loss_threshold", "gradient_norm", "white_box", "unsupervised"]
+    others = [row["attack"] for row in null if "target" not in row]
+    assert others == attacks(standalone)
     assert all(null_holds(row) for row in null)
 
 
@@ -147,6 +150,8 @@ def test_the_six_federated_attacks(study):
         active = row["mode"].endswith("gradient_ascent")
         assert (row.get("ascent_rate") in (0.05, 0.1)) == active
     assert len(result["targets"]) == 6
+    for row in result["targets"]:
+        assert ("victim_test_accuracy" in row) == (row["attacker"] == "global")
 
 
 def test_fine_tuning_tells_three_kinds_apart(study):
@@ -168,13 +173,25 @@ def test_kept_targets_are_not_trained_again(study, folder, capsys):
     assert first["membership"] == second["membership"]
 
 
-def test_an_exported_target_is_imported(study, folder):
+def test_an_exported_target_is_imported(study, folder, capsys):
     target = folder / "target"
     options = ("--nonull_checks", "--noblack_box", "--gradients=-1")
     first = study("exported", f"--export_target={target}", *options)
     second = study("imported", f"--import_target={target}", *options)
     assert first["membership"] == second["membership"]
     assert first["target"] == pytest.approx(second["target"])
+    status = launched.run(
+        "whitebox",
+        f"--data=npz:{folder / '<b>&table.npz'}",
+        f"--out={folder / 'others'}",
+        f"--import_target={target}",
+        "--compilation_cache=",
+        "--members_per_participant=190",
+        *TINY,
+        *options,
+    )
+    assert status == 2
+    assert "holds a target of another members" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,14 @@
 import pytest
 
 from jaxprivacy.report.verdict import strength, verdict
-from tests.report.made_up import IMAGES, NULLS, member_row, privacy, result
+from tests.report.made_up import (
+    IMAGES,
+    NULLS,
+    interval,
+    member_row,
+    privacy,
+    result,
+)
 
 
 def said(members=(), images=(), nulls=NULLS):
@@ -53,6 +60,27 @@ def test_the_best_attack_is_the_highest_auc_that_is_shown():
     )
     rows[1] = member_row((0.7, 0.4, 0.85), "white_box")
     assert "Loss threshold (global, passive), the best of 3" in said(rows)
+
+
+def test_the_best_of_many_is_judged_by_what_holds_for_all():
+    row = member_row((0.62, 0.61, 0.63)) | {"auc_simultaneous": interval(0.62, 0.55, 1)}
+    assert strength(result([row, row], nulls=NULLS)) == "slight"
+    row["auc_simultaneous"] = interval(0.62, 0.49, 1)
+    content = result([row, row], nulls=NULLS)
+    assert strength(content) == "no evidence"
+    # What is shown is the interval of the attack alone.
+    assert "0.620 [0.610, 0.630]" in verdict(content)[0]
+    low = member_row((0.4, 0.35, 0.45)) | {"auc_simultaneous": interval(0.4, 0.3, 0.51)}
+    assert "ranks" not in said([low])
+
+
+def test_several_seeds_are_judged_by_the_lowest():
+    rows = [
+        member_row((0.9, 0.85, 0.95))
+        | {"seed": seed, "auc_simultaneous": interval(0.9, low, 0.97)}
+        for seed, low in ((0, 0.81), (1, 0.7))
+    ]
+    assert strength(result(rows, nulls=NULLS)) == "clear"
 
 
 def test_reversed_attack_is_named():
