@@ -39,12 +39,15 @@ def clopper_pearson(
     return Interval(float(successes / trials), float(low), float(high))
 
 
-def student_t(values: Iterable[float], most: float) -> dict[str, float | int | None]:
+def student_t(
+    values: Iterable[float], most: float, least: float = 0.0
+) -> dict[str, float | int | None]:
     """The mean of a measure over rows, with Student's t interval at 95 %.
 
     Args:
       values: of the rows that have the measure.
-      most: the largest value that it can have; the smallest is 0.
+      most: the largest value that it can have.
+      least: the smallest.
 
     Returns:
       `value` (None without rows), `low` and `high` (None below two rows), cut to what
@@ -55,7 +58,7 @@ def student_t(values: Iterable[float], most: float) -> dict[str, float | int | N
     value = float(known.mean()) if count else None
     if count > 1:
         half = stats.t.ppf(0.975, count - 1) * known.std(ddof=1) / count**0.5
-        low, high = max(float(value - half), 0.0), min(float(value + half), most)
+        low, high = max(float(value - half), least), min(float(value + half), most)
     return {"value": value, "low": low, "high": high, "rows": count}
 
 

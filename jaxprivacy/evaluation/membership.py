@@ -18,6 +18,7 @@ from jaxprivacy.evaluation.intervals import (
     clopper_pearson,
     clopper_pearson_bounds,
 )
+from jaxprivacy.evaluation.seeds import CONDITIONS
 
 FPRS = (0.1, 0.01, 0.001)
 
@@ -64,11 +65,7 @@ def auc(
     from ranks as in Sun and Xu, IEEE Signal Processing Letters 2014.
     """
     m, n = len(members), len(non_members)
-    ranks = stats.rankdata(np.concatenate([members, non_members]))
-    # How many of the other set lie below each score, ties half: multiples of 1/2,
-    # kept undivided so that equal placements have a variance of exactly 0.
-    below_members = ranks[:m] - stats.rankdata(members)
-    below_non_members = ranks[m:] - stats.rankdata(non_members)
+    below_members, below_non_members = _placements(members, non_members)
     value = float(below_members.sum() / (m * n))
     pairs = min(m, n)
     exact = clopper_pearson(value * pairs, pairs, confidence)
@@ -84,6 +81,55 @@ def auc(
     low = min(special.expit(special.logit(value) - margin), limit, value)
     high = max(special.expit(special.logit(value) + margin), 1 - limit, value)
     return Interval(value, float(low), float(high))
+
+
+def _placements(members, non_members):
+    """How many of the other set lie below each score, ties half: multiples of 1/2.
+
+    Kept undivided so that equal placements have a variance of exactly 0.
+    """
+    m = len(members)
+    ranks = stats.rankdata(np.concatenate([members, non_members]))
+    below_members = ranks[:m] - stats.rankdata(members)
+    return below_members, ranks[m:] - stats.rankdata(non_members)
+
+
+def auc_difference(
+    first: tuple[np.ndarray, np.ndarray],
+    second: tuple[np.ndarray, np.ndarray],
+    confidence: float = 0.95,
+) -> Interval:
+    """Returns how much larger one attack's AUC is than another's, in [-1, 1].
+
+    DeLong's interval for two attacks on the same records. Where both err on the same
+    ones it is far narrower than a comparison of their two intervals. It has no width
+    where both rank all records alike.
+
+    Args:
+      first: scores of M members and of N non-members.
+      second: the other attack's, of the same records in the same order.
+      confidence: coverage of the two-sided interval.
+
+    Source: as for `auc`.
+    """
+    if [len(a) for a in first] != [len(a) for a in second]:
+        raise ValueError(
+            f"second: {[len(a) for a in second]} scores; accepted are as many as in "
+            f"first, {[len(a) for a in first]}"
+        )
+    m, n = map(len, first)
+    differences = [
+        a - b for a, b in zip(_placements(*first), _placements(*second), strict=True)
+    ]
+    value = float(differences[0].sum() / (m * n))
+    variance = 0.0
+    if min(m, n) > 1:
+        variance += np.var(differences[0], ddof=1) / (m * n**2)
+        variance += np.var(differences[1], ddof=1) / (n * m**2)
+    else:  # Nothing is known of the spread.
+        variance = math.inf
+    half = float(stats.norm.isf((1 - confidence) / 2)) * math.sqrt(variance)
+    return Interval(value, max(value - half, -1.0), min(value + half, 1.0))
 
 
 def accuracy(
@@ -225,6 +271,46 @@ def membership_row(
         "accuracy": accuracy(*sets, threshold, confidence)._asdict(),
         "tpr_at_fpr": tpr_at_fpr(*sets, confidence=confidence),
     }
+
+
+# What says of a row which attack it is of, and not which target was attacked.
+_OF_ATTACK = ("attack", "supervision", "layers", "gradients")
+
+
+def gains(rows: Sequence[dict], scores: Sequence[MembershipScores]) -> list[dict]:
+    """Adds to rows what their attacks gain over the black-box attack.
+
+    That is whether gradients and hidden outputs give away more than the outputs do,
+    paper B's main claim, measured on the same records of the same target.
+
+    Args:
+      rows: of `membership_row`, with their conditions.
+      scores: theirs.
+
+    Returns:
+      The rows, those that have a black-box attack beside them with
+      `auc_over_black_box`: `value`, `low`, `high` of `auc_difference` and `confidence`,
+      with which all of them hold together with 95 %.
+    """
+    conditions = [key for key in (*CONDITIONS, "seed") if key not in _OF_ATTACK]
+
+    def case(row):
+        return repr([row.get(key) for key in conditions])
+
+    pairs = list(zip(rows, scores, strict=True))
+    black_box = {case(row): s for row, s in pairs if row["attack"] == "black_box"}
+    compared = [row["attack"] != "black_box" and case(row) in black_box for row in rows]
+    confidence = simultaneous_confidence(max(1, sum(compared)))
+
+    def gain(row, of_row):
+        other = black_box[case(row)]
+        found = auc_difference(of_row[2:], other[2:], confidence)
+        return {"auc_over_black_box": found._asdict() | {"confidence": confidence}}
+
+    return [
+        row | (gain(row, s) if known else {})
+        for (row, s), known in zip(pairs, compared, strict=True)
+    ]
 
 
 def simultaneous_confidence(intervals: int, together: float = 0.95) -> float:

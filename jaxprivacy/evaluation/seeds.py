@@ -65,7 +65,7 @@ def summarise(rows: list[dict]) -> list[dict]:
       For each group of `seed_groups` its conditions, `seeds`, and for `auc`, `accuracy`
       and each of `tpr_at_fpr` a dict of `value`, `low`, `high` and `rows`, the number
       of rows that have it. The value is None if none has it, its ends are None unless
-      two have.
+      two have. `auc_over_black_box` likewise, where a row has it.
     """
     return [_summary(group) for group in seed_groups(rows)]
 
@@ -73,6 +73,7 @@ def summarise(rows: list[dict]) -> list[dict]:
 def _summary(rows: list[dict]) -> dict:
     first, fprs = rows[0], [entry["fpr"] for entry in rows[0]["tpr_at_fpr"]]
     entries = [entry for row in rows for entry in row["tpr_at_fpr"]]
+    gains = [row["auc_over_black_box"] for row in rows if "auc_over_black_box" in row]
     return {
         **{
             key: first[key]
@@ -85,9 +86,10 @@ def _summary(rows: list[dict]) -> dict:
         "tpr_at_fpr": [
             {"fpr": fpr} | _mean(e for e in entries if e["fpr"] == fpr) for fpr in fprs
         ],
+        **({"auc_over_black_box": _mean(gains, least=-1.0)} if gains else {}),
     }
 
 
-def _mean(rates: Iterable[dict]) -> dict:
+def _mean(rates: Iterable[dict], least: float = 0.0) -> dict:
     known = (rate["value"] for rate in rates if rate["value"] is not None)
-    return student_t(known, most=1.0)
+    return student_t(known, most=1.0, least=least)

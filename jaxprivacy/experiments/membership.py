@@ -210,6 +210,9 @@ def rows(scored: list[Scored], attacker: str = "global") -> tuple[list, list]:
             **options,
         )
 
-    found = [row(s, s.members, attacks=len(scored)) for s in scored]
+    found = membership.gains(
+        [row(s, s.members, attacks=len(scored)) for s in scored],
+        [s.members for s in scored],
+    )
     null = [row(s, s.null, confidence=confidence) for s in scored]
     return found, null

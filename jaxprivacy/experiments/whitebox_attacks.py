@@ -366,5 +366,8 @@ def rows(
         )
         return made | keys
 
-    found = [row(s, s.scores, attacks=len(scored)) for s in scored]
+    found = membership.gains(
+        [row(s, s.scores, attacks=len(scored)) for s in scored],
+        [s.scores for s in scored],
+    )
     return found, [row(*pair, confidence=confidence) for pair in null]

@@ -143,6 +143,7 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         "fprs": _fprs(rows),
         "by_attack": _by_attack(rows),
         "shown_rows": shown,
+        "compared": any("auc_over_black_box" in row for row in shown),
         "shown_keys": distinguishing(shown),
         "keys": distinguishing(rows),
         "seeds": text.seeds_named(rows) if text.several_seeds(rows) else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from jaxprivacy.evaluation.membership import null_holds
@@ -106,7 +107,13 @@ def _envelope_row(group: list[dict]) -> dict:
         "auc_simultaneous": _envelope([_simultaneous(row) for row in group]),
         "tpr_at_fpr": [{"fpr": e[0]["fpr"]} | _envelope(e) for e in entries],
         "seeds": len(group),
+        **_gain_of(group),
     }
+
+
+def _gain_of(group: list[dict]) -> dict:
+    gains = [row["auc_over_black_box"] for row in group if "auc_over_black_box" in row]
+    return {"auc_over_black_box": _envelope(gains)} if gains else {}
 
 
 def _envelope(intervals: Sequence[dict]) -> dict:
@@ -170,7 +177,39 @@ def _membership(rows: list[dict]) -> list[str]:
             f"{non_members}: the strongest attack, {name}, reaches {_auc(best)}, "
             "not shown to be above chance, 0.5."
         )
-    return [first, *_reversed(rows, keys), *_low_fpr(rows, keys)]
+    rest = _over_black_box(rows, keys), _reversed(rows, keys), _low_fpr(rows, keys)
+    return [first, *itertools.chain(*rest)]
+
+
+def _over_black_box(rows: list[dict], keys: Sequence[str]) -> list[str]:
+    """Says whether the parameters give away more than the outputs."""
+    known = [
+        row
+        for row in rows
+        if row["attack"] == "white_box" and "auc_over_black_box" in row
+    ]
+    if not known:
+        return []
+    best = max(known, key=lambda row: row["auc"]["value"])
+    gain, name = best["auc_over_black_box"], label(best, keys)
+    shown = text.number_interval(gain)
+    if gain["low"] > 0:
+        return [
+            "Who holds the parameters learns more than who sees the outputs: on the "
+            f"same records the AUC of {name} is higher than the black-box attack's by "
+            f"{shown}."
+        ]
+    if gain["high"] < 0:
+        return [
+            f"{name} falls short of the black-box attack: on the same records its AUC "
+            f"differs by {shown}. It learns from too few records, or for too short a "
+            "time, to use what it sees."
+        ]
+    return [
+        "That who holds the parameters learns more than who sees the outputs is not "
+        f"shown: on the same records the AUC of {name} differs from the black-box "
+        f"attack's by {shown}."
+    ]
 
 
 def _reversed(rows: list[dict], keys: Sequence[str]) -> list[str]:

@@ -243,6 +243,75 @@ def test_null_checks():
         assert membership.null_holds({"auc": {"low": low, "high": high}}) is holds
 
 
+def naive_difference(first, second, z):
+    """DeLong's variance by counting every pair."""
+
+    def right(members, others):  # (M, N): 1 if the member is ranked higher, ties 1/2
+        return (members[:, None] > others) + 0.5 * (members[:, None] == others)
+
+    difference = right(*first) - right(*second)
+    m, n = difference.shape
+    variance = np.var(difference.mean(axis=1), ddof=1) / m
+    variance += np.var(difference.mean(axis=0), ddof=1) / n
+    value, half = difference.mean(), z * variance**0.5
+    return value, value - half, value + half
+
+
+def test_difference_of_two_attacks_on_the_same_records():
+    shared = [normal(1, 30, 0), normal(0, 40, 1)]
+    first, second = (
+        tuple(
+            np.round(s + normal(0, len(s), seed + i) / 2, 1)
+            for i, s in enumerate(shared)
+        )
+        for seed in (2, 4)
+    )
+    found = membership.auc_difference(first, second)
+    np.testing.assert_allclose(found, naive_difference(first, second, 1.959964))
+    one, other = membership.auc(*first), membership.auc(*second)
+    assert found.value == pytest.approx(one.value - other.value)
+    value, low, high = membership.auc_difference(second, first)
+    np.testing.assert_allclose(found, (-value, -high, -low))
+    assert membership.auc_difference(first, first) == (0, 0, 0)
+    # Paired: narrower than what two separate intervals would allow.
+    assert found.high - found.low < one.high - one.low
+    assert membership.auc_difference(([1.0], [0.0]), ([0.0], [1.0])) == (1, -1, 1)
+    with pytest.raises(ValueError, match="^second: "):
+        membership.auc_difference(first, (second[0][1:], second[1]))
+
+
+def test_interval_of_the_difference_covers_the_truth():
+    """Two attacks of AUC Phi(1 / sqrt 4) whose scores share half of their noise."""
+    covered = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        own, shared = rng.normal(size=(2, 2, 60)), rng.normal(size=(2, 60))
+        shared[0] += 1
+        first, second = ((shared[0] + a[0], shared[1] + a[1]) for a in own)
+        found = membership.auc_difference(first, second)
+        covered += found.low <= 0 <= found.high
+    assert 180 <= covered <= 198
+
+
+def test_gains_are_over_the_black_box_attack_on_the_same_target():
+    def scores(seed, shift):
+        return membership.MembershipScores(
+            *(normal(s, 30, seed + i) for i, s in enumerate((shift, 0, shift, 0)))
+        )
+
+    cases = [("white_box", 0), ("black_box", 0), ("white_box", 1), ("black_box", 1)]
+    cases += [("loss_threshold", 0), ("white_box", 2)]
+    of = [scores(10 * i, 1 + i / 4) for i in range(len(cases))]
+    rows = [{"attack": attack, "seed": seed} for attack, seed in cases]
+    found = membership.gains(rows, of)
+    assert ["auc_over_black_box" in row for row in found] == [1, 0, 1, 0, 1, 0]
+    for i, other in ((0, 1), (2, 3), (4, 1)):
+        gain = found[i]["auc_over_black_box"]
+        assert gain["confidence"] == pytest.approx(1 - 0.05 / 3)
+        want = membership.auc_difference(of[i][2:], of[other][2:], 1 - 0.05 / 3)
+        assert [gain[n] for n in ("value", "low", "high")] == pytest.approx(want)
+
+
 def test_the_interval_of_one_of_many_attacks():
     parts = [normal(s, 50, seed) for s, seed in ((1, 0), (0, 1), (1, 2), (0, 3))]
     scores = membership.MembershipScores(*parts)

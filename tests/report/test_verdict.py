@@ -74,6 +74,29 @@ def test_the_best_of_many_is_judged_by_what_holds_for_all():
     assert "ranks" not in said([low])
 
 
+@pytest.mark.parametrize(
+    "gain, sentence",
+    [
+        ((0.1, 0.05, 0.15), "learns more than who sees the outputs: on the same"),
+        ((-0.1, -0.15, -0.05), "falls short of the black-box attack"),
+        ((0.1, -0.05, 0.25), "learns more than who sees the outputs is not shown"),
+    ],
+)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_white_box_against_black_box(gain, sentence, seeds):
+    rows = [
+        member_row((0.8, 0.7, 0.9), attack) | ({"seed": seed} if seeds > 1 else {})
+        for seed in range(seeds)
+        for attack in ("black_box", "white_box")
+    ]
+    for row in rows[1::2]:
+        row["auc_over_black_box"] = interval(*gain)
+    sentences = said(rows)
+    assert sentence in sentences
+    assert f"{gain[0]:.3f} [{gain[1]:.3f}, {gain[2]:.3f}]" in sentences
+    assert "black-box attack" not in said(rows[:1])
+
+
 def test_several_seeds_are_judged_by_the_lowest():
     rows = [
         member_row((0.9, 0.85, 0.95))
