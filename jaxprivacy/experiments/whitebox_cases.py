@@ -10,6 +10,7 @@ import numpy as np
 from jaxprivacy import data as data_lib
 from jaxprivacy.evaluation import membership as membership_evaluation
 from jaxprivacy.experiments import (
+    results,
     whitebox_attacks,
     whitebox_imports,
     whitebox_kept,
@@ -259,8 +260,19 @@ def _shadowed(study, seen, split, records, row, seed):
     observer = study.attacks.observer
     observation = observer.observe(last.snapshots, records.batch.x, records.batch.y)
     key_train, key_attack = jax.random.split(_key(settings, seed, "shadows"))
+
+    def half(share):
+        study.stages.advance(share / 2)
+
     shadows = whitebox_shadows.train(
-        settings, study.prepared.dataset, split, records, observer, key_train, seed
+        settings,
+        study.prepared.dataset,
+        split,
+        records,
+        observer,
+        key_train,
+        seed,
+        half,
     )
     row = row | {"overlapping": shadows.overlapping}
     return whitebox_shadows.attack(
@@ -270,7 +282,7 @@ def _shadowed(study, seen, split, records, row, seed):
         records,
         key_attack,
         row,
-        study.stages.advance,
+        half,
     )
 
 
@@ -328,4 +340,6 @@ def fine_tuned(study, seed, count, place, mode) -> Finding:
             row | {"pair": f"{first} / {second}"},
             lambda share: study.stages.advance(share / len(pairs)),
         )
+    reached = results.accuracies(before.info).items()
+    row |= {f"base_{name}": value for name, value in reached}
     return _light(Finding(row, after, found, None))

@@ -76,6 +76,7 @@ def train(
     observer: views_lib.Observer,
     key: jax.Array,
     seed: int,
+    advance: Advance,
 ) -> Shadows:
     """Trains all shadow models in one program, each like the target.
 
@@ -99,7 +100,7 @@ def train(
         )
     rng = np.random.default_rng([seed, settings.shadows])
     draws = [rng.permutation(owned)[: 2 * each] for _ in range(settings.shadows)]
-    trained = _train_all(settings, dataset, [d[:each] for d in draws], key)
+    trained = _train_all(settings, dataset, [d[:each] for d in draws], key, advance)
     observations = []
     for i, draw in enumerate(draws):
         known = np.concatenate([draw[:count], draw[each : each + count]])
@@ -109,29 +110,43 @@ def train(
     return Shadows(observations, count, overlapping)
 
 
-def _train_all(settings, dataset, shares, key):
+def _train_all(settings, dataset, shares, key, advance):
     """The parameters of all shadow models, (S, ...)."""
     network = whitebox_targets.model(settings, dataset)
     data = training.stack(dataset, shares)
     role = whitebox_targets.participant(settings, network, len(shares[0]))
 
-    def one(key, data):
-        key_init, key_rounds = jax.random.split(key)
-        params = network.init(key_init)
-        state = role.init(key_init, params, data)
+    @jax.jit
+    def init(keys, data):
+        def one(key, data):
+            key_init, _ = jax.random.split(key)
+            params = network.init(key_init)
+            return params, role.init(key_init, params, data)
 
-        def round_(carry, index):
-            params, state = carry
-            key = jax.random.fold_in(key_rounds, index)
-            state, update, _ = role.step(key, state, params, data)
-            return (jax.tree.map(jnp.add, params, update), state), None
+        return local.side_by_side(one, keys, data)
 
-        rounds = jnp.arange(settings.rounds)
-        (params, _), _ = jax.lax.scan(round_, (params, state), rounds)
-        return params
+    @jax.jit
+    def rounds(keys, models, data, indices):
+        def one(key, model, data):
+            _, key_rounds = jax.random.split(key)
+
+            def round_(model, index):
+                params, state = model
+                key = jax.random.fold_in(key_rounds, index)
+                state, update, _ = role.step(key, state, params, data)
+                return (jax.tree.map(jnp.add, params, update), state), None
+
+            return jax.lax.scan(round_, model, indices)[0]
+
+        return local.side_by_side(one, keys, models, data)
 
     keys = jax.random.split(key, len(shares))
-    return jax.jit(lambda keys, data: local.side_by_side(one, keys, data))(keys, data)
+    models, length = init(keys, data), training.chunk_length(settings.rounds)
+    for start in range(0, settings.rounds, length):
+        indices = start + jnp.arange(length)
+        models = jax.block_until_ready(rounds(keys, models, data, indices))
+        advance(length / settings.rounds)
+    return models[0]
 
 
 def attack(

@@ -10,7 +10,12 @@ import pytest
 from jaxprivacy import checks, data
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.evaluation import membership
-from jaxprivacy.experiments import whitebox_attacks, whitebox_shadows, whitebox_splits
+from jaxprivacy.experiments import (
+    training,
+    whitebox_attacks,
+    whitebox_shadows,
+    whitebox_splits,
+)
 from jaxprivacy.experiments import whitebox_targets as targets
 from jaxprivacy.experiments import whitebox_views as views
 from jaxprivacy.experiments.attack_training import Positions
@@ -313,3 +318,42 @@ def test_members_that_were_sampled_otherwise_are_seen_without_training(
     assert all(row["target"] == "untrained" for row in checked)
     assert all(held.values()) != biased
     assert held["gradient_norm"] != biased
+
+
+def test_a_shadow_is_trained_like_the_plain_loop(
+    dataset, split, records, layers, model
+):
+    """All shadows in one program, in chunks of rounds, are each of them alone."""
+    settings = dataclasses.replace(SETTINGS, rounds=3)
+    view = views.view(Variant("-1", "none"), layers)
+    told = []
+    shadows = whitebox_shadows.train(
+        settings,
+        dataset,
+        split,
+        records,
+        observer(model, view, 1e9),
+        jax.random.key(5),
+        0,
+        told.append,
+    )
+    assert sum(told) == pytest.approx(1)
+    owned, _ = whitebox_shadows.pool(dataset, split, len(split.shares[0]))
+    each = min(len(split.shares[0]), len(owned) // 2)
+    rng = np.random.default_rng([0, settings.shadows])
+    draws = [rng.permutation(owned)[: 2 * each] for _ in range(settings.shadows)]
+    role = targets.participant(settings, model, each)
+    keys = jax.random.split(jax.random.key(5), settings.shadows)
+    for key, draw, seen in zip(keys, draws, shadows.observations, strict=True):
+        key_init, key_rounds = jax.random.split(key)
+        data = jax.tree.map(lambda a: a[0], training.stack(dataset, [draw[:each]]))
+        params = model.init(key_init)
+        state = role.init(key_init, params, data)
+        for index in range(3):
+            key_round = jax.random.fold_in(key_rounds, index)
+            state, update, _ = jax.jit(role.step)(key_round, state, params, data)
+            params = jax.tree.map(jnp.add, params, update)
+        for a, b in zip(
+            jax.tree.leaves(params), jax.tree.leaves(seen.snapshots), strict=True
+        ):
+            np.testing.assert_allclose(a, b[0], rtol=1e-4, atol=1e-6)

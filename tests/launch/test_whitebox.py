@@ -160,6 +160,8 @@ def test_fine_tuning_tells_three_kinds_apart(study):
     )
     pairs = [r["pair"] for r in result["membership"] if r["attack"] == "white_box"]
     assert pairs == ["base / fine-tuning", "base / fresh", "fine-tuning / fresh"]
+    (target,) = result["targets"]
+    assert target["base_train_accuracy"] > target["base_test_accuracy"]
 
 
 def test_kept_targets_are_not_trained_again(study, folder, capsys):
