@@ -284,9 +284,9 @@ def meter_study() -> Study:
 
 
 def alexnet_study() -> Study:
-    """Gradients of the last convolution and of the linear layer."""
+    """As `mlp_study`, over five convolutions and the linear layer."""
     target = alexnet(4 * OF_ALEXNET)
-    return Study(target, target.layers[-2:], METER, feature_batch=SIZE)
+    return Study(target, target.layers, DEFAULT, feature_batch=SIZE)
 
 
 SHARED_COST = (
@@ -312,5 +312,5 @@ ROWS = (
         lambda: epoch(meter_study(), True),
         SHARED_COST,
     ),
-    Row("attack_epoch_alexnet_vs_loop", None, lambda: epoch(alexnet_study(), False)),
+    Row("attack_epoch_alexnet_vs_loop", 15, lambda: epoch(alexnet_study(), False)),
 )
