@@ -32,7 +32,8 @@ class Features(NamedTuple):
     # path -> {"h", "delta"}, each (T, N, ...), or {"gradient": (T, N, G, I, O)}
     gradients: dict[str, dict[str, jax.Array]]
     norm: jax.Array  # (T, N) L2 norm of the gradient of all captured layers
-    last_norm: jax.Array | tuple = ()  # (T, N) the same of the last layer alone
+    # (T, N, L) the same of each layer alone, in order of their calls
+    layer_norms: jax.Array | tuple = ()
 
 
 class Scales(NamedTuple):
@@ -98,7 +99,7 @@ def extractor(
                 pair[0].path: compact(*pair) for pair in pairs if pair[0].path in kept
             },
             norm=jnp.sqrt(sum(squares)),
-            last_norm=jnp.sqrt(squares[-1]),
+            layer_norms=jnp.sqrt(jnp.stack(squares, axis=-1)),
         )
 
     def batch(snapshots, x, y):

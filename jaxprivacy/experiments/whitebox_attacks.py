@@ -193,18 +193,31 @@ def _scored(
 
 
 def _thresholds(attacks, observation, row) -> list[Job]:
-    """The simplest attacks: by the loss, and by the norm of the gradient."""
-    values = {
-        "loss_threshold": -observation.basic.loss[-1, :, 0],
-        "gradient_norm": -observation.basic.norm[-1],
-    }
+    """The simplest attacks: by the loss, and by the norm of the gradient.
 
-    def job(name):
+    The norm is of all layers, and of those that a view is limited to: what their
+    gradients give away to an attacker that learns nothing.
+    """
+    basic = observation.basic
+    cases = [
+        ({"attack": "loss_threshold"}, -basic.loss[-1, :, 0]),
+        ({"attack": "gradient_norm"}, -basic.norm[-1]),
+    ]
+    limited_to = {
+        variant.gradients: [layer in view.gradients for layer in attacks.layers]
+        for variant, view in attacks.views
+        if 0 < len(view.gradients) < len(attacks.layers)
+    }
+    for gradients, chosen in limited_to.items():
+        norm = np.linalg.norm(np.asarray(basic.layer_norms[-1])[:, chosen], axis=1)
+        cases.append(({"attack": "gradient_norm", "gradients": gradients}, -norm))
+
+    def job(name, values):
         def run(records, advance):
-            scores = np.asarray(values[name])
+            scores = np.asarray(values)
             return _scored(
                 attacks.settings,
-                {"attack": name, **row},
+                {**name, **row},
                 records,
                 lambda members, others, number, tell: (tell(1), scores)[1],
                 advance,
@@ -212,7 +225,7 @@ def _thresholds(attacks, observation, row) -> list[Job]:
 
         return run
 
-    return [job(name) for name in values]
+    return [job(*case) for case in cases]
 
 
 def _supervised(attacks, observation, key, row, size) -> list[Job]:

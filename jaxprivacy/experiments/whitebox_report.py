@@ -42,7 +42,7 @@ def diagnostics(
     def parts(values, axis=0):
         return np.split(np.asarray(values), [split_at], axis=axis)
 
-    norms = parts(basic.last_norm, axis=1)
+    norms = parts(basic.layer_norms[..., -1], axis=1)
     norms_all = parts(basic.norm, axis=1)
     fields = {
         "norm": norms,

@@ -25,8 +25,9 @@ THREATS = {
     "gradient_norm": Threat(
         "Gradient norm",
         "The attacker holds the model's parameters and looks at no more than the norm "
-        "of the gradient of the loss for a record. It takes a record with a small norm "
-        "for a member; nothing is learned but one threshold.",
+        "of the gradient of the loss for a record, of all layers or of those named. It "
+        "takes a record with a small norm for a member; nothing is learned but one "
+        "threshold.",
     ),
     "black_box": Threat(
         "Black-box",

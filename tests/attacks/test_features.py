@@ -73,6 +73,11 @@ def test_loss_and_norm(extracted, per_record):
     np.testing.assert_allclose(extracted.loss, loss[..., None], rtol=1e-5)
     squares = [(g**2).reshape(T, N, -1).sum(-1) for g in jax.tree.leaves(gradient)]
     np.testing.assert_allclose(extracted.norm, np.sqrt(sum(squares)), rtol=1e-4)
+    for i, path in enumerate(("Conv_0", "Dense_0", "Dense_1")):
+        own = jax.tree.leaves(gradient[path])
+        squares = [(g**2).reshape(T, N, -1).sum(-1) for g in own]
+        got = extracted.layer_norms[..., i]
+        np.testing.assert_allclose(got, np.sqrt(sum(squares)), rtol=1e-4)
 
 
 def test_outputs_by_hand(extracted):
