@@ -156,7 +156,7 @@ def test_epoch_of_the_attack(monkeypatch):
 
 
 def test_kept_features_by_hand():
-    """Input and error signal of each layer, label, output, loss, the norm and each layer's."""
+    """Input and error signal of each layer, label, output, loss, and all norms."""
     widths = (600, 1024, 512, 256, 128, 100)
     numbers = sum(widths[:-1]) + sum(widths[1:]) + 2 * 100 + 1 + 1 + 5
     found = feature_memory_rows.kept_mib(300)
