@@ -101,7 +101,13 @@ def _envelope_row(group: list[dict]) -> dict:
     if len(group) == 1:
         return group[0]
     entries = zip(*(row["tpr_at_fpr"] for row in group), strict=True)
-    shared = {key: value for key, value in group[0].items() if key != "seed"}
+    first, *others = group
+    # A rate chosen anew with each seed is of none of them.
+    shared = {
+        key: value
+        for key, value in first.items()
+        if all(row.get(key) == value for row in others)
+    }
     return shared | {
         "auc": _envelope([row["auc"] for row in group]),
         "auc_simultaneous": _envelope([_simultaneous(row) for row in group]),

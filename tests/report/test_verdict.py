@@ -106,6 +106,17 @@ def test_several_seeds_are_judged_by_the_lowest():
     assert strength(result(rows, nulls=NULLS)) == "clear"
 
 
+def test_what_differs_between_seeds_is_not_said_of_their_mean():
+    rows = [
+        member_row((0.9, 0.85, 0.95), mode="gradient_ascent")
+        | {"seed": seed, "ascent_rate": rate}
+        for seed, rate in ((0, 0.1), (1, 0.5))
+    ]
+    assert "(global, gradient ascent), the best of 1" in said(rows)
+    two = [rows[0] | {"ascent_rate": rate} for rate in (0.1, 2.0)]
+    assert "rate 0.1)" in said(two)
+
+
 def test_reversed_attack_is_named():
     rows = [member_row((0.2, 0.1, 0.3), "loss_threshold")]
     assert "Loss threshold (global, passive) ranks non-members above" in said(rows)
