@@ -116,7 +116,8 @@ WHITEBOX = HELP | {
     "Table XIV has 1000, for which two cores are too slow.",
     "attack_learning_rate": "Of the attack network. Absent: the preset's.",
     "attack_epochs": "Most epochs of the attack network. Absent: the preset's.",
-    "null_checks": "Whether each attack is repeated among non-members alone.",
+    "null_checks": "Whether each attack is repeated among non-members alone, and once "
+    "on an untrained model.",
     "ascent_rate": "Rate of an active attacker's gradient ascent; of several, the one "
     "with the best attack on the selection records is reported.",
     "shadows": "Shadow models of --supervision=shadow.",

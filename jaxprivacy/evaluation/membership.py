@@ -102,8 +102,9 @@ def auc_difference(
     """Returns how much larger one attack's AUC is than another's, in [-1, 1].
 
     DeLong's interval for two attacks on the same records. Where both err on the same
-    ones it is far narrower than a comparison of their two intervals. It has no width
-    where both rank all records alike.
+    ones it is far narrower than a comparison of their two intervals. Where its variance
+    is 0 though the two differ (perfect against constant scores), it is what the two
+    intervals of `auc` allow; it has no width where both rank all records alike.
 
     Args:
       first: scores of M members and of N non-members.
@@ -118,16 +119,19 @@ def auc_difference(
             f"first, {[len(a) for a in first]}"
         )
     m, n = map(len, first)
+    one, other = auc(*first, confidence), auc(*second, confidence)
     differences = [
         a - b for a, b in zip(_placements(*first), _placements(*second), strict=True)
     ]
     value = float(differences[0].sum() / (m * n))
+    if not any(map(np.any, differences)):
+        return Interval(0.0, 0.0, 0.0)
     variance = 0.0
     if min(m, n) > 1:
         variance += np.var(differences[0], ddof=1) / (m * n**2)
         variance += np.var(differences[1], ddof=1) / (n * m**2)
-    else:  # Nothing is known of the spread.
-        variance = math.inf
+    if variance == 0:
+        return Interval(value, one.low - other.high, one.high - other.low)
     half = float(stats.norm.isf((1 - confidence) / 2)) * math.sqrt(variance)
     return Interval(value, max(value - half, -1.0), min(value + half, 1.0))
 
@@ -191,13 +195,40 @@ def tpr_at_fpr(
         if fpr < 1 / n:
             rows.append({"fpr": fpr, "value": None, "low": None, "high": None})
             continue
-        # The product may fall just short of the integer that it stands for.
-        allowed = math.floor(fpr * n * (1 + 1e-12))
+        allowed = _allowed(fpr, n)
         threshold = falling[allowed] if allowed < n else -np.inf
         hits = int(np.sum(members > threshold))
         interval = clopper_pearson(hits, len(members), confidence)
         rows.append({"fpr": fpr} | interval._asdict())
     return rows
+
+
+def _allowed(fpr, n):
+    """How many of n non-members may be called members."""
+    # The product may fall just short of the integer that it stands for.
+    return math.floor(fpr * n * (1 + 1e-12))
+
+
+def above_guessing(
+    entry: dict, members: int, non_members: int, confidence: float
+) -> bool:
+    """Whether more members are found than the false positive rate allows for.
+
+    Both rates are uncertain: the threshold was set by few non-members, and on others
+    the false positive rate may be larger. So the lower end of the one is compared with
+    the upper end of the other.
+
+    Args:
+      entry: of `tpr_at_fpr`.
+      members: how many the true positive rate is of.
+      non_members: how many set the threshold.
+      confidence: of both intervals; of several attacks, `simultaneous_confidence`.
+    """
+    if entry["value"] is None:
+        return False
+    found = clopper_pearson(round(entry["value"] * members), members, confidence)
+    allowed = _allowed(entry["fpr"], non_members)
+    return found.low > clopper_pearson(allowed, non_members, confidence).high
 
 
 def roc(members: np.ndarray, non_members: np.ndarray, confidence: float = 0.95) -> Roc:
@@ -269,7 +300,10 @@ def membership_row(
         "auc": auc(*sets, confidence)._asdict(),
         **(of_all if attacks > 1 else {}),
         "accuracy": accuracy(*sets, threshold, confidence)._asdict(),
-        "tpr_at_fpr": tpr_at_fpr(*sets, confidence=confidence),
+        "tpr_at_fpr": [
+            entry | {"above_guessing": above_guessing(entry, *map(len, sets), together)}
+            for entry in tpr_at_fpr(*sets, confidence=confidence)
+        ],
     }
 
 
@@ -291,6 +325,9 @@ def gains(rows: Sequence[dict], scores: Sequence[MembershipScores]) -> list[dict
       The rows, those that have a black-box attack beside them with
       `auc_over_black_box`: `value`, `low`, `high` of `auc_difference` and `confidence`,
       with which all of them hold together with 95 %.
+
+    Raises:
+      ValueError: two black-box attacks are not told apart.
     """
     conditions = [key for key in (*CONDITIONS, "seed") if key not in _OF_ATTACK]
 
@@ -299,6 +336,8 @@ def gains(rows: Sequence[dict], scores: Sequence[MembershipScores]) -> list[dict
 
     pairs = list(zip(rows, scores, strict=True))
     black_box = {case(row): s for row, s in pairs if row["attack"] == "black_box"}
+    if len(black_box) < sum(row["attack"] == "black_box" for row in rows):
+        raise ValueError("rows: two black-box attacks whose conditions are the same")
     compared = [row["attack"] != "black_box" and case(row) in black_box for row in rows]
     confidence = simultaneous_confidence(max(1, sum(compared)))
 

@@ -136,12 +136,12 @@ def run(
         whitebox_kept.usable(targets)
         data = checkpoint.fingerprint(dataset)
     study = Study(settings, prepared, attacks, stages, targets, data, {})
+    untrained = []
+    if settings.null_checks:  # First, since it can fail.
+        untrained = on_untrained(study, *_cases(settings)[0])
     one = fine_tuned if settings.setting == "finetune" else attacked
     findings = [one(study, *case) for case in _cases(settings)]
     scored = [s for finding in findings for s in finding.scored]
-    untrained = []
-    if settings.null_checks:
-        untrained = on_untrained(study, *_cases(settings)[0])
     rows, null_rows = whitebox_attacks.rows(scored, settings.setting, untrained)
     first = findings[0]
     result = {

@@ -232,7 +232,10 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
     for number, text in enumerate(settings.observed_rounds):
         rounds = [r + 1 for r in observed(text, settings.rounds)]
         where = np.array([kept.index(r) for r in rounds])
-        told = {"observed_rounds": rounds} if settings.setting == "federated" else {}
+        several = len(settings.observed_rounds) > 1
+        told = {}
+        if several or settings.setting == "federated":
+            told = {"observed_rounds": rounds}
         key = jax.random.fold_in(_key(settings, seed, "attacks"), number)
         found += whitebox_attacks.attack(
             study.attacks,

@@ -36,7 +36,10 @@ def described(
         "input_shape": list(dataset.x.shape[1:]),
         "classes": dataset.num_classes,
         "data": checkpoint.fingerprint(dataset),
-        "members": whitebox_kept.which(shares),
+        "members": [
+            f"{len(share)} records, {digest[:12]}"
+            for share, digest in zip(shares, whitebox_kept.which(shares), strict=True)
+        ],
         "seed": seed,
     }
 

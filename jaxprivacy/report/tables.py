@@ -38,8 +38,8 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
         console.print(_means(rows) if several else _reconstruction(rows))
     if report.privacy is not None:
         console.print(_privacy(report.privacy))
-    checks = _shown_checks(result.get("null_checks", []))
-    if checks:
+    checks = result.get("null_checks", [])
+    if _shown_checks(checks):
         console.print(_null_checks(checks))
     console.print(Text("\nVerdict", style="bold"))
     sentences = Table.grid(padding=(0, 1))
@@ -172,10 +172,11 @@ def _shown_checks(rows: list[dict]) -> list[dict]:
     return [row for row in rows if not null_holds(row)]
 
 
-def _null_checks(rows: list[dict]) -> Table:
-    table = _table("Null checks: no record was trained on", ("AUC", "covers 0.5"))
-    keys = distinguishing(rows)
-    for row in rows:
+def _null_checks(checks: list[dict]) -> Table:
+    title = "Null checks: no record was trained on, or no model trained"
+    table = _table(title, ("AUC", "covers 0.5"))
+    keys = distinguishing(checks)
+    for row in _shown_checks(checks):
         holds = Text("yes") if null_holds(row) else Text("NO", style="bold red")
         table.add_row(_name(row, keys), Text(text.number_interval(row["auc"])), holds)
     return table

@@ -275,7 +275,12 @@ def test_difference_of_two_attacks_on_the_same_records():
     assert membership.auc_difference(first, first) == (0, 0, 0)
     # Paired: narrower than what two separate intervals would allow.
     assert found.high - found.low < one.high - one.low
-    assert membership.auc_difference(([1.0], [0.0]), ([0.0], [1.0])) == (1, -1, 1)
+    assert membership.auc_difference(([1.0], [0.0]), ([0.0], [1.0])).low < 0
+    # Perfect against constant scores: no variance, which is no certainty.
+    members, others, same = np.arange(4, 8), np.arange(4), np.zeros(4)
+    value, low, high = membership.auc_difference((members, others), (same, same))
+    assert value == 0.5
+    assert low < 0.2 and high > 0.8
     with pytest.raises(ValueError, match="^second: "):
         membership.auc_difference(first, (second[0][1:], second[1]))
 
@@ -310,6 +315,49 @@ def test_gains_are_over_the_black_box_attack_on_the_same_target():
         assert gain["confidence"] == pytest.approx(1 - 0.05 / 3)
         want = membership.auc_difference(of[i][2:], of[other][2:], 1 - 0.05 / 3)
         assert [gain[n] for n in ("value", "low", "high")] == pytest.approx(want)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["attacker", "mode", "pair", "observed_rounds", "participants", "attack_members"],
+)
+def test_gains_are_of_the_same_case(condition):
+    parts = [[normal(s, 30, seed) for s in (1, 0, 1, 0)] for seed in range(4)]
+    of = [membership.MembershipScores(*p) for p in parts]
+    rows = [
+        {"attack": attack, condition: value}
+        for value in ([2], [4])
+        for attack in ("white_box", "black_box")
+    ]
+    for i, found in enumerate(membership.gains(rows, of)[::2]):
+        want = membership.auc_difference(of[2 * i][2:], of[2 * i + 1][2:])
+        assert found["auc_over_black_box"]["value"] == pytest.approx(want.value)
+    with pytest.raises(ValueError, match="conditions are the same"):
+        membership.gains([{"attack": "black_box"}] * 2, of[:2])
+
+
+def test_above_guessing():
+    """3 of 300 may be up to 2.9 %; 15 of 300 at least 2.8 %, 20 at least 4.1 %."""
+    for hits, found in ((15, False), (20, True)):
+        entry = {"fpr": 0.01, "value": hits / 300}
+        assert membership.above_guessing(entry, 300, 300, 0.95) is found
+    assert not membership.above_guessing(entry, 300, 300, 0.99999)
+    assert not membership.above_guessing({"fpr": 0.1, "value": None}, 9, 9, 0.95)
+
+
+def test_guessing_is_hardly_ever_above_guessing():
+    """The best of 20 attacks that know nothing, in 40 studies."""
+    wrong = 0
+    for seed in range(40):
+        parts = np.random.default_rng(seed).normal(size=(20, 4, 300))
+        rows = [
+            membership.membership_row(
+                membership.MembershipScores(*p), attack="a", **NAMES, attacks=20
+            )
+            for p in parts
+        ]
+        wrong += any(e["above_guessing"] for r in rows for e in r["tpr_at_fpr"])
+    assert wrong <= 4
 
 
 def test_the_interval_of_one_of_many_attacks():

@@ -70,6 +70,9 @@ def test_the_best_of_many_is_judged_by_what_holds_for_all():
     assert strength(content) == "no evidence"
     # What is shown is the interval of the attack alone.
     assert "0.620 [0.610, 0.630]" in verdict(content)[0]
+    assert verdict(content)[0].endswith("once widened for all 2 attacks.")
+    row["tpr_at_fpr"][0]["above_guessing"] = False
+    assert "not shown to be more than the 10 % of guessing" in said([row, row])
     low = member_row((0.4, 0.35, 0.45)) | {"auc_simultaneous": interval(0.4, 0.3, 0.51)}
     assert "ranks" not in said([low])
 
@@ -78,7 +81,7 @@ def test_the_best_of_many_is_judged_by_what_holds_for_all():
     "gain, sentence",
     [
         ((0.1, 0.05, 0.15), "learns more than who sees the outputs: on the same"),
-        ((-0.1, -0.15, -0.05), "falls short of the black-box attack"),
+        ((-0.1, -0.15, -0.05), "white-box attack falls short of the black-box attack"),
         ((0.1, -0.05, 0.25), "learns more than who sees the outputs is not shown"),
     ],
 )
@@ -95,6 +98,18 @@ def test_white_box_against_black_box(gain, sentence, seeds):
     assert sentence in sentences
     assert f"{gain[0]:.3f} [{gain[1]:.3f}, {gain[2]:.3f}]" in sentences
     assert "black-box attack" not in said(rows[:1])
+
+
+def test_a_gain_shown_anywhere_is_said():
+    rows = [
+        member_row((auc, auc - 0.05, 0.99), "white_box", mode=mode)
+        | {"auc_over_black_box": interval(*gain)}
+        for auc, mode, gain in (
+            (0.98, "isolating", (0.005, -0.01, 0.02)),
+            (0.7, "passive", (0.06, 0.04, 0.08)),
+        )
+    ]
+    assert "AUC of White-box (global, passive) is higher" in said(rows)
 
 
 def test_several_seeds_are_judged_by_the_lowest():
@@ -153,6 +168,9 @@ def test_null_checks():
     assert first.endswith("not to be trusted.")
     assert "holds" not in " ".join(verdict(content))
     assert strength(content) == "not to be trusted"
+    untrained = member_row((0.6, 0.55, 0.65)) | {"target": "untrained"}
+    first = verdict(result(rows, nulls=(*NULLS, untrained)))[0]
+    assert "untrained model" in first and "differ by how they were sampled" in first
 
 
 @pytest.mark.parametrize("total", [6.34e7, 10.5])
