@@ -119,7 +119,6 @@ def auc_difference(
             f"first, {[len(a) for a in first]}"
         )
     m, n = map(len, first)
-    one, other = auc(*first, confidence), auc(*second, confidence)
     differences = [
         a - b for a, b in zip(_placements(*first), _placements(*second), strict=True)
     ]
@@ -131,6 +130,7 @@ def auc_difference(
         variance += np.var(differences[0], ddof=1) / (m * n**2)
         variance += np.var(differences[1], ddof=1) / (n * m**2)
     if variance == 0:
+        one, other = auc(*first, confidence), auc(*second, confidence)
         return Interval(value, one.low - other.high, one.high - other.low)
     half = float(stats.norm.isf((1 - confidence) / 2)) * math.sqrt(variance)
     return Interval(value, max(value - half, -1.0), min(value + half, 1.0))
@@ -287,7 +287,9 @@ def membership_row(
         )
     sets = scores.evaluation_members, scores.evaluation_non_members
     together = simultaneous_confidence(attacks, confidence)
-    of_all = {"auc_simultaneous": auc(*sets, together)._asdict()}
+    of_all = {}
+    if attacks > 1:
+        of_all = {"auc_simultaneous": auc(*sets, together)._asdict()}
     return {
         "attack": attack,
         "setting": setting,
@@ -298,7 +300,7 @@ def membership_row(
         "confidence": confidence,
         "threshold": threshold,
         "auc": auc(*sets, confidence)._asdict(),
-        **(of_all if attacks > 1 else {}),
+        **of_all,
         "accuracy": accuracy(*sets, threshold, confidence)._asdict(),
         "tpr_at_fpr": [
             entry | {"above_guessing": above_guessing(entry, *map(len, sets), together)}

@@ -227,15 +227,14 @@ def _observation(study, seen, records):
 def _attack_one(study, seen, records, row, seed) -> Finding:
     """Every attack on one trained target, at each choice of observed rounds."""
     settings = study.settings
+    federated = settings.setting == "federated"
+    several = len(settings.observed_rounds) > 1
     observation, kept = _observation(study, seen, records)
     found = []
     for number, text in enumerate(settings.observed_rounds):
         rounds = [r + 1 for r in observed(text, settings.rounds)]
         where = np.array([kept.index(r) for r in rounds])
-        several = len(settings.observed_rounds) > 1
-        told = {}
-        if several or settings.setting == "federated":
-            told = {"observed_rounds": rounds}
+        told = {"observed_rounds": rounds} if federated or several else {}
         key = jax.random.fold_in(_key(settings, seed, "attacks"), number)
         found += whitebox_attacks.attack(
             study.attacks,
@@ -249,7 +248,7 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
     basic = study.attacks.observer.observe_basic(
         seen.snapshots, records.batch.x[shown], records.batch.y[shown]
     )
-    unit = "round" if settings.setting == "federated" else "epoch"
+    unit = "round" if federated else "epoch"
     told = whitebox_report.diagnostics(basic, seen.rounds, found, unit)
     return Finding(row, seen, found, told)
 
