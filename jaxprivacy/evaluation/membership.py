@@ -18,7 +18,6 @@ from jaxprivacy.evaluation.intervals import (
     clopper_pearson,
     clopper_pearson_bounds,
 )
-from jaxprivacy.evaluation.seeds import CONDITIONS
 
 FPRS = (0.1, 0.01, 0.001)
 
@@ -243,115 +242,6 @@ def roc(members: np.ndarray, non_members: np.ndarray, confidence: float = 0.95) 
     low, high = clopper_pearson_bounds(hits, len(members), confidence)
     fpr = counts(non_members) / len(non_members)
     return Roc(fpr, hits / len(members), low, high)
-
-
-def membership_row(
-    scores: MembershipScores,
-    *,
-    attack: str,
-    setting: str,
-    attacker: str,
-    mode: str,
-    confidence: float = 0.95,
-    threshold: float | None = None,
-    attacks: int = 1,
-) -> dict:
-    """Returns one attack's row of `result.json`.
-
-    Args:
-      scores: selection and evaluation scores.
-      attack: name of the attack, as in `report.threats`.
-      setting: what is trained, e.g. `federated`.
-      attacker: where the attacker sits, e.g. `global`.
-      mode: what it does, e.g. `passive`.
-      confidence: coverage of each interval.
-      threshold: above which a record is called a member; None: the best on the
-        selection set, for attacks that may see its labels.
-      attacks: how many there are in the study. Of several the row has another interval
-        too, `auc_simultaneous`: together they all hold with `confidence`, and so does
-        that of the attack which turns out to be the best.
-
-    Raises:
-      ValueError: a set is empty, not a vector, or holds NaN or infinity.
-    """
-    scores = MembershipScores(*(np.asarray(part, np.float64) for part in scores))
-    for name, part in scores._asdict().items():
-        if part.ndim != 1 or not part.size or not np.isfinite(part).all():
-            raise ValueError(
-                f"{name} scores of {attack}, shape {part.shape}: accepted is a "
-                "non-empty vector of finite numbers"
-            )
-    if threshold is None:
-        threshold = best_threshold(
-            scores.selection_members, scores.selection_non_members
-        )
-    sets = scores.evaluation_members, scores.evaluation_non_members
-    together = simultaneous_confidence(attacks, confidence)
-    of_all = {}
-    if attacks > 1:
-        of_all = {"auc_simultaneous": auc(*sets, together)._asdict()}
-    return {
-        "attack": attack,
-        "setting": setting,
-        "attacker": attacker,
-        "mode": mode,
-        "members": len(sets[0]),
-        "non_members": len(sets[1]),
-        "confidence": confidence,
-        "threshold": threshold,
-        "auc": auc(*sets, confidence)._asdict(),
-        **of_all,
-        "accuracy": accuracy(*sets, threshold, confidence)._asdict(),
-        "tpr_at_fpr": [
-            entry | {"above_guessing": above_guessing(entry, *map(len, sets), together)}
-            for entry in tpr_at_fpr(*sets, confidence=confidence)
-        ],
-    }
-
-
-# What says of a row which attack it is of, and not which target was attacked.
-_OF_ATTACK = ("attack", "supervision", "layers", "gradients")
-
-
-def gains(rows: Sequence[dict], scores: Sequence[MembershipScores]) -> list[dict]:
-    """Adds to rows what their attacks gain over the black-box attack.
-
-    That is whether gradients and hidden outputs give away more than the outputs do,
-    paper B's main claim, measured on the same records of the same target.
-
-    Args:
-      rows: of `membership_row`, with their conditions.
-      scores: theirs.
-
-    Returns:
-      The rows, those that have a black-box attack beside them with
-      `auc_over_black_box`: `value`, `low`, `high` of `auc_difference` and `confidence`,
-      with which all of them hold together with 95 %.
-
-    Raises:
-      ValueError: two black-box attacks are not told apart.
-    """
-    conditions = [key for key in (*CONDITIONS, "seed") if key not in _OF_ATTACK]
-
-    def case(row):
-        return repr([row.get(key) for key in conditions])
-
-    pairs = list(zip(rows, scores, strict=True))
-    black_box = {case(row): s for row, s in pairs if row["attack"] == "black_box"}
-    if len(black_box) < sum(row["attack"] == "black_box" for row in rows):
-        raise ValueError("rows: two black-box attacks whose conditions are the same")
-    compared = [row["attack"] != "black_box" and case(row) in black_box for row in rows]
-    confidence = simultaneous_confidence(max(1, sum(compared)))
-
-    def gain(row, of_row):
-        other = black_box[case(row)]
-        found = auc_difference(of_row[2:], other[2:], confidence)
-        return {"auc_over_black_box": found._asdict() | {"confidence": confidence}}
-
-    return [
-        row | (gain(row, s) if known else {})
-        for (row, s), known in zip(pairs, compared, strict=True)
-    ]
 
 
 def simultaneous_confidence(intervals: int, together: float = 0.95) -> float:

@@ -58,7 +58,7 @@ def summarise(rows: list[dict]) -> list[dict]:
     own interval says what other records would.
 
     Args:
-      rows: as `membership.membership_row` returns them, with `seed` and others of
+      rows: as `membership_rows.membership_row` returns them, with `seed` and others of
         `CONDITIONS`.
 
     Returns:

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
+from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     collaboration,
     judge,
@@ -134,7 +135,7 @@ def run(
     scored, passive, raised = _membership(settings, dataset, split, key_members, stages)
     notes.append(_cost_of_ascent(passive, raised))
     notes += _copies(dataset, split)
-    rows, null_rows = membership.rows(scored)
+    rows, null_rows = membership_rows.rows(scored, "federated")
     image_rows, pictures = [], None
     if who is not None:
         image_rows, pictures = _reconstruction(
@@ -152,9 +153,7 @@ def run(
         settings=results.used_settings(settings, dataset),
         split_counts=[tuple(row) for row in data_lib.counts(split, dataset.y)],
         roc_curves=[
-            results.roc_curve(
-                s.members.evaluation_members, s.members.evaluation_non_members, row
-            )
+            results.roc_curve(*s.scores[2:], row)
             for s, row in zip(scored, rows, strict=True)
         ],
         gradient_norms=_gradient_norms(settings, dataset, split, passive),

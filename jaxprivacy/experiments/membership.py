@@ -11,7 +11,7 @@ from jaxprivacy import checks, types
 from jaxprivacy.attacks import active, threshold, whitebox
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, Split
-from jaxprivacy.evaluation import membership
+from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import attack_training, training
 from jaxprivacy.experiments.attack_training import (
     Advance,
@@ -149,15 +149,6 @@ def make_fit(settings: Settings, layers) -> Fit:
     return attack_training.make_fit(whitebox.supervised(tuple(layers), preset), preset)
 
 
-class Scored(NamedTuple):
-    """An attack's scores on real members, and on untrained records in their place."""
-
-    attack: str
-    mode: str
-    members: membership.MembershipScores
-    null: membership.MembershipScores
-
-
 def attack_run(
     fits: dict[str, Fit],
     run: Run,
@@ -181,38 +172,20 @@ def attack_run(
                 lambda share: advance(share / (2 * len(fits))),
             )
             both.append(scores(all_scores, members, records.non_members))
-        result.append(Scored(attack, mode, *both))
+        result.append(_scored(attack, mode, *both))
     return result
+
+
+def _scored(attack, mode, real, null):
+    return Scored({"attack": attack, "attacker": "global", "mode": mode}, real, null)
 
 
 def loss_threshold(run: Run, records: Records, mode: str) -> Scored:
     """Scores one run's records by their loss."""
     all_scores = np.asarray(threshold.loss_threshold(run.features))
-    return Scored(
+    return _scored(
         "loss_threshold",
         mode,
         scores(all_scores, records.members, records.non_members),
         scores(all_scores, records.untrained, records.non_members),
     )
-
-
-def rows(scored: list[Scored], attacker: str = "global") -> tuple[list, list]:
-    """The rows of `membership` and of `null_checks` in result.json."""
-    confidence = membership.simultaneous_confidence(len(scored))
-
-    def row(s, which, **options):
-        return membership.membership_row(
-            which,
-            attack=s.attack,
-            setting="federated",
-            attacker=attacker,
-            mode=s.mode,
-            **options,
-        )
-
-    found = membership.gains(
-        [row(s, s.members, attacks=len(scored)) for s in scored],
-        [s.members for s in scored],
-    )
-    null = [row(s, s.null, confidence=confidence) for s in scored]
-    return found, null

@@ -8,11 +8,11 @@ import jax
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
+from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     checkpoint,
     results,
     target_files,
-    whitebox_attacks,
     whitebox_kept,
     whitebox_report,
     whitebox_shadows,
@@ -142,7 +142,7 @@ def run(
     one = fine_tuned if settings.setting == "finetune" else attacked
     findings = [one(study, *case) for case in _cases(settings)]
     scored = [s for finding in findings for s in finding.scored]
-    rows, null_rows = whitebox_attacks.rows(scored, settings.setting, untrained)
+    rows, null_rows = membership_rows.rows(scored, settings.setting, untrained)
     first = findings[0]
     result = {
         **results.head(command, settings.seed, start),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import unsupervised
 from jaxprivacy.data import Dataset, attack_sets
-from jaxprivacy.evaluation import membership
+from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import attack_training, training
 from jaxprivacy.experiments import whitebox_views as views_lib
 from jaxprivacy.experiments.attack_training import Advance, Positions
@@ -32,17 +32,6 @@ class Records(NamedTuple):
     batch: types.Batch
     members: Positions
     non_members: Positions
-
-
-class Scored(NamedTuple):
-    """An attack's scores, and those where no record was trained on."""
-
-    row: dict[str, Any]  # what distinguishes it, as in result.json
-    scores: membership.MembershipScores
-    null: membership.MembershipScores | None
-    threshold: float | None = None  # None: chosen on the selection records
-    # The unsupervised attack's numbers of evaluation members and non-members.
-    embeddings: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Attacks(NamedTuple):
@@ -355,32 +344,3 @@ def unsupervised_scores(
         )
     norm = np.asarray(basic.norm).mean(axis=0)
     return unsupervised.cluster(embedding, norm, seed=settings.seed), embedding
-
-
-def rows(
-    scored: Sequence[Scored], setting: str, untrained: Sequence[Scored] = ()
-) -> tuple[list[dict], list[dict]]:
-    """The rows of `membership` and of `null_checks` in result.json.
-
-    Args:
-      scored: the attacks.
-      setting: what is trained.
-      untrained: those of `on_untrained`.
-    """
-    null = [(s, s.null) for s in scored if s.null is not None]
-    null += [(s, s.scores) for s in untrained]
-    confidence = membership.simultaneous_confidence(max(1, len(null)))
-
-    def row(s, which, **options):
-        keys = dict(s.row)
-        fixed = {name: keys.pop(name) for name in ("attack", "attacker", "mode")}
-        made = membership.membership_row(
-            which, setting=setting, threshold=s.threshold, **fixed, **options
-        )
-        return made | keys
-
-    found = membership.gains(
-        [row(s, s.scores, attacks=len(scored)) for s in scored],
-        [s.scores for s in scored],
-    )
-    return found, [row(*pair, confidence=confidence) for pair in null]

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxprivacy import data as data_lib
 from jaxprivacy.evaluation import membership as membership_evaluation
+from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
     results,
     whitebox_attacks,
@@ -19,7 +20,7 @@ from jaxprivacy.experiments import (
     whitebox_targets,
 )
 from jaxprivacy.experiments import whitebox_splits as splits
-from jaxprivacy.experiments.whitebox_attacks import Attacks, Scored
+from jaxprivacy.experiments.whitebox_attacks import Attacks
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings, observed
 from jaxprivacy.experiments.whitebox_targets import Attacker
 from jaxprivacy.models import interception

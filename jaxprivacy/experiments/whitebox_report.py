@@ -8,8 +8,9 @@ import numpy as np
 
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.evaluation import membership as membership_evaluation
+from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import results
-from jaxprivacy.experiments.whitebox_attacks import Records, Scored
+from jaxprivacy.experiments.whitebox_attacks import Records
 from jaxprivacy.report import contents, threats
 
 DIAGNOSED_RECORDS = 1000  # of each kind

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -200,42 +198,6 @@ def test_roc_by_hand_and_against_sklearn():
     assert area == pytest.approx(membership.auc(members, non_members).value)
 
 
-NAMES = {"setting": "federated", "attacker": "global", "mode": "passive"}
-
-
-def test_row_has_the_contracts_fields():
-    selection = np.array([3.0, 4.0]), np.array([1.0, 2.0])
-    evaluation = np.array([2.4, 2.6, 9.0]), np.arange(20.0) / 10
-    scores = membership.MembershipScores(*selection, *evaluation)
-    row = membership.membership_row(scores, attack="white_box", **NAMES)
-    assert {name: row[name] for name in ("attack", *NAMES)} == {
-        "attack": "white_box",
-        **NAMES,
-    }
-    assert (row["members"], row["non_members"], row["confidence"]) == (3, 20, 0.95)
-    # Chosen on the selection set, where 2.5 is best; applied to the evaluation set.
-    assert row["threshold"] == 2.5
-    assert row["accuracy"]["value"] == 22 / 23
-    assert row["auc"] == membership.auc(*evaluation)._asdict()
-    assert [t["fpr"] for t in row["tpr_at_fpr"]] == [0.1, 0.01, 0.001]
-    assert [t["value"] for t in row["tpr_at_fpr"]] == [1.0, None, None]
-    json.dumps(row, allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    "wrong", [np.array([1.0, np.nan]), np.array([np.inf]), [], 1.0]
-)
-@pytest.mark.parametrize("place", range(4))
-def test_row_refuses_what_is_no_score(wrong, place):
-    parts = [np.array([0.0, 1.0])] * 4
-    parts[place] = np.asarray(wrong)
-    name = membership.MembershipScores._fields[place]
-    with pytest.raises(ValueError, match=f"{name} scores of white_box"):
-        membership.membership_row(
-            membership.MembershipScores(*parts), attack="white_box", **NAMES
-        )
-
-
 def test_null_checks():
     assert membership.simultaneous_confidence(1) == pytest.approx(0.95)
     assert membership.simultaneous_confidence(10) == pytest.approx(0.995)
@@ -298,44 +260,6 @@ def test_interval_of_the_difference_covers_the_truth():
     assert 180 <= covered <= 198
 
 
-def test_gains_are_over_the_black_box_attack_on_the_same_target():
-    def scores(seed, shift):
-        return membership.MembershipScores(
-            *(normal(s, 30, seed + i) for i, s in enumerate((shift, 0, shift, 0)))
-        )
-
-    cases = [("white_box", 0), ("black_box", 0), ("white_box", 1), ("black_box", 1)]
-    cases += [("loss_threshold", 0), ("white_box", 2)]
-    of = [scores(10 * i, 1 + i / 4) for i in range(len(cases))]
-    rows = [{"attack": attack, "seed": seed} for attack, seed in cases]
-    found = membership.gains(rows, of)
-    assert ["auc_over_black_box" in row for row in found] == [1, 0, 1, 0, 1, 0]
-    for i, other in ((0, 1), (2, 3), (4, 1)):
-        gain = found[i]["auc_over_black_box"]
-        assert gain["confidence"] == pytest.approx(1 - 0.05 / 3)
-        want = membership.auc_difference(of[i][2:], of[other][2:], 1 - 0.05 / 3)
-        assert [gain[n] for n in ("value", "low", "high")] == pytest.approx(want)
-
-
-@pytest.mark.parametrize(
-    "condition",
-    ["attacker", "mode", "pair", "observed_rounds", "participants", "attack_members"],
-)
-def test_gains_are_of_the_same_case(condition):
-    parts = [[normal(s, 30, seed) for s in (1, 0, 1, 0)] for seed in range(4)]
-    of = [membership.MembershipScores(*p) for p in parts]
-    rows = [
-        {"attack": attack, condition: value}
-        for value in ([2], [4])
-        for attack in ("white_box", "black_box")
-    ]
-    for i, found in enumerate(membership.gains(rows, of)[::2]):
-        want = membership.auc_difference(of[2 * i][2:], of[2 * i + 1][2:])
-        assert found["auc_over_black_box"]["value"] == pytest.approx(want.value)
-    with pytest.raises(ValueError, match="conditions are the same"):
-        membership.gains([{"attack": "black_box"}] * 2, of[:2])
-
-
 def test_above_guessing():
     """3 of 300 may be up to 2.9 %; 15 of 300 at least 2.8 %, 20 at least 4.1 %."""
     for hits, found in ((15, False), (20, True)):
@@ -343,45 +267,3 @@ def test_above_guessing():
         assert membership.above_guessing(entry, 300, 300, 0.95) is found
     assert not membership.above_guessing(entry, 300, 300, 0.99999)
     assert not membership.above_guessing({"fpr": 0.1, "value": None}, 9, 9, 0.95)
-
-
-def test_guessing_is_hardly_ever_above_guessing():
-    """The best of 20 attacks that know nothing, in 40 studies."""
-    wrong = 0
-    for seed in range(40):
-        parts = np.random.default_rng(seed).normal(size=(20, 4, 300))
-        rows = [
-            membership.membership_row(
-                membership.MembershipScores(*p), attack="a", **NAMES, attacks=20
-            )
-            for p in parts
-        ]
-        wrong += any(e["above_guessing"] for r in rows for e in r["tpr_at_fpr"])
-    assert wrong <= 4
-
-
-def test_the_interval_of_one_of_many_attacks():
-    parts = [normal(s, 50, seed) for s, seed in ((1, 0), (0, 1), (1, 2), (0, 3))]
-    scores = membership.MembershipScores(*parts)
-    alone = membership.membership_row(scores, attack="a", **NAMES)
-    assert "auc_simultaneous" not in alone
-    of_ten = membership.membership_row(scores, attack="a", **NAMES, attacks=10)
-    assert of_ten["auc"] == alone["auc"]
-    wide = membership.auc(*scores[2:], 0.995)
-    assert of_ten["auc_simultaneous"] == wide._asdict()
-    assert wide.low < alone["auc"]["low"]
-
-
-def test_wider_confidence_is_wider():
-    parts = [
-        normal(shift, 50, seed) for shift, seed in ((1, 0), (0, 1), (1, 2), (0, 3))
-    ]
-    scores = membership.MembershipScores(*parts)
-    narrow, wide = (
-        membership.membership_row(scores, attack="a", **NAMES, confidence=confidence)
-        for confidence in (0.95, membership.simultaneous_confidence(10))
-    )
-    for name in ("auc", "accuracy"):
-        assert wide[name]["low"] < narrow[name]["low"]
-        assert wide[name]["high"] > narrow[name]["high"]
-    assert wide["tpr_at_fpr"][0]["low"] < narrow["tpr_at_fpr"][0]["low"]

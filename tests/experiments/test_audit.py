@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import checks, data
+from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.experiments import audit, membership
 from jaxprivacy.experiments.settings import Settings
@@ -101,7 +102,7 @@ def test_members_of_location30_show_in_their_loss():
             ascent=False,
         )
     assert run.info["train_accuracy"][-1] > run.info["test_accuracy"][-1] + 0.1
-    [row], [null] = membership.rows(
-        [membership.loss_threshold(run, records, "passive")]
+    [row], [null] = membership_rows.rows(
+        [membership.loss_threshold(run, records, "passive")], "federated"
     )
     assert row["auc"]["low"] > 0.5 and null_holds(null)

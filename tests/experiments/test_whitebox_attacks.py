@@ -9,7 +9,7 @@ import pytest
 
 from jaxprivacy import checks, data
 from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.evaluation import membership
+from jaxprivacy.evaluation import membership, membership_rows
 from jaxprivacy.experiments import (
     training,
     whitebox_attacks,
@@ -312,7 +312,7 @@ def test_members_that_were_sampled_otherwise_are_seen_without_training(
     found = whitebox_attacks.on_untrained(
         attacks, model, records, jax.random.key(3), row, lambda share: None
     )
-    _, checked = whitebox_attacks.rows([], "standalone", found)
+    _, checked = membership_rows.rows([], "standalone", found)
     held = {row["attack"]: membership.null_holds(row) for row in checked}
     assert set(held) == {"loss_threshold", "gradient_norm", "unsupervised"}
     assert all(row["target"] == "untrained" for row in checked)
