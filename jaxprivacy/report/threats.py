@@ -211,7 +211,7 @@ def _said(row: dict, key: str) -> str:
     if value is None or value == "":
         return ""
     if key == "observed_rounds":
-        return _rounds(value)
+        return _rounds(value, "epoch" if row.get("setting") in SEATLESS else "round")
     if key in _OF_LAYERS:
         return _layers(str(value), _OF_LAYERS[key])
     if key in _COUNTS and isinstance(value, int):
@@ -232,9 +232,9 @@ def _layers(value: str, what: str) -> str:
     return f"{what} of {', '.join(_FROM_LAST.get(word, word) for word in words)}"
 
 
-def _rounds(rounds: Sequence[int]) -> str:
+def _rounds(rounds: Sequence[int], unit: str) -> str:
     if len(rounds) == 1:
-        return f"round {rounds[0]}"
+        return f"{unit} {rounds[0]}"
     if len(rounds) <= _LISTED:
-        return f"rounds {', '.join(map(str, rounds))}"
-    return f"{len(rounds)} rounds from {min(rounds)} to {max(rounds)}"
+        return f"{unit}s {', '.join(map(str, rounds))}"
+    return f"{len(rounds)} {unit}s from {min(rounds)} to {max(rounds)}"

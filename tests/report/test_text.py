@@ -168,6 +168,12 @@ def test_without_seats_the_attacker_is_not_named(setting):
     assert label(row, ("setting",)) == f"White-box (passive, {setting})"
 
 
+@pytest.mark.parametrize("setting", ["standalone", "finetune"])
+def test_without_seats_rounds_are_epochs(setting):
+    (row,) = rows({"setting": setting, "observed_rounds": [5, 10]})
+    assert variant(row, ("observed_rounds",)) == "passive, epochs 5, 10"
+
+
 def test_means_are_shown_of_several_seeds_alone():
     same = rows({"seed": 3}, {"seed": 3, "layers": "last"})
     assert text.shown_rows(same) is same
