@@ -60,8 +60,12 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
         raise checks.InputError(f"--{error}") from error
     params = jax.eval_shape(network.init, jax.random.key(0))
     layers = interception.layers(network.apply, params, dataset.x[:1])
+    receivers = interception.receivers(network.apply, params, dataset.x[:1])
     views = [
-        (variant, views_lib.view(variant, layers, loss=settings.loss_and_label))
+        (
+            variant,
+            views_lib.view(variant, layers, receivers, loss=settings.loss_and_label),
+        )
         for variant in settings.variants()
     ]
     dealt = {

@@ -64,16 +64,24 @@ def chosen(flag: str, text: str, layers: Sequence[Layer]) -> list[int]:
     return sorted(found)
 
 
-def view(variant: Variant, layers: Sequence[Layer], *, loss: bool = False) -> View:
+def view(
+    variant: Variant,
+    layers: Sequence[Layer],
+    receivers: Mapping[str, str | None],
+    *,
+    loss: bool = False,
+) -> View:
     """Resolves what a variant sees of a target with these layers.
 
     The last layer's output are the class probabilities; with them come the loss and the
     label, which say nothing more of the model. Another layer's output is what the next
-    layer takes in, after activation and pooling.
+    layer that it reaches takes in: after activation and pooling, and in a residual
+    block after the sum.
 
     Args:
       variant: which outputs and gradients.
       layers: the target's.
+      receivers: of `interception.receivers`.
       loss: whether the loss and the label are seen in any case. The paper does not say
         whether they are in its comparisons of single layers.
 
@@ -88,10 +96,17 @@ def view(variant: Variant, layers: Sequence[Layer], *, loss: bool = False) -> Vi
             "seen; accepted is at least one layer"
         )
     last = len(layers) - 1
+    received = [receivers[layers[i].path] for i in outputs if i < last]
+    if None in received:
+        unused = layers[outputs[received.index(None)]].path
+        raise checks.InputError(
+            f"--layers={variant.layers}: no layer takes in what {unused} puts out; "
+            "accepted are the others"
+        )
     return View(
         last in outputs,
         last in outputs or loss,
-        tuple(layers[i + 1].path for i in outputs if i < last),
+        tuple(dict.fromkeys(received)),
         tuple(layers[i] for i in gradients),
     )
 

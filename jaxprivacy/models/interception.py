@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
+from jax.extend.core import Var
 
 from jaxprivacy import types
 from jaxprivacy.models import convolution
@@ -58,6 +59,53 @@ def layers(apply: Apply, params: types.Params, x: jax.Array) -> tuple[Layer, ...
       ValueError: a layer is called twice, or has a form that is not captured.
     """
     return tuple(layer for layer, _ in trace(apply, params, x))
+
+
+def receivers(
+    apply: Apply, params: types.Params, x: jax.Array
+) -> dict[str, str | None]:
+    """Finds the first later layer that each layer's output reaches, if there is one.
+
+    That layer's input is what the model makes of the output: after normalisation and
+    activation, and where paths join, of the other paths too. It need not be the next
+    one that is called: a shortcut's convolution takes the block's input.
+
+    Args:
+      apply: as `layers` takes it.
+      params: as `layers` takes them.
+      x: as `layers` takes it.
+
+    Returns:
+      Path -> path; None for the last layer, whose output is the model's.
+    """
+    outputs = {layer.path: out for layer, out in trace(apply, params, x)}
+
+    def inputs(perturbations, params, x):
+        seen = {}
+
+        def perturb(path, h, out):
+            seen[path] = h
+            return out + perturbations[path]
+
+        call(apply, params, x, perturb)
+        return [seen[path] for path in outputs]
+
+    program = jax.make_jaxpr(inputs)(outputs, params, x).jaxpr
+    # What each value of the program depends on. Dictionaries are flattened by name.
+    first = program.invars[: len(outputs)]
+    of = {v: {path} for v, path in zip(first, sorted(outputs), strict=True)}
+    for step in program.eqns:
+        # Literals are unhashable and depend on nothing.
+        known = [of.get(v, set()) for v in step.invars if isinstance(v, Var)]
+        of |= dict.fromkeys(step.outvars, set().union(*known))
+    reached = [
+        (path, of.get(v, set()) if isinstance(v, Var) else set())
+        for path, v in zip(outputs, program.outvars, strict=True)
+    ]
+    return {
+        path: next((later for later, by in reached if path in by), None)
+        for path in outputs
+    }
 
 
 def trace(

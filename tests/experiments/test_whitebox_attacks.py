@@ -33,6 +33,7 @@ SETTINGS = WhiteboxSettings(
     rounds=2,
 )
 RNG = np.random.default_rng(0)
+NEXT = {"Dense_0": "Dense_1", "Dense_1": "Dense_2", "Dense_2": None}
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +103,27 @@ def test_layers_that_are_not_there(layers, text):
 
 
 def test_an_output_is_what_the_next_layer_takes_in(layers):
-    view = views.view(Variant("-1,-2", "-1"), layers)
+    view = views.view(Variant("-1,-2", "-1"), layers, NEXT)
     assert view == views.View(True, True, ("Dense_2",), (layers[2],))
-    inner = views.view(Variant("Dense_0", "none"), layers)
+    inner = views.view(Variant("Dense_0", "none"), layers, NEXT)
     assert inner == views.View(False, False, ("Dense_1",), ())
-    told = views.view(Variant("Dense_0", "none"), layers, loss=True)
+    told = views.view(Variant("Dense_0", "none"), layers, NEXT, loss=True)
     assert told == inner._replace(loss=True)
 
 
+def test_two_layers_whose_outputs_join_are_seen_once(layers):
+    joined = NEXT | {"Dense_0": "Dense_2"}
+    view = views.view(Variant("all", "none"), layers, joined)
+    assert view == views.View(True, True, ("Dense_2",), ())
+
+
+def test_an_output_that_goes_nowhere(layers):
+    with pytest.raises(checks.InputError, match="^--layers=-2: no layer .* Dense_1"):
+        views.view(Variant("-2", "none"), layers, NEXT | {"Dense_1": None})
+
+
 def test_kept_and_computed_features_are_the_same(model, layers, snapshots, dataset):
-    view = views.view(Variant("all", "all"), layers)
+    view = views.view(Variant("all", "all"), layers, NEXT)
     x, y = dataset.x[:48], dataset.y[:48]
     taken, known = [], np.arange(32)
     for memory in (1e9, 0.0):
@@ -134,7 +146,7 @@ def test_kept_and_computed_features_are_the_same(model, layers, snapshots, datas
 
 
 def test_both_give_the_same_scores(model, layers, snapshots, dataset):
-    view = views.view(Variant("-1", "-1"), layers)
+    view = views.view(Variant("-1", "-1"), layers, NEXT)
     scores = []
     for memory in (1e9, 0.0):
         watch = observer(model, view, memory)
@@ -159,7 +171,7 @@ def test_the_unsupervised_attack_sees_no_membership_label(
 ):
     """Shuffled labels of membership: every record keeps its score, to the bit."""
     variant = Variant("-1", "-1")
-    view = views.view(variant, layers)
+    view = views.view(variant, layers, NEXT)
     watch = observer(model, view, 1e9)
     settings = dataclasses.replace(SETTINGS, null_checks=False)
     attacks = whitebox_attacks.Attacks(settings, watch, [(variant, view)], layers)
@@ -217,7 +229,7 @@ def test_shadows_own_no_record_that_is_judged(dataset, split):
 
 def test_the_computed_scale_is_of_both_kinds(model, layers, snapshots, dataset):
     """All but a few records set it, though they are no multiple of a batch."""
-    view = views.view(Variant("all", "all"), layers)
+    view = views.view(Variant("all", "all"), layers, NEXT)
     x, y = dataset.x[:31], dataset.y[:31]
     x = np.concatenate([x[:16] * 1e-3, x[16:]])  # The last ones are the large ones.
     scales = []
@@ -236,7 +248,7 @@ def test_the_computed_scale_is_of_both_kinds(model, layers, snapshots, dataset):
 
 
 def test_shadow_attack_needs_features_that_are_kept(model, layers, dataset, split):
-    view = views.view(Variant("all", "all"), layers)
+    view = views.view(Variant("all", "all"), layers, NEXT)
     params = jax.eval_shape(model.init, jax.random.key(0))
     each = views.record_bytes(model, [view], params, dataset.x)
     seen = observer(model, view, 1e9).observe(
@@ -255,7 +267,7 @@ def test_an_unsupervised_attack_that_diverges_is_named(
     model, layers, snapshots, records
 ):
     variant = Variant("-1", "-1")
-    view = views.view(variant, layers)
+    view = views.view(variant, layers, NEXT)
     settings = dataclasses.replace(SETTINGS, attack_learning_rate=1e30)
     watch = views.observer(
         model,
@@ -304,7 +316,7 @@ def test_members_that_were_sampled_otherwise_are_seen_without_training(
     records = whitebox_attacks.gather(
         dataset._replace(x=x), split.members["global"], split.non_members["global"]
     )
-    view = views.view(Variant("all", "all"), layers)
+    view = views.view(Variant("all", "all"), layers, NEXT)
     attacks = whitebox_attacks.Attacks(
         SETTINGS, observer(model, view, 1e9), [(Variant("all", "all"), view)], layers
     )
@@ -325,7 +337,7 @@ def test_a_shadow_is_trained_like_the_plain_loop(
 ):
     """All shadows in one program, in chunks of rounds, are each of them alone."""
     settings = dataclasses.replace(SETTINGS, rounds=3)
-    view = views.view(Variant("-1", "none"), layers)
+    view = views.view(Variant("-1", "none"), layers, NEXT)
     told = []
     shadows = whitebox_shadows.train(
         settings,
