@@ -210,19 +210,11 @@ def _selected(scored):
     return 0.0
 
 
-def _observation(study, seen, records):
-    """What the attacker holds at the last of the rounds that attacks look at."""
-    wanted = {
-        r + 1
-        for text in study.settings.observed_rounds
-        for r in observed(text, seen.rounds[-1])
-    }
-    where = np.array([i for i, r in enumerate(seen.rounds) if r in wanted])
+def _observation(study, seen, records, rounds):
+    """What the attacker holds at these rounds, counted from 1."""
+    where = np.array([seen.rounds.index(number) for number in rounds])
     snapshots = jax.tree.map(lambda a: a[where], seen.snapshots)
-    kept = [seen.rounds[i] for i in where]
-    return study.attacks.observer.observe(
-        snapshots, records.batch.x, records.batch.y
-    ), kept
+    return study.attacks.observer.observe(snapshots, records.batch.x, records.batch.y)
 
 
 def _attack_one(study, seen, records, row, seed) -> Finding:
@@ -230,16 +222,14 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
     settings = study.settings
     federated = settings.setting == "federated"
     several = len(settings.observed_rounds) > 1
-    observation, kept = _observation(study, seen, records)
     found = []
     for number, text in enumerate(settings.observed_rounds):
         rounds = [r + 1 for r in observed(text, settings.rounds)]
-        where = np.array([kept.index(r) for r in rounds])
         told = {"observed_rounds": rounds} if federated or several else {}
         key = jax.random.fold_in(_key(settings, seed, "attacks"), number)
         found += whitebox_attacks.attack(
             study.attacks,
-            observation.at(where),
+            _observation(study, seen, records, rounds),
             records,
             key,
             row | told,

@@ -132,29 +132,12 @@ class Observation(NamedTuple):
     basic: features_lib.Features  # without hidden outputs and gradients
     kept: features_lib.Features | None  # with all views'; None: too large to keep
 
-    def at(self, where: np.ndarray) -> Observation:
-        """The observation at some of its rounds; at all of them it is not copied."""
-        if np.array_equal(where, np.arange(len(self.basic.loss))):
-            return self
-        return Observation(
-            jax.tree.map(lambda a: a[where], self.snapshots),
-            self.x,
-            self.y,
-            _rounds(self.basic, where),
-            None if self.kept is None else _rounds(self.kept, where),
-        )
-
 
 def subset(inputs: Any, where: np.ndarray) -> Any:
     """What an attack takes, of some of the records."""
     if isinstance(inputs, features_lib.Source):
         return inputs._replace(x=inputs.x[where], y=inputs.y[where])
     return features_lib.take(inputs, where)
-
-
-def _rounds(features, where):
-    cut = jax.tree.map(lambda a: a[where], features._replace(label=()))
-    return cut._replace(label=features.label)
 
 
 class Observer(NamedTuple):
