@@ -113,9 +113,11 @@ WHITEBOX = HELP | {
     "measured on. Absent: 45 % of those there are.",
     "preset": "Attack network: table-xiv | authors-2019 | ml-privacy-meter-0.1.",
     "gradient_kernels": "Kernels over each layer's gradient in the attack network. "
-    "Table XIV has 1000, for which two cores are too slow.",
+    "Absent: the preset's, and 10 in place of Table XIV's 1000, for which two cores "
+    "are too slow.",
     "attack_learning_rate": "Of the attack network. Absent: the preset's.",
-    "attack_epochs": "Most epochs of the attack network. Absent: the preset's.",
+    "attack_epochs": "Most epochs of the attack network. Absent: the preset's, or as "
+    "many as 1,000 steps take, if that is more.",
     "null_checks": "Whether each attack is repeated among non-members alone, and once "
     "on an untrained model.",
     "ascent_rate": "Rate of an active attacker's gradient ascent; of several, the one "

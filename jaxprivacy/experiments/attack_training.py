@@ -17,9 +17,9 @@ from jaxprivacy.models import attack_networks
 
 Advance = Callable[[float], None]
 
-# Small sets give few steps an epoch: at least so many steps in all, and the attack
-# stops when its selection loss has not improved for so many steps and epochs.
-LEAST_STEPS, PATIENCE_STEPS, PATIENCE_EPOCHS = 1000, 150, 3
+# The attack stops when its selection loss has not improved for so many steps and
+# epochs.
+PATIENCE_STEPS, PATIENCE_EPOCHS = 150, 3
 EPOCH_CHUNK, CHUNK_STEPS = 10, 300
 
 
@@ -79,13 +79,14 @@ def train_attack(
     state = fit.init(key_init, features)
     longest = max(map(len, examples))
     steps = max(1, longest // (fit.preset.batch_size // 2))
-    at_once = max(1, min(EPOCH_CHUNK, CHUNK_STEPS // steps))
     patience = max(PATIENCE_STEPS, PATIENCE_EPOCHS * steps)
-    total = max(fit.preset.epochs, math.ceil(LEAST_STEPS / steps))
+    total = max(fit.preset.epochs, math.ceil(fit.preset.least_steps / steps))
+    at_once = max(1, min(EPOCH_CHUNK, CHUNK_STEPS // steps, total))
     chunks = math.ceil(total / at_once)
     best_loss, best_epoch, done = math.inf, 0, 0.0
     for chunk in range(chunks):
-        numbers = chunk * at_once + jnp.arange(at_once)
+        first = chunk * at_once
+        numbers = jnp.arange(first, min(first + at_once, total))
         state, info = fit.epochs(
             key_epochs, state, features, examples, selection, numbers
         )
@@ -94,8 +95,8 @@ def train_attack(
         selection_losses = np.asarray(info["selection_loss"])
         if selection_losses.min() < best_loss:
             best_loss = selection_losses.min()
-            best_epoch = chunk * at_once + selection_losses.argmin()
-        if ((chunk + 1) * at_once - best_epoch) * steps >= patience:
+            best_epoch = first + selection_losses.argmin()
+        if (first + at_once - best_epoch) * steps >= patience:
             break
     advance(1 - done)
     return np.asarray(fit.score(state.best_params, features))

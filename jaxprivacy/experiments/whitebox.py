@@ -13,6 +13,7 @@ from jaxprivacy.experiments import (
     checkpoint,
     results,
     target_files,
+    whitebox_imports,
     whitebox_kept,
     whitebox_report,
     whitebox_shadows,
@@ -54,6 +55,8 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
         raise checks.InputError(
             f"--model={settings.model}: the data is a table; accepted is mlp"
         )
+    if settings.imports_torch():
+        whitebox_imports.check_images(settings, dataset)
     try:
         network = whitebox_targets.model(settings, dataset)
     except ValueError as error:  # It names the argument, which is a flag here.
@@ -68,6 +71,12 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
         )
         for variant in settings.variants()
     ]
+    if len({view for _, view in views}) < len(views):
+        raise checks.InputError(
+            f"--layers={' '.join(settings.layers)}, --gradients="
+            f"{' '.join(settings.gradients)}: two attacks see the same; accepted are "
+            "different ones"
+        )
     dealt = {
         (count, seed): splits.split(settings, dataset, count, seed)
         for count in _participants(settings)
@@ -163,6 +172,7 @@ def run(
             settings,
             dataset,
             target_layers=tuple(layer.path for layer in prepared.layers),
+            gradient_kernels=settings.attack_preset().gradient_kernels,
         ),
         split_counts=splits.counts(split),
         roc_curves=whitebox_report.curves(first.scored, rows[: len(first.scored)]),

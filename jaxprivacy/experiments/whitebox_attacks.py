@@ -331,9 +331,11 @@ def unsupervised_scores(
     targets = unsupervised.reconstruction_targets(basic)
     key_init, key_epochs = jax.random.split(key)
     state = trained.init(key_init, features)
-    chunks = -(-settings.attack_preset().epochs // AUTOENCODER_CHUNK)
+    total = settings.attack_preset().epochs
+    chunks = -(-total // AUTOENCODER_CHUNK)
     for chunk in range(chunks):
-        numbers = chunk * AUTOENCODER_CHUNK + jnp.arange(AUTOENCODER_CHUNK)
+        start = chunk * AUTOENCODER_CHUNK
+        numbers = jnp.arange(start, min(start + AUTOENCODER_CHUNK, total))
         state, _ = trained.epochs(key_epochs, state, features, targets, numbers)
         advance(1 / chunks)
     embedding = np.asarray(trained.embed(state.params, features))

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxprivacy import types
+from jaxprivacy import checks, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import (
     checkpoint,
@@ -21,6 +21,8 @@ from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.experiments.whitebox_targets import Given, Seen
 from jaxprivacy.models import torch_weights
 from jaxprivacy.training import losses
+
+PUBLISHED = ("alexnet", "resnet", "densenet")
 
 
 def described(
@@ -42,6 +44,23 @@ def described(
         ],
         "seed": seed,
     }
+
+
+def check_images(settings: WhiteboxSettings, dataset: Dataset) -> None:
+    """Checks that a PyTorch file's network can take the data.
+
+    The public models take images in three colours, standardised by CIFAR's means.
+
+    Raises:
+      InputError: naming `--import_target`.
+    """
+    name = training.model_name(settings, dataset)
+    if name not in PUBLISHED or dataset.x.shape[-1] != 3:
+        raise checks.InputError(
+            f"--import_target={settings.import_target}: with --model={name} on records "
+            f"of {' x '.join(map(str, dataset.x.shape[1:]))}; accepted from a PyTorch "
+            f"file are {', '.join(PUBLISHED)}, on images in three colours"
+        )
 
 
 _NETWORK = ("mlp_widths", "depth", "growth_rate", "block", "normalisation")

@@ -23,6 +23,10 @@ ALL, NONE = "all", "none"
 LEAST_PARTICIPANTS = {"global": 1, "local": 2}
 MOST_WIDTH = 2**16  # of a layer; far larger products overflow inside XLA.
 MOST_ROUNDS = 2**31 - 1  # JAX counts them in 32 bits.
+MOST_LOCAL_EPOCHS = 2**16
+# Of a preset's own kernels over the gradient, Table XIV's 1000 are out of two cores'
+# reach.
+KERNELS = {attack_networks.TABLE_XIV.name: 10}
 
 
 class Variant(NamedTuple):
@@ -86,7 +90,7 @@ class WhiteboxSettings:
     attack_non_members: tuple[int, ...] = ()
     evaluation_records: int | None = None  # of each kind; None: 45 % of the fewer
     preset: str = "table-xiv"
-    gradient_kernels: int | None = 10  # None: the preset's
+    gradient_kernels: int | None = None  # None: the preset's, or those of KERNELS
     attack_learning_rate: float | None = None  # None: the preset's
     attack_epochs: int | None = None  # None: the preset's
     null_checks: bool = True
@@ -104,9 +108,10 @@ class WhiteboxSettings:
     def attack_preset(self) -> attack_networks.Preset:
         """The attack network's preset with what is changed of it."""
         changed = {
-            "gradient_kernels": self.gradient_kernels,
+            "gradient_kernels": self.gradient_kernels or KERNELS.get(self.preset),
             "learning_rate": self.attack_learning_rate,
             "epochs": self.attack_epochs,
+            "least_steps": 0 if self.attack_epochs else None,
         }
         return dataclasses.replace(
             attack_networks.PRESETS[self.preset],
@@ -235,11 +240,14 @@ def _check_numbers(settings):
     )
     given = tuple(name for name in optional if getattr(settings, name) is not None)
     each(settings, counts + given)
-    for name in ("rounds", "fine_tuning_rounds"):
-        if getattr(settings, name) > MOST_ROUNDS:
+    for name, most in (
+        ("rounds", MOST_ROUNDS),
+        ("fine_tuning_rounds", MOST_ROUNDS),
+        ("local_epochs", MOST_LOCAL_EPOCHS),
+    ):
+        if getattr(settings, name) > most:
             raise checks.InputError(
-                f"--{name}={getattr(settings, name)}: accepted are at most "
-                f"{MOST_ROUNDS}"
+                f"--{name}={getattr(settings, name)}: accepted are at most {most}"
             )
     rates = ["learning_rate", "feature_memory"]
     if settings.attack_learning_rate is not None:
@@ -293,6 +301,21 @@ def _check_lists(settings):
                 f"--{pair[1]}: {second} values for {first} of --{pair[0]}; accepted "
                 "are one, or as many"
             )
+    for name, cases in (
+        ("participants", settings.participants),
+        ("ascent_rate", settings.ascent_rate),
+        (
+            "observed_rounds",
+            [tuple(observed(t, settings.rounds)) for t in settings.observed_rounds],
+        ),
+        ("attack_members", settings.attack_sizes()),
+        ("layers", settings.variants()),
+    ):
+        if len(set(cases)) < len(cases):
+            given = " ".join(map(str, getattr(settings, name)))
+            raise checks.InputError(
+                f"--{name}={given}: two cases are the same; accepted are different ones"
+            )
 
 
 def _check_setting(settings):
@@ -322,6 +345,12 @@ def _check_setting(settings):
         raise checks.InputError(
             f"--shadows={settings.shadows}: accepted are at least 2; the last one "
             "selects the epoch"
+        )
+    ascends = any(len(settings.rates(mode)) > 1 for mode in settings.mode)
+    if ascends and "supervised" not in settings.supervision:
+        raise checks.InputError(
+            f"--ascent_rate={','.join(map(str, settings.ascent_rate))}: without a "
+            "supervised attack there is nothing to choose by; accepted is one rate"
         )
     if settings.setting == "finetune" and settings.supervision != ("supervised",):
         raise checks.InputError(

@@ -94,7 +94,10 @@ def _fine_tuning_split(settings, dataset, seed):
     tuning, base = attack_sets.part(dataset.y, held, later, rng)
     kinds = {BASE: base, FINE_TUNING: tuning, FRESH: unheld}
     least = min(map(len, kinds.values()))
-    size, _ = _sizes(settings, least, least)
+    # Each kind is the first of one pair and the second of another.
+    first, second = _sizes(settings, least, least)
+    most = max(first.attack_train, second.attack_train)
+    size = first._replace(attack_train=most)
     sets = {
         kind: attack_sets.divide(dataset.y, np.sort(records), size, rng)
         for kind, records in kinds.items()

@@ -24,6 +24,7 @@ from jaxprivacy.training import gradients, local, losses
 
 MEASURED = 5000  # records at most, for the accuracies of every round
 DROP = 0.1  # of the learning rate
+MOST_STEPS = 2**31 - 1  # Optax counts them in 32 bits.
 
 
 class Diverged(checks.InputError):
@@ -89,7 +90,8 @@ def optimizer(
     """
     rate = settings.learning_rate
     if settings.learning_rate_drops:
-        drops = {n * steps_per_round: DROP for n in settings.learning_rate_drops}
+        steps = [n * steps_per_round for n in settings.learning_rate_drops]
+        drops = {step: DROP for step in steps if step <= MOST_STEPS}
         rate = optax.piecewise_constant_schedule(rate, drops)
     descent = (
         optax.adam(rate)

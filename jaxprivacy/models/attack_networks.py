@@ -40,6 +40,7 @@ class Preset:
     # after the kernels and after the first dense layer.
     dropout_everywhere: bool = True
     encodes_label: bool = True
+    least_steps: int = 1000  # in all: small sets give few steps an epoch
 
 
 # PAPERS rows B9 and B11. The 1000 kernels are read in the authors' federated script,

@@ -90,7 +90,10 @@ def classifier(image_shape: Sequence[int], outputs: int) -> ConvolutionalClassif
     """
     smallest = min(image_shape[:2])
     if smallest < SMALLEST:
-        raise ValueError(f"image_shape={tuple(image_shape)}: at least 4 x 4 is needed")
+        raise checks.InputError(
+            f"model=cnn: images of {image_shape[0]} x {image_shape[1]} pixels do not "
+            "fit; accepted are at least 4 x 4"
+        )
     if smallest >= 52:
         return att_classifier(outputs)
     if smallest >= 22:

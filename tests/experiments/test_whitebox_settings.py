@@ -5,6 +5,7 @@ import pytest
 from jaxprivacy import checks
 from jaxprivacy.experiments import whitebox_settings
 from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
+from jaxprivacy.models import attack_networks
 
 
 @pytest.mark.parametrize(
@@ -86,9 +87,22 @@ def test_what_is_changed_of_the_preset():
         0.5,
         10,
     )
-    assert (
-        WhiteboxSettings(gradient_kernels=None).attack_preset().gradient_kernels == 1000
-    )
+    assert preset.least_steps == 0
+    assert WhiteboxSettings().attack_preset().least_steps == 1000
+
+
+def test_only_table_xivs_kernels_are_fewer():
+    kernels = {
+        name: WhiteboxSettings(preset=name).attack_preset().gradient_kernels
+        for name in attack_networks.PRESETS
+    }
+    assert kernels == {
+        "table-xiv": 10,
+        "authors-2019": 100,
+        "ml-privacy-meter-0.1": 100,
+    }
+    asked = WhiteboxSettings(gradient_kernels=1000).attack_preset()
+    assert asked.gradient_kernels == 1000
 
 
 def test_the_defaults_are_accepted():
@@ -143,6 +157,16 @@ REFUSED = [
     ("gradient_kernels", {"gradient_kernels": 2**16 + 1}),
     ("fine_tuning_rounds", {"fine_tuning_rounds": 2**31}),
     ("export_target", {"export_target": "new", "import_target": "old"}),
+    ("local_epochs", {"local_epochs": 2**16 + 1}),
+    ("participants", {"participants": (2, 2), **FEDERATED}),
+    ("ascent_rate", {"ascent_rate": (0.1, 0.1)}),
+    ("observed_rounds", {"observed_rounds": ("1", "40,")}),
+    ("attack_members", {"attack_members": (5, 5), "attack_non_members": (6,)}),
+    ("layers", {"layers": ("all",) * 2, "gradients": ("-1",) * 2}),
+    (
+        "ascent_rate",
+        {"supervision": ("unsupervised",), "mode": ("gradient_ascent",), **FEDERATED},
+    ),
 ]
 
 

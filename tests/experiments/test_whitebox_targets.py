@@ -42,11 +42,20 @@ def split(dataset):
     return whitebox_splits.split(SETTINGS, dataset, 3, seed=1)
 
 
-def trained(dataset, split, place, mode, rate=0.0, shares=None, settings=SETTINGS):
+def trained(
+    dataset,
+    split,
+    place,
+    mode,
+    rate=0.0,
+    shares=None,
+    settings=SETTINGS,
+    rounds=(1, 3),
+):
     attacker = Attacker(place, mode)
     shares = split.shares if shares is None else shares
     trainer = whitebox_targets.trainer(
-        settings, dataset, attacker, [1, 3], total=4, records=30
+        settings, dataset, attacker, rounds, total=4, records=30
     )
     attacked = np.concatenate(split.members[place])
     given = whitebox_targets.give(dataset, shares, split.unheld, attacked, rate)
@@ -82,12 +91,26 @@ def test_isolating_ascent_at_rate_zero_is_isolating(dataset, split):
 
 
 def test_a_local_attacker_keeps_what_it_is_sent(dataset, split):
-    """The shared model of the round before: of round 2, what round 1 made."""
-    local = trained(dataset, split, "local", "passive")
-    shared = np.asarray(local.snapshots["Dense_0"]["kernel"])
-    victim = trained(dataset, split, "global", "passive").snapshots
-    assert np.abs(shared - victim["Dense_0"]["kernel"]).max() > 1e-3
-    assert local.rounds == [2, 4]
+    """The first model, then what all made of it: one step on all their records."""
+    settings = dataclasses.replace(SETTINGS, batch_size=30)
+    local = trained(
+        dataset, split, "local", "passive", settings=settings, rounds=(0, 1)
+    )
+    assert local.rounds == [1, 2]
+    model = whitebox_targets.model(settings, dataset)
+    first = model.init(jax.random.split(KEY)[0])
+    held = np.concatenate(split.shares)
+
+    def loss(params):
+        values = losses.cross_entropy(
+            model.apply(params, dataset.x[held]), dataset.y[held]
+        )
+        return values.mean()
+
+    gradient = jax.grad(loss)(first)
+    second = jax.tree.map(lambda w, g: w - 0.2 * (g + 0.01 * w), first, gradient)
+    wanted = jax.tree.map(lambda *a: np.stack(a), first, second)
+    chex.assert_trees_all_close(local.snapshots, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_one_participant_is_the_plain_loop(dataset, split):
@@ -118,6 +141,11 @@ def test_one_participant_is_the_plain_loop(dataset, split):
         kept += [params] * (epoch in (1, 3))
     wanted = jax.tree.map(lambda *a: np.stack(a), *kept)
     chex.assert_trees_all_close(seen.snapshots, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_a_drop_that_never_comes():
+    settings = dataclasses.replace(SETTINGS, learning_rate_drops=(2, 2**31))
+    whitebox_targets.optimizer(settings, steps_per_round=3).init({"w": np.float32(1)})
 
 
 def test_optimizer_follows_the_schedule():
@@ -153,6 +181,21 @@ def test_fine_tuning_kinds_are_disjoint(dataset):
     assert np.isin(kinds[whitebox_splits.BASE], base).all()
     assert np.isin(kinds[whitebox_splits.FINE_TUNING], tuning).all()
     assert np.isin(kinds[whitebox_splits.FRESH], split.unheld).all()
+
+
+def test_both_sizes_are_kept_in_fine_tuning(dataset):
+    """Each kind is a pair's first, with 6 records to learn from, or second, with 9."""
+    settings = WhiteboxSettings(
+        setting="finetune",
+        members_per_participant=100,
+        attack_members=(6,),
+        attack_non_members=(9,),
+        evaluation_records=10,
+    )
+    split = whitebox_splits.split(settings, dataset, 1, seed=0)
+    for sets in split.members.values():
+        assert (len(sets.attack_train), len(sets.evaluation)) == (9, 10)
+        assert len(np.unique(np.concatenate(sets))) == sum(map(len, sets))
 
 
 def test_what_is_told_of_fine_tuning_counts_each_record_once(dataset):

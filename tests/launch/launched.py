@@ -110,11 +110,12 @@ def compiled_fast():
 
 
 def _attacks(steps, patience, **preset):
-    changed = dataclasses.replace(attack_networks.TABLE_XIV, **preset)
-    limits = {"LEAST_STEPS": steps, "PATIENCE_STEPS": patience}
+    changed = dataclasses.replace(
+        attack_networks.TABLE_XIV, least_steps=steps, **preset
+    )
     return (
         mock.patch.dict(attack_networks.PRESETS, {changed.name: changed}),
-        mock.patch.multiple(attack_training, **limits),
+        mock.patch.multiple(attack_training, PATIENCE_STEPS=patience),
     )
 
 

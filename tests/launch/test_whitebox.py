@@ -138,7 +138,6 @@ def test_the_six_federated_attacks(study):
         "--ascent_rate=0.05,0.1",
         "--gradients=-1",
         "--noblack_box",
-        "--nonull_checks",
     )
     rows = [row for row in result["membership"] if row["attack"] == "white_box"]
     cases = list(dict.fromkeys((row["attacker"], row["mode"]) for row in rows))
@@ -157,6 +156,9 @@ def test_the_six_federated_attacks(study):
     assert len(result["targets"]) == 6
     for row in result["targets"]:
         assert ("victim_test_accuracy" in row) == (row["attacker"] == "global")
+    checked = [row for row in result["null_checks"] if "target" not in row]
+    assert len(checked) == len(result["membership"])
+    assert all(null_holds(row) for row in result["null_checks"])
 
 
 def test_fine_tuning_tells_three_kinds_apart(study):
@@ -167,6 +169,9 @@ def test_fine_tuning_tells_three_kinds_apart(study):
     assert pairs == ["base / fine-tuning", "base / fresh", "fine-tuning / fresh"]
     (target,) = result["targets"]
     assert target["base_train_accuracy"] > target["base_test_accuracy"]
+    checked = [row["pair"] for row in result["null_checks"] if "target" not in row]
+    assert checked == [row["pair"] for row in result["membership"]]
+    assert all(null_holds(row) for row in result["null_checks"])
 
 
 def test_kept_targets_are_not_trained_again(study, folder, capsys):
@@ -218,6 +223,11 @@ def test_an_exported_target_is_imported(study, folder, capsys):
         (("--participants=two",), "--participants=two: accepted are integers"),
         (("--participants=" + "9" * 5000,), "999: accepted are integers"),
         (("--ascent_rate=fast",), "--ascent_rate=fast: accepted are numbers"),
+        (("--layers=-1", "--layers=Dense_2"), "two attacks see the same"),
+        (
+            ("--import_target=net.pth", "--members_per_participant=100"),
+            "--import_target=net.pth: with --model=mlp on records of 12",
+        ),
     ],
 )
 def test_bad_input(folder, study, capsys, arguments, named):

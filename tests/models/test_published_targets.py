@@ -235,8 +235,7 @@ def test_average_pool_drops_what_is_left_over():
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(name, shape, settings, said):
-    error = ValueError if name == "cnn" else checks.InputError
-    with pytest.raises(error, match=said):
+    with pytest.raises(checks.InputError, match=said):
         targets.build(name, shape, 10, **settings)
 
 
