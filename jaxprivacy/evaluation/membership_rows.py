@@ -21,6 +21,7 @@ class Scored(NamedTuple):
     threshold: float | None = None  # None: chosen on the selection records
     # The unsupervised attack's numbers of evaluation members and non-members.
     embeddings: tuple[np.ndarray, np.ndarray] | None = None
+    everyone: np.ndarray | None = None  # scores of all records that are observed
 
 
 def rows(

@@ -108,6 +108,11 @@ def _cases(settings):
     ]
 
 
+def _three_way(findings):
+    rows = [row for finding in findings for row in finding.three_way]
+    return {"three_way": rows} if rows else {}
+
+
 def weight(settings: WhiteboxSettings) -> float:
     """The sum of the weights of the stages that will be run."""
     total = ATTACKING * settings.null_checks
@@ -163,6 +168,7 @@ def run(
         "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
         "membership": rows,
         "null_checks": null_rows,
+        **_three_way(findings),
         "reconstruction": [],
     }
     split = next(iter(prepared.splits.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -47,11 +47,19 @@ def gather(
     dataset: Dataset, members: attack_sets.Sets, non_members: attack_sets.Sets
 ) -> Records:
     """Gathers the attacked records: members, then non-members, set after set."""
-    parts = [*members, *non_members]
+    batch, positions = gather_kinds(dataset, [members, non_members])
+    return Records(batch, *positions)
+
+
+def gather_kinds(
+    dataset: Dataset, kinds: Iterable[attack_sets.Sets]
+) -> tuple[types.Batch, list[Positions]]:
+    """Gathers the records of any number of kinds: kind after kind, set after set."""
+    parts = [part for sets in kinds for part in sets]
     ends = np.cumsum([len(part) for part in parts])
     where = np.split(np.arange(ends[-1]), ends[:-1])
     batch = training.batch(dataset, np.concatenate(parts))
-    return Records(batch, Positions(*where[:3]), Positions(*where[3:]))
+    return batch, [Positions(*where[i : i + 3]) for i in range(0, len(parts), 3)]
 
 
 def limited(positions: Positions, count: int | None) -> Positions:
@@ -169,16 +177,16 @@ def _scored(
         all_scores = score(
             members, non_members, number, lambda share: advance(share / passes)
         )
-        return attack_training.scores(all_scores, members, non_members)
+        return all_scores, attack_training.scores(all_scores, members, non_members)
 
     size = size or Size(None, None)
     known = limited(records.members, size.members)
     others = limited(records.non_members, size.non_members)
-    real = once(0, known, others)
+    everyone, real = once(0, known, others)
     first, second = null_positions(records)
     first, second = limited(first, size.members), limited(second, size.non_members)
-    null = once(1, first, second) if settings.null_checks else None
-    return Scored(row, real, null, threshold)
+    null = once(1, first, second)[1] if settings.null_checks else None
+    return Scored(row, real, null, threshold, everyone=everyone)
 
 
 def _thresholds(attacks, observation, row) -> list[Job]:

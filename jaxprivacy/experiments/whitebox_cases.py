@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 
 from jaxprivacy import data as data_lib
 from jaxprivacy.evaluation import membership as membership_evaluation
+from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
     results,
@@ -61,6 +63,7 @@ class Finding(NamedTuple):
     scored: list[Scored]
     diagnostics: contents.Diagnostics | None
     notes: tuple[str, ...] = ()
+    three_way: tuple[dict, ...] = ()  # rows of fine-tuning's three kinds
 
 
 def _kept_rounds(settings, total):
@@ -283,7 +286,8 @@ def fine_tuned(study, seed, count, place, mode) -> Finding:
     """Trains on the base records, then on the others, and tells the kinds apart.
 
     The attacker holds the model before and after fine-tuning (paper B, section on
-    fine-tuning; PAPERS row B15); the pairs of kinds are attacked one by one.
+    fine-tuning; PAPERS row B15). The pairs of kinds are attacked one by one, and from
+    the three attacks' scores it is told which of the three a record is.
     """
     settings, dataset = study.settings, study.prepared.dataset
     split = study.prepared.splits[count, seed]
@@ -315,24 +319,47 @@ def fine_tuned(study, seed, count, place, mode) -> Finding:
         lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
     )
     study.stages.stage(f"attacks (seed {seed})", ATTACKING)
-    kinds = list(split.members)
-    pairs = [(a, b) for i, a in enumerate(kinds) for b in kinds[i + 1 :]]
-    found = []
+    batch, positions = whitebox_attacks.gather_kinds(dataset, split.members.values())
+    observation = study.attacks.observer.observe(snapshots, batch.x, batch.y)
+    where = dict(zip(split.members, positions, strict=True))
+    pairs = list(itertools.combinations(where, 2))
+    found = {}
     for number, (first, second) in enumerate(pairs):
-        records = whitebox_attacks.gather(
-            dataset, split.members[first], split.members[second]
-        )
-        observation = study.attacks.observer.observe(
-            snapshots, records.batch.x, records.batch.y
-        )
-        found += whitebox_attacks.attack(
+        found[first, second] = whitebox_attacks.attack(
             study.attacks,
             observation,
-            records,
+            whitebox_attacks.Records(batch, where[first], where[second]),
             jax.random.fold_in(_key(settings, seed, "attacks"), number),
             row | {"pair": f"{first} / {second}"},
             lambda share: study.stages.advance(share / len(pairs)),
         )
     reached = results.accuracies(before.info).items()
     row |= {f"base_{name}": value for name, value in reached}
-    return _light(Finding(row, after, found, None))
+    scored = [s for of_pair in found.values() for s in of_pair]
+    evaluation = {kind: of_kind.evaluation for kind, of_kind in where.items()}
+    return _light(
+        Finding(row, after, scored, None, three_way=_three_way(found, evaluation))
+    )
+
+
+def _three_way(found, evaluation):
+    """Each trained attack's answers to which of the kinds a record is."""
+    chosen = [
+        i
+        for i, s in enumerate(next(iter(found.values())))
+        if s.row.get("supervision") == "supervised"
+    ]
+    rows = []
+    for i in chosen:
+        duels = {pair: of_pair[i] for pair, of_pair in found.items()}
+        conditions = dict(next(iter(duels.values())).row)
+        del conditions["pair"]
+        rows.append(
+            three_way.three_way_row(
+                conditions | {"setting": "finetune"},
+                {pair: s.everyone for pair, s in duels.items()},
+                evaluation,
+                membership_evaluation.simultaneous_confidence(len(chosen)),
+            )
+        )
+    return tuple(rows)

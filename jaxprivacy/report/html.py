@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from jaxprivacy.evaluation import diagnostics
+from jaxprivacy.evaluation import diagnostics, three_way
 from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import plots, plots_diagnostics, text
@@ -90,6 +90,7 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
         "dash": text.MISSING,
         "most_epsilon": MOST_EPSILON,
         "null_holds": null_holds,
+        "recall": three_way.recall,
         "show_percent": text.percent,
         "show_significant": text.significant,
         "threat": threat,
@@ -113,6 +114,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "strength": strength(result),
         "strengths": STRENGTHS,
         **_membership_context(membership),
+        "three_way": three_way.summarise(result.get("three_way", [])),
         "many_checks": text.is_long(checks),
         "untrained_checks": any(row.get("target") == "untrained" for row in checks),
         "failed_checks": sum(not null_holds(row) for row in checks),

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text
@@ -32,6 +33,8 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
     if result["membership"]:
         console.print(_membership(result["membership"]))
         console.print(Text(_footnote(result["membership"]), style="dim"))
+    if result.get("three_way"):
+        console.print(_three_way(result["three_way"]))
     if result["reconstruction"]:
         rows = result["reconstruction"]
         several = text.is_long(rows)
@@ -88,6 +91,20 @@ def _membership(rows: list[dict]) -> Table:
             _mean(row["auc"], text.number),
             *(_mean(rate, text.percent) for rate in (row["accuracy"], *found)),
         )
+    return table
+
+
+def _three_way(rows: list[dict]) -> Table:
+    """How often each attack says rightly which of the kinds a record is."""
+    shown = three_way.summarise(rows)
+    keys = distinguishing(shown)
+    several = any("seeds" in row for row in shown)
+    title = "Which kind a record is" + (", means over seeds" if several else "")
+    columns = ("right %", *(f"right % of\n{kind}" for kind in shown[0]["kinds"]))
+    table = _table(title, columns)
+    for row in shown:
+        recalls = map(text.percent, three_way.recall(row))
+        table.add_row(_name(row, keys), _mean(row["accuracy"], text.percent), *recalls)
     return table
 
 

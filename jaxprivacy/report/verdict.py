@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.seeds import seed_groups
 from jaxprivacy.report import text
@@ -31,6 +32,7 @@ def verdict(result: dict) -> list[str]:
     sentences = [] if _all_hold(checks) else _null_checks(checks)
     if membership:
         sentences += _membership(membership)
+    sentences += _three_way(result.get("three_way", []))
     sentences += reconstruction
     sentences += _privacy(result.get("privacy"))
     if checks and _all_hold(checks):
@@ -273,6 +275,22 @@ def _low_fpr(rows: list[dict], keys: Sequence[str]) -> list[str]:
         f"At a false positive rate of {text.rate(fpr)}, {label(row, keys)} finds "
         f"{text.percent_interval(best)} of the {_kinds(row)[0]}{mean}, {judged} the "
         f"{text.rate(fpr)} of guessing."
+    ]
+
+
+def _three_way(rows: list[dict]) -> list[str]:
+    """Says how often the best attack knows which of the kinds a record is."""
+    if not rows:
+        return []
+    shown = three_way.summarise(rows)
+    best = max(shown, key=lambda row: row["accuracy"]["value"])
+    *kinds, last = best["kinds"]
+    mean = " on average over the seeds" if "seeds" in best else ""
+    return [
+        f"Asked whether a record is {', '.join(kinds)} or {last}, "
+        f"{label(best, distinguishing(shown))} is right on "
+        f"{text.percent_interval(best['accuracy'])}{mean}, "
+        f"{text.percent(1 / len(best['kinds']))} % being chance."
     ]
 
 

@@ -44,6 +44,15 @@ def check_membership(row):
             check_interval(rate)
 
 
+def check_three_way(row):
+    kinds, confusion = row["kinds"], row["confusion"]
+    assert len(set(kinds)) == len(kinds) == len(confusion)
+    assert all(len(counts) == len(kinds) for counts in confusion)
+    check_interval(row["accuracy"])
+    right = sum(confusion[i][i] for i in range(len(kinds)))
+    assert math.isclose(row["accuracy"]["value"], right / sum(map(sum, confusion)))
+
+
 def check_reconstruction(row):
     assert row["attack"] in ROWS
     assert isinstance(row["target_class"], int)
@@ -88,6 +97,8 @@ def check(text):
     assert all(0 <= value <= 1 for value in result["target"].values())
     for row in [*result["membership"], *result.get("null_checks", [])]:
         check_membership(row)
+    for row in result.get("three_way", []):
+        check_three_way(row)
     for row in result["reconstruction"]:
         check_reconstruction(row)
     if result.get("privacy") is not None:

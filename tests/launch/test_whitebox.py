@@ -161,7 +161,7 @@ def test_the_six_federated_attacks(study):
     assert all(null_holds(row) for row in result["null_checks"])
 
 
-def test_fine_tuning_tells_three_kinds_apart(study):
+def test_fine_tuning_tells_three_kinds_apart(study, folder):
     result = study(
         "finetune", "--setting=finetune", "--fine_tuning_rounds=10", "--gradients=-1"
     )
@@ -169,6 +169,15 @@ def test_fine_tuning_tells_three_kinds_apart(study):
     assert pairs == ["base / fine-tuning", "base / fresh", "fine-tuning / fresh"]
     (target,) = result["targets"]
     assert target["base_train_accuracy"] > target["base_test_accuracy"]
+    assert [row["attack"] for row in result["three_way"]] == ["white_box", "black_box"]
+    kinds = ["base", "fine-tuning", "fresh"]
+    for row in result["three_way"]:
+        assert row["kinds"] == kinds
+        assert {sum(counts) for counts in row["confusion"]} == {
+            result["membership"][0]["members"]
+        }
+    page = (folder / "finetune" / "report.html").read_text()
+    assert "taken for fine-tuning" in page
     checked = [row["pair"] for row in result["null_checks"] if "target" not in row]
     assert checked == [row["pair"] for row in result["membership"]]
     assert all(null_holds(row) for row in result["null_checks"])
