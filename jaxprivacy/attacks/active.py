@@ -16,6 +16,8 @@ from jaxprivacy import types
 from jaxprivacy.federated import roles
 from jaxprivacy.training import losses
 
+AT_ONCE = 1024  # targets whose loss is raised together; bounds the memory
+
 
 def ascend(
     model: types.Model,
@@ -37,13 +39,28 @@ def ascend(
 
 
 def _climb(model, params, targets, rate):
-    """The step of `ascend`: gamma dL_x/dW."""
+    """The step of `ascend`: gamma dL_x/dW, summed up over parts of the targets.
 
-    def loss(params):
-        logits = model.apply(params, targets.x)
-        return losses.masked_mean(losses.cross_entropy(logits, targets.y), targets.mask)
+    So that its memory does not grow with how many targets there are.
+    """
 
-    return jax.tree.map(lambda g: rate * g, jax.grad(loss)(params))
+    def loss(params, part):
+        values = losses.cross_entropy(model.apply(params, part.x), part.y)
+        return jnp.sum(values * part.mask)
+
+    def parts(a):
+        rest = -len(a) % size
+        padded = jnp.pad(a, [(0, rest)] + [(0, 0)] * (a.ndim - 1))
+        return padded.reshape(-1, size, *a.shape[1:])
+
+    size = min(AT_ONCE, len(targets.y))
+    gradient, _ = lax.scan(
+        lambda total, part: (roles.add(total, jax.grad(loss)(params, part)), None),
+        jax.tree.map(jnp.zeros_like, params),
+        jax.tree.map(parts, targets),
+    )
+    count = jnp.maximum(targets.mask.sum(), 1)
+    return jax.tree.map(lambda g: rate / count * g, gradient)
 
 
 def gradient_ascent(

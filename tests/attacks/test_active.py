@@ -35,6 +35,13 @@ def test_ascend_adds_the_gradient():
     assert loss(ascend(PARAMS, 0.7)) > loss(PARAMS) + 0.1
 
 
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_targets_in_parts_are_all_raised(monkeypatch, at_once):
+    monkeypatch.setattr(active, "AT_ONCE", at_once)
+    in_parts = jax.jit(lambda p: active.ascend(MODEL, p, TARGETS, 0.7))(PARAMS)
+    chex.assert_trees_all_close(in_parts, ascend(PARAMS, 0.7), rtol=1e-5, atol=1e-6)
+
+
 def test_rate_0_changes_nothing():
     chex.assert_trees_all_equal(ascend(PARAMS, 0.0), PARAMS)
 
@@ -114,6 +121,15 @@ def test_in_a_run_the_targets_loss_stays_higher(honest, attacked):
     assert raised > loss(honest[0]) + 0.1
 
 
+def steps(program):
+    """All steps of a program, those of its loops too."""
+    for step in program.jaxpr.eqns:
+        yield step
+        for inner in step.params.values():
+            if hasattr(inner, "jaxpr"):
+                yield from steps(inner)
+
+
 def test_the_ascent_is_computed_once_for_all_participants():
     """Where the inner server sends the same to all, no product has their axis."""
     server = active.gradient_ascent(roles.averaging_server(), MODEL, TARGETS, 0.7)
@@ -123,7 +139,7 @@ def test_the_ascent_is_computed_once_for_all_participants():
     )(PARAMS)
     sizes = [
         v.aval.shape
-        for e in program.eqns
+        for e in steps(program)
         if e.primitive.name == "dot_general"
         for v in e.outvars
     ]
