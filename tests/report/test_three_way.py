@@ -14,7 +14,7 @@ KINDS = ["base", "fine-tuning", "fresh"]
 
 
 def row(attack, right, seed=0, kinds=KINDS):
-    """Of ten records of each kind so many are told; the others are taken for the next."""
+    """Of ten records of a kind so many are told; the rest are taken for the next."""
     confusion = [[0] * 3 for _ in kinds]
     for i, count in enumerate(right):
         confusion[i][i], confusion[i][(i + 1) % 3] = count, 10 - count
