@@ -22,6 +22,14 @@ from jaxprivacy.models.interception import Layer
 from jaxprivacy.training import losses
 
 
+class Scales(NamedTuple):
+    """What `take` divides by: root mean squares, over snapshots and records."""
+
+    loss: jax.Array  # ()
+    hidden: dict[str, jax.Array]
+    gradients: dict[str, dict[str, jax.Array]]
+
+
 class Features(NamedTuple):
     """Features of N records at T snapshots."""
 
@@ -34,14 +42,9 @@ class Features(NamedTuple):
     norm: jax.Array  # (T, N) L2 norm of the gradient of all captured layers
     # (T, N, L) the same of each layer alone, in order of their calls
     layer_norms: jax.Array | tuple = ()
-
-
-class Scales(NamedTuple):
-    """What `normalise` divides by: root mean squares, over snapshots and records."""
-
-    loss: jax.Array  # ()
-    hidden: dict[str, jax.Array]
-    gradients: dict[str, dict[str, jax.Array]]
+    # What `take` divides by: a second copy of all features could be too large. () in
+    # what it returns.
+    scales: Scales | tuple = ()
 
 
 class Source(NamedTuple):
@@ -200,9 +203,11 @@ def gradient_matrix(layer: Layer, kept: dict[str, jax.Array]) -> jax.Array:
 
 
 def take(features: Features, indices: jax.Array) -> Features:
-    """Gathers records: N -> B, behind the snapshot axis where there is one."""
-    stacked = jax.tree.map(lambda a: a[:, indices], features._replace(label=()))
-    return stacked._replace(label=features.label[indices])
+    """Gathers records, N -> B behind any snapshot axis, and divides by the scales."""
+    bare = features._replace(label=(), scales=())
+    taken = jax.tree.map(lambda a: a[:, indices], bare)
+    taken = taken._replace(label=features.label[indices])
+    return _divided(taken, features.scales) if features.scales else taken
 
 
 def computing_take(batch: Extractor) -> Callable[[Source, jax.Array], Features]:
@@ -215,10 +220,11 @@ def computing_take(batch: Extractor) -> Callable[[Source, jax.Array], Features]:
     return computed
 
 
-def normalise(features: Features, known: jax.Array) -> Features:
-    """Divides loss, hidden outputs and gradients by their root mean square.
+def scales(features: Features, known: jax.Array) -> Scales:
+    """Computes the root mean square of loss, hidden outputs and gradients.
 
-    A deviation from paper B, which feeds them as they are: gradients of a trained model
+    Features that are given it as their `scales` are divided by it as they are taken. A
+    deviation from paper B, which feeds them as they are: gradients of a trained model
     are orders of magnitude smaller than the other features, and with weights from
     N(0, 0.01) their components hardly train (BUILD_NOTES.md has the comparison).
 
@@ -226,11 +232,12 @@ def normalise(features: Features, known: jax.Array) -> Features:
       features: of N records.
       known: indices of the attack-training records; no others set the scale.
     """
-    known_ones = jax.tree.map(lambda a: a[:, known], _measured(features))
-    return _divided(features, _roots(jax.tree.map(_mean_square, known_ones)))
+    return _roots(
+        jax.tree.map(lambda a: _mean_square(a[:, known]), _measured(features))
+    )
 
 
-def scales(
+def computing_scales(
     batch: Extractor,
     snapshots: types.Params,
     x: jax.Array,
@@ -238,7 +245,7 @@ def scales(
     *,
     feature_batch: int = 256,
 ) -> Scales:
-    """Computes what `normalise` divides by, never holding more than a batch's features.
+    """Like `scales`, of a `Source`: never holds more than a batch's features.
 
     Args:
       batch: of `extractor`.

@@ -37,25 +37,30 @@ class Fit(NamedTuple):
     init: Callable
     epochs: Callable
     score: Callable
-    normalise: (
-        Callable  # (features, indices of the attack-training records) -> features
-    )
+    # (features, indices of the attack-training records) -> features with their scales
+    normalise: Callable
     preset: attack_networks.Preset
 
 
 def make_fit(
     attack: whitebox.Attack,
     preset: attack_networks.Preset,
-    normalise: Callable | None = None,
+    scales: Callable | None = None,
 ) -> Fit:
     """Jits a supervised attack.
 
     Args:
       attack: the attack.
       preset: of its network.
-      normalise: jitted, what sets the scale of the features; None: for `Features`.
+      scales: (features, known) -> what they are divided by; None: of features that
+        are kept.
     """
-    normalise = normalise or jax.jit(features_lib.normalise)
+    scales = scales or jax.jit(features_lib.scales)
+
+    def normalise(features, known):
+        # What is jitted gives no records back: they would be copied.
+        return features._replace(scales=scales(features, known))
+
     return Fit(*map(jax.jit, attack), normalise, preset)
 
 

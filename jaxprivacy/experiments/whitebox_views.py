@@ -218,8 +218,8 @@ def observer(
         attack = whitebox.supervised(view.gradients, preset, **options)
         if not streamed:
             return attack_training.make_fit(attack, preset)
-        normalise = _normaliser(_batch(model, view), feature_batch)
-        return attack_training.make_fit(attack, preset, normalise)
+        scales = _computing_scales(_batch(model, view), feature_batch)
+        return attack_training.make_fit(attack, preset, scales)
 
     def autoencoder(view, streamed, options):
         del streamed
@@ -289,23 +289,22 @@ def _batch(model, view):
     return features_lib.extractor(model, hidden=view.hidden, gradients=view.gradients)
 
 
-def _normaliser(batch, feature_batch):
-    """Sets what a source's features are divided by, from the records known."""
-    # What is jitted gives no records back: they would be copied.
-    scales_of = jax.jit(
-        functools.partial(features_lib.scales, batch), static_argnames="feature_batch"
+def _computing_scales(batch, feature_batch):
+    """What a source's features are divided by, from the records known."""
+    computed = jax.jit(
+        functools.partial(features_lib.computing_scales, batch),
+        static_argnames="feature_batch",
     )
 
-    def normalise(source, known):
+    def scales(source, known):
         known = jnp.asarray(known)
         x, y = source.x[known], source.y[known]
         # Batches of one size that leave out next to none: the last records are all of
         # one kind, and a whole batch less of them would shift the scale.
         size = len(known) // -(-len(known) // feature_batch)
-        scales = scales_of(source.snapshots, x, y, feature_batch=size)
-        return source._replace(scales=scales)
+        return computed(source.snapshots, x, y, feature_batch=size)
 
-    return normalise
+    return scales
 
 
 def _inputs(observation, view):

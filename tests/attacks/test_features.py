@@ -206,14 +206,17 @@ def test_take_gathers_records(extracted):
     chex.assert_trees_all_equal(got._replace(label=()), want)
 
 
-def test_normalise_scales_by_the_known_records_alone(extracted):
+def test_scales_are_those_of_the_known_records_alone(extracted):
     known = np.array([0, 3])
-    got = jax.jit(features.normalise)(extracted, known)
+    scales = jax.jit(features.scales)(extracted, known)
+    got = jax.jit(features.take)(extracted._replace(scales=scales), np.array([2, 1]))
 
     def scaled(a):
-        return a / np.sqrt((np.asarray(a)[:, known] ** 2).mean())
+        a = np.asarray(a)
+        return a[:, [2, 1]] / np.sqrt((a[:, known] ** 2).mean())
 
-    want = extracted._replace(
+    plain = features.take(extracted, np.array([2, 1]))
+    want = plain._replace(
         loss=scaled(extracted.loss),
         hidden=jax.tree.map(scaled, extracted.hidden),
         gradients=jax.tree.map(scaled, extracted.gradients),
@@ -221,7 +224,8 @@ def test_normalise_scales_by_the_known_records_alone(extracted):
     chex.assert_trees_all_close(got, want, rtol=1e-5)
 
 
-def test_normalise_takes_features_that_are_0(extracted):
+def test_features_that_are_0_can_be_scaled(extracted):
     zero = extracted._replace(loss=np.zeros_like(extracted.loss))
-    got = jax.jit(features.normalise)(zero, np.array([0, 1]))
-    np.testing.assert_array_equal(got.loss, zero.loss)
+    scales = jax.jit(features.scales)(zero, np.array([0, 1]))
+    got = features.take(zero._replace(scales=scales), np.arange(2))
+    np.testing.assert_array_equal(got.loss, zero.loss[:, :2])
