@@ -242,6 +242,18 @@ def test_the_computed_scale_is_of_both_kinds(model, layers, snapshots, dataset):
     np.testing.assert_allclose(*scales, rtol=0.1)
 
 
+def test_kept_features_are_scaled_without_a_copy(model, layers, snapshots, dataset):
+    view = views.view(Variant("all", "all"), layers, NEXT)
+    watch = observer(model, view, 1e9)
+    seen = watch.observe(snapshots, dataset.x[:8], dataset.y[:8])
+    scaled = watch.fit(view, False).normalise(watch.inputs(seen, view), np.arange(4))
+    kept = jax.tree.leaves(seen.kept)
+    arrays = jax.tree.leaves(scaled._replace(scales=()))
+    assert len(arrays) == len(kept)
+    assert all(a is b for a, b in zip(arrays, kept, strict=True))
+    assert jax.tree.leaves(scaled.scales)
+
+
 def test_shadow_attack_needs_features_that_are_kept(model, layers, dataset, split):
     view = views.view(Variant("all", "all"), layers, NEXT)
     params = jax.eval_shape(model.init, jax.random.key(0))
