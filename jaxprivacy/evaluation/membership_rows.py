@@ -22,6 +22,7 @@ class Scored(NamedTuple):
     # The unsupervised attack's numbers of evaluation members and non-members.
     embeddings: tuple[np.ndarray, np.ndarray] | None = None
     everyone: np.ndarray | None = None  # scores of all records that are observed
+    trained: bool | None = None  # None: a rule that learns nothing
 
 
 def rows(
@@ -47,7 +48,7 @@ def rows(
         made = membership_row(
             which, setting=setting, threshold=s.threshold, **fixed, **options
         )
-        return made | keys
+        return made | {"trained": s.trained} | keys
 
     found = gains(
         [row(s, s.scores, attacks=len(scored)) for s in scored],
