@@ -13,6 +13,7 @@ from jaxprivacy import data as data_lib
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     collaboration,
+    evidence,
     judge,
     membership,
     reconstruction,
@@ -22,7 +23,7 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.settings import Settings, check
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents
+from jaxprivacy.report import contents, verdict
 from jaxprivacy.report.progress import Stages
 
 # Weights of the stages on the progress bar: their seconds on two cores, roughly.
@@ -143,11 +144,12 @@ def run(
         )
     result = {
         **results.head(command, settings.seed, start),
-        "target": results.accuracies(passive.info),
+        "target": results.accuracies(passive.info) | _evidence(dataset, split, passive),
         "membership": rows,
         "null_checks": null_rows,
         "reconstruction": image_rows,
     }
+    result["verdict"] = verdict.verdict(result)
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),
@@ -155,6 +157,7 @@ def run(
         roc_curves=[
             results.roc_curve(*s.scores[2:], row)
             for s, row in zip(scored, rows, strict=True)
+            if s.trained is not False
         ],
         gradient_norms=_gradient_norms(settings, dataset, split, passive),
         training=results.course(passive.info),
@@ -191,6 +194,15 @@ def _copies(dataset, split):
         "other kind (a member's that nobody holds, or the reverse): no attack can tell "
         "these apart."
     ]
+
+
+def _evidence(dataset, split, passive):
+    """What the passive run's records and outputs let any attack see."""
+    held = np.concatenate(split.participants)
+    where = membership.attacked_records(dataset, split)
+    evaluated = [kind.evaluation for kind in (where.members, where.non_members)]
+    outputs = np.asarray(passive.features.output[-1])[np.concatenate(evaluated)]
+    return evidence.of_target(dataset, held, *split.evaluation[:2], outputs)
 
 
 def _gradient_norms(settings, dataset, split, passive):

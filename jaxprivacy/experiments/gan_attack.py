@@ -20,6 +20,7 @@ from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.experiments import (
     checkpoint,
     collaboration,
+    evidence,
     judge,
     reconstruction,
     results,
@@ -29,7 +30,7 @@ from jaxprivacy.experiments import seats as seats_lib
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.federated import sparse_vector
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents
+from jaxprivacy.report import contents, verdict
 from jaxprivacy.report.progress import Stages
 
 RUNS = ("gan", "gan_no_influence", "gan_improved")  # of collaborative training
@@ -185,13 +186,15 @@ def run(
     privacy = account(settings, dataset)
     result = {
         **results.head(command, settings.seed, start),
-        "target": results.accuracies(attacked[main].info),
+        "target": results.accuracies(attacked[main].info)
+        | evidence.of_training(dataset.y[seats_lib.measured(who, settings.seed)[0]]),
         "membership": [],
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,
         "privacy": privacy and privacy._asdict(),
         "courses": [course_row(c) for c in courses],
     }
+    result["verdict"] = verdict.verdict(result)
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),

@@ -25,7 +25,7 @@ from jaxprivacy.experiments import (
     training,
 )
 from jaxprivacy.experiments.settings import GanSettings, check_gan
-from jaxprivacy.report import contents
+from jaxprivacy.report import contents, verdict
 from jaxprivacy.report.progress import Stages
 
 BASELINES = ("model_inversion", "model_inversion_mlp", "dcgan")
@@ -186,6 +186,7 @@ def run(
         ],
         "courses": [gan_attack.course_row(c) for c in pooled],
     }
+    result["verdict"] = verdict.verdict(result)
     return contents.Report(
         result=result,
         settings=[

@@ -37,7 +37,7 @@ from jaxprivacy.experiments.whitebox_settings import (
     check,
 )
 from jaxprivacy.models import interception
-from jaxprivacy.report import contents
+from jaxprivacy.report import contents, verdict
 from jaxprivacy.report.progress import Stages
 
 
@@ -165,12 +165,15 @@ def run(
     result = {
         **results.head(command, settings.seed, start),
         "target": results.accuracies(first.seen.info),
-        "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
+        "targets": [
+            f.row | results.accuracies(f.seen.info) | f.evidence for f in findings
+        ],
         "membership": rows,
         "null_checks": null_rows,
         **_three_way(findings),
         "reconstruction": [],
     }
+    result["verdict"] = verdict.verdict(result)
     split = next(iter(prepared.splits.values()))
     return contents.Report(
         result=result,

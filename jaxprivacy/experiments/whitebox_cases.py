@@ -13,6 +13,7 @@ from jaxprivacy.evaluation import membership as membership_evaluation
 from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
+    evidence,
     results,
     whitebox_attacks,
     whitebox_imports,
@@ -64,6 +65,8 @@ class Finding(NamedTuple):
     diagnostics: contents.Diagnostics | None
     notes: tuple[str, ...] = ()
     three_way: tuple[dict, ...] = ()  # rows of fine-tuning's three kinds
+    evidence: dict[str, Any] = {}  # what the records and outputs let any attack see
+    outputs: np.ndarray | None = None  # (N, K) of attacked records, in the end
 
 
 def _kept_rounds(settings, total):
@@ -132,6 +135,8 @@ def attacked(study, seed, count, place, mode) -> Finding:
         study.stages.stage(f"attacks ({named})", ATTACKING)
         told = {"ascent_rate": rate} if rate else {}
         found = _attack_one(study, seen, records, row | told, seed)
+        kinds = split.members[place], split.non_members[place]
+        found = _with_evidence(found, dataset, np.concatenate(split.shares), kinds)
         if settings.setting == "federated" and place == "global":
             victim = whitebox_targets.victim_accuracies(trained, given, seen)
             found = found._replace(row=found.row | victim)
@@ -189,6 +194,13 @@ def _target(study, trained, given, split, seed, case, attacked):
     return seen
 
 
+def _with_evidence(finding, dataset, held, kinds, measured=None):
+    """With what its records and outputs let any attack see, in the outputs' place."""
+    evaluated = [kind.evaluation for kind in kinds]
+    told = evidence.of_target(dataset, held, *evaluated, finding.outputs, measured)
+    return finding._replace(evidence=told, outputs=None)
+
+
 def _light(finding):
     """Without the snapshots, which are the most of it and have served."""
     return finding._replace(seen=finding.seen._replace(snapshots=()))
@@ -244,7 +256,7 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
     )
     unit = "round" if federated else "epoch"
     told = whitebox_report.diagnostics(basic, seen.rounds, found, unit)
-    return Finding(row, seen, found, told)
+    return Finding(row, seen, found, told, outputs=np.asarray(basic.output[-1]))
 
 
 def _shadowed(study, seen, split, records, row, seed):
@@ -337,9 +349,17 @@ def fine_tuned(study, seed, count, place, mode) -> Finding:
     row |= {f"base_{name}": value for name, value in reached}
     scored = [s for of_pair in found.values() for s in of_pair]
     evaluation = {kind: of_kind.evaluation for kind, of_kind in where.items()}
-    return _light(
-        Finding(row, after, scored, None, three_way=_three_way(found, evaluation))
+    finding = Finding(
+        row,
+        after,
+        scored,
+        None,
+        three_way=_three_way(found, evaluation),
+        outputs=np.asarray(observation.basic.output[-1]),
     )
+    kinds = split.members[splits.BASE], split.members[splits.FRESH]
+    held = np.concatenate(split.shares)
+    return _light(_with_evidence(finding, dataset, held, kinds, measured=tuning))
 
 
 def _three_way(found, evaluation):

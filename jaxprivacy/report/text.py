@@ -64,6 +64,14 @@ def percent_interval(interval: dict) -> str:
     return f"{percent(interval['value'])} % [{low}, {high}]"
 
 
+def points_interval(interval: dict) -> str:
+    """Returns e.g. '2.5 percentage points [-1.0, 6.0]', of a difference of rates."""
+    if interval["value"] is None:
+        return MISSING
+    low, high = percent(interval["low"]), percent(interval["high"])
+    return f"{percent(interval['value'])} percentage points [{low}, {high}]"
+
+
 def is_long(rows: list[dict]) -> bool:
     """Returns whether rows are too many to be read one by one, so that means help."""
     return len(rows) > 12
@@ -75,8 +83,23 @@ def several_seeds(membership: list[dict]) -> bool:
 
 
 def shown_rows(membership: list[dict]) -> list[dict]:
-    """Returns the rows that readers see: their means, if there are several seeds."""
-    return seeds.summarise(membership) if several_seeds(membership) else membership
+    """Returns the rows that readers see: their means, if there are several seeds.
+
+    A mean is of the seeds on which the attack trained, and `untrained_seeds` has how
+    many others there are; where it trained on none, `trained` is False.
+    """
+    if not several_seeds(membership):
+        return membership
+    return [_mean_row(group) for group in seeds.seed_groups(membership)]
+
+
+def _mean_row(group: list[dict]) -> dict:
+    trained = [row for row in group if row.get("trained") is not False]
+    (mean,) = seeds.summarise(trained or group)
+    if not trained:
+        return mean | {"trained": False}
+    left_out = len(group) - len(trained)
+    return mean | ({"untrained_seeds": left_out} if left_out else {})
 
 
 def seeds_named(membership: list[dict]) -> str:

@@ -142,6 +142,7 @@ _COUNTS = ("participants", "attack_members", "attack_non_members")
 # How a condition is said; what is not here is said as it is.
 _SAID = {
     "participants": "{} participants",
+    "control": "{} leak",
     "target": "{} model",
     "attack_members": "{} members known",
     "attack_non_members": "{} non-members known",
@@ -190,7 +191,8 @@ def variant(row: dict, keys: Sequence[str] = ()) -> str:
       keys: what else tells the rows of its study apart, as `distinguishing` returns it.
     """
     seats = ("attacker",) if row.get("setting") not in SEATLESS else ()
-    said = (_said(row, key) for key in (*seats, "mode", *keys))
+    shown = (*seats, "mode", *keys, "control")
+    said = (_said(row, key) for key in dict.fromkeys(shown))
     return ", ".join(part for part in said if part)
 
 
