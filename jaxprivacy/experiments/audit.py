@@ -23,7 +23,7 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.settings import Settings, check
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents, verdict
+from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
 
 # Weights of the stages on the progress bar: their seconds on two cores, roughly.
@@ -171,7 +171,7 @@ def _cost_of_ascent(passive, raised):
     before, after = (run.info["test_accuracy"][-1] for run in (passive, raised))
     return (
         "Under gradient ascent the shared model ends at a test accuracy of "
-        f"{after:.1%}, without at {before:.1%}."
+        f"{text.percent(after)} %, without at {text.percent(before)} %."
     )
 
 
@@ -269,8 +269,8 @@ def _reconstruction(settings, dataset, who, key, stages, notes):
     held = np.concatenate([*who.honest, who.adversary])
     judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
     notes.append(
-        f"The independent judge is right on {judged_by.accuracy:.1%} of the "
-        "participants' records, none of which it was trained on "
+        f"The independent judge is right on {text.percent(judged_by.accuracy)} % of "
+        "the participants' records, none of which it was trained on "
         f"({len(who.judge)} records were)."
     )
     images = reconstruction.reconstruct(

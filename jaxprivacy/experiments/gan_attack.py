@@ -30,7 +30,7 @@ from jaxprivacy.experiments import seats as seats_lib
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.federated import sparse_vector
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents, verdict
+from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
 
 RUNS = ("gan", "gan_no_influence", "gan_improved")  # of collaborative training
@@ -351,16 +351,16 @@ def _counts(dataset, who):
 def _notes(settings, who, judged_by, private, run):
     of_class = judged_by.look(private)[0].argmax(axis=1) == who.target_class
     notes = [
-        f"The independent judge is right on {judged_by.accuracy:.1%} of the "
+        f"The independent judge is right on {text.percent(judged_by.accuracy)} % of the "
         "participants' records, none of which it was trained on "
         f"({len(who.judge)} records were), and on {of_class.sum()} of the "
         f"{len(of_class)} of the target class."
     ]
     notes.append(
         f"The shared model ends at a test accuracy of "
-        f"{run.info['test_accuracy'][-1]:.1%}; what it takes for the artificial class "
+        f"{text.percent(run.info['test_accuracy'][-1])} %; what it takes for the artificial class "
         "counts as wrong. Among the real classes alone it is right on "
-        f"{run.info['class_accuracy'][-1]:.1%}."
+        f"{text.percent(run.info['class_accuracy'][-1])} %."
     )
     if not run.info["started"].any():
         notes.append(

@@ -25,7 +25,7 @@ from jaxprivacy.experiments import (
     training,
 )
 from jaxprivacy.experiments.settings import GanSettings, check_gan
-from jaxprivacy.report import contents, verdict
+from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
 
 BASELINES = ("model_inversion", "model_inversion_mlp", "dcgan")
@@ -417,12 +417,15 @@ def _tradeoff(settings, dataset, points, attacked, rows, row):
 
 
 def _notes(points, attacked, judges):
-    rates = ", ".join(f"{j.accuracy:.1%}" for j in judges.values())
+    rates = ", ".join(f"{text.percent(j.accuracy)} %" for j in judges.values())
     ends = {
         name: [run.info[name][-1] for run in attacked]
         for name in ("test_accuracy", "class_accuracy")
     }
-    spans = {name: f"{min(v):.1%} to {max(v):.1%}" for name, v in ends.items()}
+    spans = {
+        name: f"{text.percent(min(v))} % to {text.percent(max(v))} %"
+        for name, v in ends.items()
+    }
     return [
         f"{len(points)} runs; the shared models end at a test accuracy of "
         f"{spans['test_accuracy']}, where what is taken for the artificial class "

@@ -68,7 +68,8 @@ def gain(row: dict) -> dict | None:
     """Returns what a row adds to the best attack that sees outputs only, or None."""
     if "over_outputs" in row:
         return {"against": "", "tpr_at_fpr": []} | row["over_outputs"]
-    if "auc_over_black_box" in row:  # Results from before others were compared.
+    # Results from before others were compared hold it of simple rules too.
+    if "auc_over_black_box" in row and row["attack"] == "white_box":
         over = row["auc_over_black_box"]
         return {"against": "black_box", "auc": over, "tpr_at_fpr": []}
     return None
