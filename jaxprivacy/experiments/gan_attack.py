@@ -351,16 +351,18 @@ def _counts(dataset, who):
 def _notes(settings, who, judged_by, private, run):
     of_class = judged_by.look(private)[0].argmax(axis=1) == who.target_class
     notes = [
-        f"The independent judge is right on {text.percent(judged_by.accuracy)} % of the "
-        "participants' records, none of which it was trained on "
+        f"The independent judge is right on {text.percent(judged_by.accuracy)} % of "
+        "the participants' records, none of which it was trained on "
         f"({len(who.judge)} records were), and on {of_class.sum()} of the "
         f"{len(of_class)} of the target class."
     ]
+    ended, of_classes = (
+        text.percent(run.info[name][-1]) for name in ("test_accuracy", "class_accuracy")
+    )
     notes.append(
-        f"The shared model ends at a test accuracy of "
-        f"{text.percent(run.info['test_accuracy'][-1])} %; what it takes for the artificial class "
-        "counts as wrong. Among the real classes alone it is right on "
-        f"{text.percent(run.info['class_accuracy'][-1])} %."
+        f"The shared model ends at a test accuracy of {ended} %; what it takes for the "
+        "artificial class counts as wrong. Among the real classes alone it is right on "
+        f"{of_classes} %."
     )
     if not run.info["started"].any():
         notes.append(

@@ -16,6 +16,7 @@ from jaxprivacy.report import (
     plots_diagnostics,
     text,
     verdict,
+    verdict_rows,
     words,
 )
 from jaxprivacy.report.contents import Report
@@ -114,7 +115,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     result = report.result
     membership, reconstruction = result["membership"], result["reconstruction"]
     several = text.several_seeds(membership)
-    checks = result.get("null_checks", [])
+    checks = verdict_rows.checks(result)
     said = verdict.of(result)
     headline, *findings = map(_glued, said["sentences"])
     return {
@@ -130,6 +131,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "strengths": STRENGTHS,
         **_membership_context(membership),
         "three_way": three_way.summarise(result.get("three_way", [])),
+        "checks": checks,
         "many_checks": text.is_long(checks),
         "untrained_checks": any(row.get("target") == "untrained" for row in checks),
         "planted_checks": any(row.get("control") for row in checks),
@@ -162,6 +164,7 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         "by_attack": _by_attack(rows),
         "shown_rows": shown,
         "compared": any(gain(row) for row in shown),
+        "against": _against(rows),
         "untrained_rows": any(row.get("trained") is False for row in rows),
         "shown_keys": distinguishing(shown),
         "keys": distinguishing(rows),
@@ -174,6 +177,12 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         ),
         "modes": _explained(rows, "mode", MODES),
     }
+
+
+def _against(rows: list[dict]) -> str:
+    """Returns which attacks the others are compared with, for readers."""
+    named = [gain(row)["against"] for row in rows if gain(row)]
+    return ", ".join(threat(name).title for name in dict.fromkeys(named) if name)
 
 
 def _captions(report: Report) -> dict[str, str]:

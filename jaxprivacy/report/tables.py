@@ -12,7 +12,7 @@ from rich.text import Text
 
 from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.reconstruction import summarise
-from jaxprivacy.report import text, verdict, words
+from jaxprivacy.report import text, verdict, verdict_rows, words
 from jaxprivacy.report.contents import Privacy, Report
 from jaxprivacy.report.threats import distinguishing, threat, variant
 from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word
@@ -43,7 +43,7 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
     if report.privacy is not None:
         console.print(_privacy(report.privacy))
         console.print(_explained((words.PRIVACY,)))
-    checks = result.get("null_checks", [])
+    checks = verdict_rows.checks(result)
     if _shown_checks(checks):
         console.print(_null_checks(checks))
         console.print(_explained((words.NULL_CHECK,)))

@@ -8,6 +8,7 @@ from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.evaluation.membership import simultaneous_confidence
 from jaxprivacy.evaluation.null_checks import detectable_auc
 from jaxprivacy.report import text
+from jaxprivacy.report.verdict_rows import control_found
 
 # An audit that would only have found a larger AUC than this has no power to speak of.
 MOST_DETECTABLE = 0.9
@@ -125,7 +126,7 @@ def without_power(
     Args:
       rows: of `membership`, those that count.
       trained: all rows of `membership`.
-      checks: `null_checks`.
+      checks: null checks and positive controls.
     """
     reasons = []
     states = {row.get("trained") for row in trained}
@@ -153,7 +154,7 @@ def _checks_without_power(checks: Sequence[dict]) -> list[str]:
             "the null checks would have found nothing below an AUC of "
             f"{text.number(MOST_DETECTABLE, 1)}"
         )
-    if planted and not any(row["auc"]["low"] > 0.5 for row in planted):
+    if planted and not any(map(control_found, planted)):
         reasons.append(
             "the positive control, a leak that was planted for the purpose, was not "
             "found"

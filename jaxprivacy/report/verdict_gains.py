@@ -51,8 +51,10 @@ def _by_auc(rows: Sequence[dict], keys: Sequence[str]) -> str:
 
 
 def _against(row: dict) -> str:
-    titles = [threat(name).title for name in gain(row)["against"].split(" or ")]
-    return f"{' or '.join(titles)} under the same conditions"
+    against = gain(row)["against"]
+    if against is None:  # Not the same attack with each seed.
+        return "the best attack that sees outputs only, under the same conditions,"
+    return f"{threat(against).title} under the same conditions"
 
 
 def _at_fpr(rows: Sequence[dict], keys: Sequence[str], fpr: float) -> list[str]:

@@ -20,7 +20,7 @@ def membership(result: dict) -> tuple[str, list[str]]:
     Args:
       result: the content of result.json with at least one row of `membership`.
     """
-    everyone, checks = result["membership"], result.get("null_checks", [])
+    everyone, checks = result["membership"], rows_lib.checks(result)
     rows = rows_lib.over_seeds(rows_lib.counted(everyone))
     failed = rows_lib.failed_checks(checks)
     word = _word(best(rows)) if rows else ""
@@ -90,7 +90,7 @@ def _nothing_found(result: dict, rows: list[dict]) -> tuple[str, list[str]]:
     """Nothing was found; whether anything could have been decides what that means."""
     least = verdict_evidence.detectable(rows) if rows else None
     blind, some = verdict_evidence.blind_targets(result, least)
-    checks = result.get("null_checks", [])
+    checks = rows_lib.checks(result)
     reasons = blind or verdict_evidence.without_power(
         rows, result["membership"], checks
     )
@@ -153,7 +153,7 @@ def _checks(checks: Sequence[dict], failed: Sequence[dict]) -> list[str]:
     elif plain and not failed:
         sentences.append(_hold(plain))
     if planted:
-        found = sum(row["auc"]["low"] > 0.5 for row in planted)
+        found = sum(map(rows_lib.control_found, planted))
         sentences.append(
             f"Of {len(planted)} positive {_plural('control', len(planted))}, in which "
             f"a leak was planted to be found, {found or 'none'} "

@@ -20,6 +20,11 @@ def counted(rows: Sequence[dict]) -> list[dict]:
     return [row for row in rows if row.get("trained") is not False]
 
 
+def checks(result: dict) -> list[dict]:
+    """Returns null checks, then positive controls: the same with a planted leak."""
+    return [*result.get("null_checks", []), *result.get("positive_controls", [])]
+
+
 def failed_checks(checks: Sequence[dict]) -> list[dict]:
     """Returns the null checks that find something where there is nothing."""
     return [
@@ -27,12 +32,17 @@ def failed_checks(checks: Sequence[dict]) -> list[dict]:
     ]
 
 
+def control_found(row: dict) -> bool:
+    """Whether the leak of a positive control was found."""
+    return row.get("found", row["auc"]["low"] > 0.5)
+
+
 def check_word(row: dict) -> str:
     """Returns what a row of `null_checks` came to, in a word or two."""
     if row.get("trained") is False:
         return "not trained"
     if row.get("control"):
-        return "found" if row["auc"]["low"] > 0.5 else "missed"
+        return "found" if control_found(row) else "missed"
     return "holds" if null_holds(row) else "fails"
 
 
@@ -67,7 +77,7 @@ def above_guessing(entry: dict) -> bool:
 def gain(row: dict) -> dict | None:
     """Returns what a row adds to the best attack that sees outputs only, or None."""
     if "over_outputs" in row:
-        return {"against": "", "tpr_at_fpr": []} | row["over_outputs"]
+        return {"against": None, "tpr_at_fpr": []} | row["over_outputs"]
     # Results from before others were compared hold it of simple rules too.
     if "auc_over_black_box" in row and row["attack"] == "white_box":
         over = row["auc_over_black_box"]
@@ -121,9 +131,9 @@ def _envelope_rates(of_rows: Sequence[list[dict]]) -> list[dict]:
 
 
 def _envelope_gain(gains: Sequence[dict]) -> dict:
-    against = dict.fromkeys(known["against"] for known in gains)
+    against = {known["against"] for known in gains}
     return {
-        "against": " or ".join(against),
+        "against": against.pop() if len(against) == 1 else None,
         "auc": _envelope([known["auc"] for known in gains]),
         "tpr_at_fpr": [
             {"fpr": entries[0]["fpr"]} | _envelope(entries)

@@ -48,7 +48,7 @@ def test_summary_says_what_the_page_says():
         "-: too few non-members to resolve this FPR.",
         "its 95 % interval",
         "GAN 3 90.0 12.2 3.25 - 123",
-        "0.503 [0.420, 0.581] - holds",
+        "0.503 [0.420, 0.581] 0.65 holds",
         "Verdict: clear exposure",
         "AUC: the probability that an attack gives a member",
         "false positive rate (FPR): share of the non-members",

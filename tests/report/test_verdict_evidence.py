@@ -119,6 +119,9 @@ def test_a_positive_control_must_be_found():
     assert level == "cannot_tell" and "the positive control" in said
     found = planted | {"auc": interval(0.8, 0.7, 0.9)}
     level, said = judged(NOTHING, nulls=[*NULLS, found])
+    content = result([NOTHING], nulls=NULLS)
+    content["positive_controls"] = [found | {"found": False}]
+    assert verdict(content)["level"] == "cannot_tell"
     # It is no null check, and so does not fail as one.
     assert level == "none_found" and "fails" not in said
     assert "Of 1 positive control, in which a leak was planted to be found, 1 was" in (
