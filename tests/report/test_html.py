@@ -208,7 +208,7 @@ def test_accuracies_that_were_not_measured_are_left_out(train, test):
     found = words(made_up.empty_report()._replace(result=result), {})
     assert ("accuracy on its training records" in found) == (train is not None)
     assert ("80.0 % accuracy on records it never saw" in found) == (test is not None)
-    assert ("The shared model" in found) == (train is not None or test is not None)
+    assert ("The attacked model" in found) == (train is not None or test is not None)
     assert "- %" not in found
 
 
