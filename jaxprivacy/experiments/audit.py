@@ -144,7 +144,8 @@ def run(
         )
     result = {
         **results.head(command, settings.seed, start),
-        "target": results.accuracies(passive.info) | _evidence(dataset, split, passive),
+        "target": results.accuracies(passive.info),
+        "evidence": [_evidence(dataset, split, passive)],
         "membership": rows,
         "null_checks": null_rows,
         "reconstruction": image_rows,
@@ -202,7 +203,8 @@ def _evidence(dataset, split, passive):
     where = membership.attacked_records(dataset, split)
     evaluated = [kind.evaluation for kind in (where.members, where.non_members)]
     outputs = np.asarray(passive.features.output[-1])[np.concatenate(evaluated)]
-    return evidence.of_target(dataset, held, *split.evaluation[:2], outputs)
+    told = evidence.of_target(dataset, held, *split.evaluation[:2], outputs)
+    return results.accuracies(passive.info) | told
 
 
 def _gradient_norms(settings, dataset, split, passive):

@@ -186,8 +186,11 @@ def run(
     privacy = account(settings, dataset)
     result = {
         **results.head(command, settings.seed, start),
-        "target": results.accuracies(attacked[main].info)
-        | evidence.of_training(dataset.y[seats_lib.measured(who, settings.seed)[0]]),
+        "target": results.accuracies(attacked[main].info),
+        "evidence": [
+            results.accuracies(attacked[main].info)
+            | evidence.of_training(dataset.y[seats_lib.measured(who, settings.seed)[0]])
+        ],
         "membership": [],
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,

@@ -165,9 +165,8 @@ def run(
     result = {
         **results.head(command, settings.seed, start),
         "target": results.accuracies(first.seen.info),
-        "targets": [
-            f.row | results.accuracies(f.seen.info) | f.evidence for f in findings
-        ],
+        "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
+        "evidence": [results.accuracies(f.seen.info) | f.evidence for f in findings],
         "membership": rows,
         "null_checks": null_rows,
         **_three_way(findings),

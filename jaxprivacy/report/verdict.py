@@ -41,11 +41,11 @@ def verdict(result: dict) -> dict:
     if result["membership"]:
         members, said_of_members = membership(result)
     images, said_of_images = reconstruction(result["reconstruction"])
-    untrained = untaught(result.get("target") or {})
-    if images == "none_found" and untrained:
+    untrained = [untaught(target) for target in result.get("evidence", [])]
+    if images == "none_found" and untrained and all(untrained):
         images = "cannot_tell"
         said_of_images = [
-            f"Whether a class can be reconstructed cannot be told: {untrained}.",
+            f"Whether a class can be reconstructed cannot be told: {untrained[0]}.",
             *said_of_images,
         ]
     sentences = said_of_members + _three_way(result.get("three_way", []))

@@ -58,13 +58,14 @@ def blind_targets(result: dict, least: float | None) -> tuple[list[str], list[st
     """Returns why no target could have shown its members, and what holds for some.
 
     Args:
-      result: the content of result.json; facts that its targets lack decide nothing.
+      result: the content of result.json: its `evidence` has the facts of each target;
+        what is not there decides nothing.
       least: the smallest AUC that would have been found.
 
     Returns:
       Reasons, where each target has one, and sentences, where only some have.
     """
-    targets = result.get("targets") or [result.get("target") or {}]
+    targets = result.get("evidence", [])
     reasons = [_blind(target, least) for target in targets]
     known = list(dict.fromkeys(reason for reason in reasons if reason))
     if all(reasons):

@@ -3,6 +3,8 @@
 import json
 import math
 
+from jaxprivacy.report.verdict import LEVELS, verdict
+
 ROWS = {
     "real",
     "untrained",
@@ -85,6 +87,19 @@ def check_course(row):
     assert 1 <= row["start_round"] <= len(rounds)
 
 
+def check_verdict(result):
+    """It is the one that its numbers give, and its facts are there."""
+    said = result["verdict"]
+    assert said["level"] in LEVELS and all(said["sentences"])
+    assert said == verdict(result)
+    for target in result.get("evidence", []):
+        assert 0 < target["largest_class"] <= 1 <= target["train_records"]
+        if result["membership"]:
+            assert 0 <= target["copies"] <= target["attacked_non_members"]
+            assert target["constant_inputs"] in (True, False)
+            assert target["constant_outputs"] in (True, False)
+
+
 def check(text):
     """Checks the text of a result.json and returns what it holds."""
     result = strict(text)
@@ -95,6 +110,7 @@ def check(text):
     assert result["seconds"] > 0
     assert set(result["target"]) == {"train_accuracy", "test_accuracy"}
     assert all(0 <= value <= 1 for value in result["target"].values())
+    check_verdict(result)
     for row in [*result["membership"], *result.get("null_checks", [])]:
         check_membership(row)
     for row in result.get("three_way", []):

@@ -12,7 +12,7 @@ FOUND = member_row((0.9, 0.85, 0.95))
 
 def judged(*rows, nulls=NULLS, **target):
     content = result(rows, nulls=nulls)
-    content["target"] |= target
+    content["evidence"] = [target]
     found = verdict(content)
     return found["level"], " ".join(found["sentences"])
 
@@ -85,11 +85,11 @@ def test_copies_count_as_far_as_they_hide_what_could_be_found():
 
 def test_of_several_models_all_must_be_blind():
     content = result([NOTHING], nulls=NULLS)
-    content["targets"] = [{"constant_inputs": True}, {}]
+    content["evidence"] = [{"constant_inputs": True}, {}]
     found = verdict(content)
     assert found["level"] == "none_found"
     assert "Of 1 of the 2 models this is to be known" in " ".join(found["sentences"])
-    content["targets"] = [{"constant_inputs": True}] * 2
+    content["evidence"] = [{"constant_inputs": True}] * 2
     assert verdict(content)["level"] == "cannot_tell"
 
 

@@ -9,7 +9,7 @@ def said(images):
 
 def level(images, **target):
     content = result(images=images)
-    content["target"] |= target
+    content["evidence"] = [target]
     return verdict_lib.verdict(content)["level"]
 
 
@@ -160,7 +160,7 @@ def test_a_reconstruction_raises_what_was_not_found_and_nothing_else():
 
     def both(auc, **facts):
         content = result([member_row(auc)], works, [member_row((0.5, 0.4, 0.6))])
-        content["target"] |= facts
+        content["evidence"] = [facts]
         return verdict_lib.verdict(content)
 
     assert both((0.5, 0.4, 0.6))["level"] == "clear"
