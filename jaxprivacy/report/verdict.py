@@ -26,8 +26,9 @@ def verdict(result: dict) -> dict:
 
     Found is what an interval shows. Where nothing was found, `cannot_tell` says that
     nothing could have been; and it takes the place of every level where a null check
-    fails. What a reconstruction shows raises `none_found`, never `cannot_tell`: that
-    the looks of a class were found does not answer whether members are exposed.
+    fails or non-members are copies of members. What a reconstruction shows raises
+    `none_found`, never `cannot_tell`: that the looks of a class were found does not
+    answer whether members are exposed.
 
     Args:
       result: the content of result.json; any of its lists may be empty, and `privacy`

@@ -75,28 +75,48 @@ def blind_targets(result: dict, least: float | None) -> tuple[list[str], list[st
     return [], [some + reason + "." for reason in known]
 
 
+def not_two_kinds(result: dict, least: float | None) -> bool:
+    """Whether non-members are copies of members, so that even an AUC says nothing.
+
+    Of such records an attack can only find out how often each was trained on.
+
+    Args:
+      result: as `blind_targets` takes it.
+      least: as `blind_targets` takes it.
+    """
+    targets = result.get("evidence", [])
+    return bool(targets) and all(_one_kind(target, least) for target in targets)
+
+
 def _blind(target: dict, least: float | None) -> str:
     """Returns why nothing could have been found through a target, or nothing."""
-    if target.get("constant_inputs"):
-        return (
-            "all attacked records are equal, members and non-members alike, so no "
-            "attack can tell them apart"
-        )
-    copies, others = target.get("copies", 0), target.get("attacked_non_members", 0)
-    # Of what is not a copy all may be told apart, of the copies half by guessing.
-    if copies and 1 - copies / others / 2 <= (least or 1):
-        return (
-            f"{copies:,} of the {others:,} attacked non-members are exact copies of "
-            "records that the model was trained on, so no attack can tell these from "
-            f"members, and none can exceed an AUC of about "
-            f"{text.number(1 - copies / others / 2, 2)}"
-        )
+    same = _one_kind(target, least)
+    if same:
+        return same
     if target.get("constant_outputs"):
         return (
             "the model gives every attacked record the same output, so that its "
             "outputs tell nothing of a record"
         )
     return untaught(target)
+
+
+def _one_kind(target: dict, least: float | None) -> str:
+    if target.get("constant_inputs"):
+        return (
+            "all attacked records are equal, members and non-members alike, so no "
+            "attack can tell them apart"
+        )
+    copies, others = target.get("copies", 0), target.get("attacked_non_members", 0)
+    # An AUC beyond which none can go but by how often a record was trained on: what is
+    # no copy may all be told apart, of the copies half is right by guessing.
+    if copies and 1 - copies / others / 2 <= (least or 1):
+        return (
+            f"{copies:,} of the {others:,} attacked non-members are exact copies of "
+            "records that the model was trained on, so it is not wrong to take these "
+            "for members, and an attack can only find how often a record was trained on"
+        )
+    return ""
 
 
 def untaught(target: dict) -> str:

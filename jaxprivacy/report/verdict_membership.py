@@ -23,14 +23,15 @@ def membership(result: dict) -> tuple[str, list[str]]:
     everyone, checks = result["membership"], rows_lib.checks(result)
     rows = rows_lib.over_seeds(rows_lib.counted(everyone))
     failed = rows_lib.failed_checks(checks)
+    least = verdict_evidence.detectable(rows) if rows else None
     word = _word(best(rows)) if rows else ""
     if failed:
         level, first = "cannot_tell", _failed_checks(failed, distinguishing(checks))
         first += _face_value(rows)
-    elif word:
+    elif word and not verdict_evidence.not_two_kinds(result, least):
         level, first = word, [_found(rows, word)]
     else:
-        level, first = _nothing_found(result, rows)
+        level, first = _nothing_found(result, rows, least)
     return level, [
         *first,
         *_untrained(everyone),
@@ -86,9 +87,10 @@ def _found(rows: Sequence[dict], word: str) -> str:
     )
 
 
-def _nothing_found(result: dict, rows: list[dict]) -> tuple[str, list[str]]:
+def _nothing_found(
+    result: dict, rows: list[dict], least: float | None
+) -> tuple[str, list[str]]:
     """Nothing was found; whether anything could have been decides what that means."""
-    least = verdict_evidence.detectable(rows) if rows else None
     blind, some = verdict_evidence.blind_targets(result, least)
     checks = rows_lib.checks(result)
     reasons = blind or verdict_evidence.without_power(
@@ -105,7 +107,9 @@ def _nothing_found(result: dict, rows: list[dict]) -> tuple[str, list[str]]:
         ]
     why = f": {'; and '.join(reasons)}" if reasons else ""
     first = [f"Whether members are exposed cannot be told{why}.", *reversed_]
-    if rows:
+    if rows and _word(best(rows)):
+        first += _face_value(rows)
+    elif rows:
         first.append(
             f"Nothing was found: {_reaches(rows)}, where 0.5 is chance. "
             + verdict_evidence.could_have_found(least)
@@ -116,7 +120,7 @@ def _nothing_found(result: dict, rows: list[dict]) -> tuple[str, list[str]]:
 def _face_value(rows: Sequence[dict]) -> list[str]:
     if not rows:
         return []
-    return [f"Taken at face value, which the check forbids: {_reaches(rows)}."]
+    return [f"Taken at face value, which for this reason it is not: {_reaches(rows)}."]
 
 
 def _failed_checks(failed: Sequence[dict], keys: Sequence[str]) -> list[str]:
