@@ -49,14 +49,19 @@ def verdict(result: dict) -> dict:
             f"Whether a class can be reconstructed cannot be told: {untrained[0]}.",
             *said_of_images,
         ]
-    sentences = said_of_members + _three_way(result.get("three_way", []))
-    sentences += said_of_images + _privacy(result.get("privacy"))
+    said_of_members += _three_way(result.get("three_way", []))
+    level = _worst(members, images)
+    # What made the level comes first: a headline that says less would be misread.
+    order = [said_of_members, said_of_images]
+    if images == level != members:
+        order.reverse()
+    sentences = [*order[0], *order[1], *_privacy(result.get("privacy"))]
     if members is None:
         sentences.append("No membership inference attack was run.")
     if images is None:
         sentences.append("No reconstruction attack was run.")
     return {
-        "level": _worst(members, images),
+        "level": level,
         "sentences": sentences,
         "parts": {"membership": members, "reconstruction": images},
     }

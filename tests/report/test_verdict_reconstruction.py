@@ -165,6 +165,9 @@ def test_a_reconstruction_raises_what_was_not_found_and_nothing_else():
 
     assert both((0.5, 0.4, 0.6))["level"] == "clear"
     assert both((0.5, 0.4, 0.6))["parts"]["membership"] == "none_found"
+    # The headline is of the part that made the level.
+    assert both((0.5, 0.4, 0.6))["sentences"][0].startswith("What a class looks like")
+    assert both((0.9, 0.85, 0.95))["sentences"][0].startswith("Members can be told")
     assert both((0.9, 0.85, 0.95))["level"] == "severe"
     assert both((0.5, 0.4, 0.6), constant_inputs=True)["level"] == "cannot_tell"
 
