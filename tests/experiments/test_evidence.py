@@ -11,8 +11,8 @@ def dataset(x, y):
 
 def test_copies_and_classes_are_counted():
     data = dataset([[0], [1], [2], [1], [3]], [0, 0, 1, 0, 1])
-    outputs = np.array([[0.2, 0.8], [0.3, 0.7], [0.2, 0.8]])
-    held, members, others = np.array([0, 1, 2]), np.array([1]), np.array([3, 4])
+    outputs = np.array([[0.2, 0.8], [0.3, 0.7], [0.2, 0.8], [0.2, 0.8]])
+    held, members, others = np.array([0, 1, 2]), np.array([1, 2]), np.array([3, 4])
     told = evidence.of_target(data, held, members, others, outputs)
     assert told == {
         "train_records": 3,
