@@ -22,7 +22,8 @@ class Scored(NamedTuple):
     # The unsupervised attack's numbers of evaluation members and non-members.
     embeddings: tuple[np.ndarray, np.ndarray] | None = None
     everyone: np.ndarray | None = None  # scores of all records that are observed
-    trained: bool | None = None  # None: a rule that learns nothing
+    trained: bool | None = None  # whether it learned; None: a rule, which does not
+    null_trained: bool | None = None  # the same of the null check's attack
 
 
 def rows(
@@ -38,7 +39,11 @@ def rows(
       setting: what is trained, e.g. `federated`.
       untrained: attacks on a model that was trained on nothing: further null checks.
     """
-    null = [(s, s.null) for s in scored if s.null is not None]
+    null = [
+        (s._replace(trained=s.null_trained), s.null)
+        for s in scored
+        if s.null is not None
+    ]
     null += [(s, s.scores) for s in untrained]
     confidence = membership.simultaneous_confidence(max(1, len(null)))
 

@@ -227,7 +227,7 @@ def _membership(settings, dataset, split, key, stages):
     scored = membership.attack_run(
         fits, passive, records, "passive", key_passive, stages.advance
     )
-    scored.append(membership.loss_threshold(passive, records, "passive"))
+    scored += membership.simple_rules(passive, records, "passive")
     raised = federated("training under gradient ascent", ascent=True)
     name = "active attacks on it"
     stages.stage(name, STAGES[name])
@@ -235,7 +235,7 @@ def _membership(settings, dataset, split, key, stages):
     scored += membership.attack_run(
         only, raised, records, "gradient_ascent", key_active, stages.advance
     )
-    scored.append(membership.loss_threshold(raised, records, "gradient_ascent"))
+    scored += membership.simple_rules(raised, records, "gradient_ascent")
     return scored, passive, raised
 
 

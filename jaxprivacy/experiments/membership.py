@@ -17,6 +17,7 @@ from jaxprivacy.experiments.attack_training import (
     Advance,
     Fit,
     Positions,
+    Trained,
     scores,
     train_attack,
 )
@@ -163,7 +164,7 @@ def attack_run(
     for i, (attack, fit) in enumerate(fits.items()):
         both = []
         for j, members in enumerate((records.members, records.untrained)):
-            all_scores = train_attack(
+            learned = train_attack(
                 fit,
                 jax.random.fold_in(key, 2 * i + j),
                 inputs[attack],
@@ -171,21 +172,30 @@ def attack_run(
                 records.non_members,
                 lambda share: advance(share / (2 * len(fits))),
             )
-            both.append(scores(all_scores, members, records.non_members))
-        result.append(_scored(attack, mode, *both))
+            both.append((learned, members))
+        result.append(_scored(attack, mode, records, *both))
     return result
 
 
-def _scored(attack, mode, real, null):
-    return Scored({"attack": attack, "attacker": "global", "mode": mode}, real, null)
-
-
-def loss_threshold(run: Run, records: Records, mode: str) -> Scored:
-    """Scores one run's records by their loss."""
-    all_scores = np.asarray(threshold.loss_threshold(run.features))
-    return _scored(
-        "loss_threshold",
-        mode,
-        scores(all_scores, records.members, records.non_members),
-        scores(all_scores, records.untrained, records.non_members),
+def _scored(attack, mode, records, real, null):
+    (of_real, members), (of_null, untrained) = real, null
+    return Scored(
+        {"attack": attack, "attacker": "global", "mode": mode},
+        scores(of_real.scores, members, records.non_members),
+        scores(of_null.scores, untrained, records.non_members),
+        trained=of_real.trained,
+        null_trained=of_null.trained,
     )
+
+
+def simple_rules(run: Run, records: Records, mode: str) -> list[Scored]:
+    """Scores one run's records by their loss and by the confidence in their class."""
+    found = []
+    for attack, rule in (
+        ("loss_threshold", threshold.loss_threshold),
+        ("confidence", threshold.confidence),
+    ):
+        values = Trained(np.asarray(rule(run.features), np.float64), None)
+        pairs = (values, records.members), (values, records.untrained)
+        found.append(_scored(attack, mode, records, *pairs))
+    return found
