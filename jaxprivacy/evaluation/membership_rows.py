@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxprivacy.evaluation import membership
+from jaxprivacy.evaluation import membership, tpr
 from jaxprivacy.evaluation.seeds import CONDITIONS
 
 
@@ -79,9 +79,10 @@ def membership_row(
       confidence: coverage of each interval.
       threshold: above which a record is called a member; None: the best on the
         selection set, for attacks that may see its labels.
-      attacks: how many there are in the study. Of several the row has another interval
-        too, `auc_simultaneous`: together they all hold with `confidence`, and so does
-        that of the attack which turns out to be the best.
+      attacks: how many there are in the study. Of several the row has other intervals
+        too, `auc_simultaneous` and `simultaneous` in each of `tpr_at_fpr`: together
+        they all hold with `confidence`, and so does that of the attack which turns out
+        to be the best.
 
     Raises:
       ValueError: a set is empty, not a vector, or holds NaN or infinity.
@@ -116,16 +117,23 @@ def membership_row(
         "auc": membership.auc(*sets, confidence)._asdict(),
         **of_all,
         "accuracy": membership.accuracy(*sets, threshold, confidence)._asdict(),
-        "tpr_at_fpr": [
-            entry
-            | {
-                "above_guessing": membership.above_guessing(
-                    entry, *map(len, sets), together
-                )
-            }
-            for entry in membership.tpr_at_fpr(*sets, confidence=confidence)
-        ],
+        "tpr_at_fpr": _rates(*sets, confidence, together),
     }
+
+
+def _rates(members, non_members, confidence, together):
+    """The entries of `tpr_at_fpr`: of several attacks with the wider interval too."""
+    entries = tpr.tpr_at_fpr(members, non_members, confidence=confidence)
+    if together > confidence:
+        wide = tpr.tpr_at_fpr(members, non_members, confidence=together)
+        entries = [
+            entry | {"simultaneous": {"low": all_["low"], "high": all_["high"]}}
+            for entry, all_ in zip(entries, wide, strict=True)
+        ]
+    return [
+        entry | {"above_guessing": membership.above_guessing(entry)}
+        for entry in entries
+    ]
 
 
 # What says of a row which attack it is of, and not which target was attacked.

@@ -44,8 +44,8 @@ MEMBERSHIP_CAVEATS = (
     "better.",
     "There is a fixed mix of members and non-members in the evaluation. Where members "
     "are rare, the same attack is wrong more often when it says member.",
-    "The interval of a true positive rate takes the threshold for given, although the "
-    "non-members at hand set it.",
+    "The interval of a true positive rate allows for the threshold, which the "
+    "non-members at hand set; few of them say little about a low false positive rate.",
     "The strongest attack was picked on the records that it is judged on, which "
     "flatters its AUC a little when attacks are close; what is said of the exposure "
     "allows for it.",

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxprivacy.evaluation import membership, membership_rows
+from jaxprivacy.evaluation import membership, membership_rows, tpr
 
 
 def normal(shift, shape, seed):
@@ -109,6 +109,11 @@ def test_the_interval_of_one_of_many_attacks():
     wide = membership.auc(*scores[2:], 0.995)
     assert of_ten["auc_simultaneous"] == wide._asdict()
     assert wide.low < alone["auc"]["low"]
+    for one, entry in zip(alone["tpr_at_fpr"], of_ten["tpr_at_fpr"], strict=True):
+        assert entry["low"] == one["low"] and "simultaneous" not in one
+    (widened, *_) = tpr.tpr_at_fpr(*scores[2:], confidence=0.995)
+    ends = {"low": widened["low"], "high": widened["high"]}
+    assert of_ten["tpr_at_fpr"][0]["simultaneous"] == ends
 
 
 def test_wider_confidence_is_wider():
@@ -125,7 +130,7 @@ def test_wider_confidence_is_wider():
     for name in ("auc", "accuracy"):
         assert wide[name]["low"] < narrow[name]["low"]
         assert wide[name]["high"] > narrow[name]["high"]
-    assert wide["tpr_at_fpr"][0]["low"] < narrow["tpr_at_fpr"][0]["low"]
+    assert wide["tpr_at_fpr"][0]["high"] > narrow["tpr_at_fpr"][0]["high"]
 
 
 def test_rows_of_a_study():
