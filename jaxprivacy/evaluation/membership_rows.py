@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxprivacy.evaluation import membership, tpr
-from jaxprivacy.evaluation.seeds import CONDITIONS
+from jaxprivacy.evaluation import gains, membership, null_checks, tpr
 
 
 class Scored(NamedTuple):
@@ -23,6 +22,7 @@ class Scored(NamedTuple):
     embeddings: tuple[np.ndarray, np.ndarray] | None = None
     everyone: np.ndarray | None = None  # scores of all records that are observed
     trained: bool | None = None  # None: a rule that learns nothing
+    null_trained: bool | None = None  # the same of the null check's own attack
 
 
 def rows(
@@ -31,30 +31,41 @@ def rows(
     """The rows of `membership` and of `null_checks` in result.json.
 
     The intervals of null checks are widened (Bonferroni), so that all of them cover
-    what they estimate together.
+    what they estimate together; `detectable_auc` says what each could have found. Of
+    attacks that did not train the rows stay, and widen no other interval.
 
     Args:
       scored: the attacks.
       setting: what is trained, e.g. `federated`.
       untrained: attacks on a model that was trained on nothing: further null checks.
     """
-    null = [(s, s.null) for s in scored if s.null is not None]
-    null += [(s, s.scores) for s in untrained]
-    confidence = membership.simultaneous_confidence(max(1, len(null)))
+    checked = [(s, s.null, s.null_trained) for s in scored if s.null is not None]
+    checked += [(s, s.scores, s.trained) for s in untrained]
+    confidence = membership.simultaneous_confidence(
+        max(1, sum(trained is not False for *_, trained in checked))
+    )
+    attacks = max(1, sum(s.trained is not False for s in scored))
 
-    def row(s, which, **options):
+    def row(s, which, trained, **options):
         keys = dict(s.row)
         fixed = {name: keys.pop(name) for name in ("attack", "attacker", "mode")}
         made = membership_row(
             which, setting=setting, threshold=s.threshold, **fixed, **options
         )
-        return made | {"trained": s.trained} | keys
+        return made | {"trained": trained} | keys
 
-    found = gains(
-        [row(s, s.scores, attacks=len(scored)) for s in scored],
+    found = gains.gains(
+        [row(s, s.scores, s.trained, attacks=attacks) for s in scored],
         [s.scores for s in scored],
     )
-    return found, [row(*pair, confidence=confidence) for pair in null]
+    null = [row(*check, confidence=confidence) for check in checked]
+    return found, [r | {"detectable_auc": _detectable(r)} for r in null]
+
+
+def _detectable(row):
+    return null_checks.detectable_auc(
+        row["members"], row["non_members"], row["confidence"]
+    )
 
 
 def membership_row(
@@ -133,51 +144,4 @@ def _rates(members, non_members, confidence, together):
     return [
         entry | {"above_guessing": membership.above_guessing(entry)}
         for entry in entries
-    ]
-
-
-# What says of a row which attack it is of, and not which target was attacked.
-_OF_ATTACK = ("attack", "supervision", "layers", "gradients")
-
-
-def gains(
-    rows: Sequence[dict], scores: Sequence[membership.MembershipScores]
-) -> list[dict]:
-    """Adds to rows what their attacks gain over the black-box attack.
-
-    That is whether gradients and hidden outputs give away more than the outputs do,
-    paper B's main claim, measured on the same records of the same target.
-
-    Args:
-      rows: of `membership_row`, with their conditions.
-      scores: theirs.
-
-    Returns:
-      The rows, those that have a black-box attack beside them with
-      `auc_over_black_box`: `value`, `low`, `high` of `auc_difference` and `confidence`,
-      with which all of them hold together with 95 %.
-
-    Raises:
-      ValueError: two black-box attacks are not told apart.
-    """
-    conditions = [key for key in (*CONDITIONS, "seed") if key not in _OF_ATTACK]
-
-    def case(row):
-        return repr([row.get(key) for key in conditions])
-
-    pairs = list(zip(rows, scores, strict=True))
-    black_box = {case(row): s for row, s in pairs if row["attack"] == "black_box"}
-    if len(black_box) < sum(row["attack"] == "black_box" for row in rows):
-        raise ValueError("rows: two black-box attacks whose conditions are the same")
-    compared = [row["attack"] != "black_box" and case(row) in black_box for row in rows]
-    confidence = membership.simultaneous_confidence(max(1, sum(compared)))
-
-    def gain(row, of_row):
-        other = black_box[case(row)]
-        found = membership.auc_difference(of_row[2:], other[2:], confidence)
-        return {"auc_over_black_box": found._asdict() | {"confidence": confidence}}
-
-    return [
-        row | (gain(row, s) if known else {})
-        for (row, s), known in zip(pairs, compared, strict=True)
     ]

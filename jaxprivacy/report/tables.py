@@ -12,6 +12,7 @@ from rich.text import Text
 
 from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.evaluation.null_checks import counted
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text
 from jaxprivacy.report.contents import Privacy, Report
@@ -186,14 +187,21 @@ def _shown_checks(rows: list[dict]) -> list[dict]:
     """Returns the null checks to list: of many, those that fail; the verdict counts."""
     if not text.is_long(rows):
         return rows
-    return [row for row in rows if not null_holds(row)]
+    return [row for row in counted(rows) if not null_holds(row)]
 
 
 def _null_checks(checks: list[dict]) -> Table:
     title = "Null checks: no record was trained on, or no model trained"
-    table = _table(title, ("AUC", "covers 0.5"))
+    table = _table(title, ("AUC", "would find", "covers 0.5"))
     keys = distinguishing(checks)
     for row in _shown_checks(checks):
-        holds = Text("yes") if null_holds(row) else Text("NO", style="bold red")
-        table.add_row(_name(row, keys), Text(text.number_interval(row["auc"])), holds)
+        found = text.number(row.get("detectable_auc"))
+        auc = Text(text.number_interval(row["auc"]))
+        table.add_row(_name(row, keys), auc, Text(found), _holds(row))
     return table
+
+
+def _holds(row: dict) -> Text:
+    if row.get("trained") is False:
+        return Text("not trained")
+    return Text("yes") if null_holds(row) else Text("NO", style="bold red")

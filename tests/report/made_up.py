@@ -87,7 +87,7 @@ IMAGES = (
     image_row("gan", (0.9, 0.8, 0.95), 12.25),
     image_row("gan_no_influence", (1.0, 0.91, 1.0), None),
 )
-NULLS = (member_row((0.503, 0.42, 0.581)),)
+NULLS = (member_row((0.503, 0.42, 0.581)) | {"detectable_auc": 0.65},)
 
 
 def curve(label="white-box"):
