@@ -46,26 +46,42 @@ def rows(
     )
     attacks = max(1, sum(s.trained is not False for s in scored))
 
-    def row(s, which, trained, **options):
-        keys = dict(s.row)
-        fixed = {name: keys.pop(name) for name in ("attack", "attacker", "mode")}
-        made = membership_row(
-            which, setting=setting, threshold=s.threshold, **fixed, **options
-        )
-        return made | {"trained": trained} | keys
-
     found = gains.gains(
-        [row(s, s.scores, s.trained, attacks=attacks) for s in scored],
+        [_row(s, s.scores, s.trained, setting, attacks=attacks) for s in scored],
         [s.scores for s in scored],
     )
-    null = [row(*check, confidence=confidence) for check in checked]
-    return found, [r | {"detectable_auc": _detectable(r)} for r in null]
+    return found, [_check(*check, setting, confidence) for check in checked]
 
 
-def _detectable(row):
-    return null_checks.detectable_auc(
-        row["members"], row["non_members"], row["confidence"]
+def control_rows(scored: Sequence[Scored], setting: str) -> list[dict]:
+    """The rows of `positive_controls` in result.json: what was found of a planted leak.
+
+    They are those of `null_checks` and have `control`, `planted`, the AUC of the leak,
+    and `found`, of `null_checks.control_found`. The intervals hold together.
+
+    Args:
+      scored: the attacks on the planted leak.
+      setting: what is trained, e.g. `federated`.
+    """
+    confidence = membership.simultaneous_confidence(max(1, len(scored)))
+    rows = [_check(s, s.scores, s.trained, setting, confidence) for s in scored]
+    return [row | {"found": null_checks.control_found(row)} for row in rows]
+
+
+def _row(s, which, trained, setting, **options):
+    keys = dict(s.row)
+    fixed = {name: keys.pop(name) for name in ("attack", "attacker", "mode")}
+    made = membership_row(
+        which, setting=setting, threshold=s.threshold, **fixed, **options
     )
+    return made | {"trained": trained} | keys
+
+
+def _check(s, which, trained, setting, confidence):
+    row = _row(s, which, trained, setting, confidence=confidence)
+    counts = row["members"], row["non_members"]
+    found = null_checks.detectable_auc(*counts, confidence)
+    return row | {"detectable_auc": found}
 
 
 def membership_row(

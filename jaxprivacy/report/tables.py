@@ -45,6 +45,8 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
     checks = result.get("null_checks", [])
     if _shown_checks(checks):
         console.print(_null_checks(checks))
+    if result.get("positive_controls"):
+        console.print(_controls(result["positive_controls"]))
     console.print(Text("\nVerdict", style="bold"))
     sentences = Table.grid(padding=(0, 1))
     for sentence in [*verdict(result), *report.notes]:
@@ -198,6 +200,19 @@ def _null_checks(checks: list[dict]) -> Table:
         found = text.number(row.get("detectable_auc"))
         auc = Text(text.number_interval(row["auc"]))
         table.add_row(_name(row, keys), auc, Text(found), _holds(row))
+    return table
+
+
+def _controls(rows: list[dict]) -> Table:
+    title = (
+        "Positive control: a leak planted among records none of which was trained on"
+    )
+    table = _table(title, ("AUC planted", "AUC", "found"))
+    for row in rows:
+        found = Text("yes") if row["found"] else Text("NO", style="bold red")
+        auc = Text(text.number_interval(row["auc"]))
+        planted = Text(text.number(row["planted"]))
+        table.add_row(_name(row, ()), planted, auc, found)
     return table
 
 

@@ -49,6 +49,8 @@ def test_summary_says_what_the_page_says():
         "its 95 % interval",
         "GAN 3 90.0 12.2 3.25 - 123",
         "0.503 [0.420, 0.581] 0.650 yes",
+        "0.700 0.688 [0.610, 0.750] yes",
+        "0.700 0.512 [0.440, 0.580] NO",
         "exposure is clear",
         "A made-up note.",
         "Report: reports/audit/report.html",
