@@ -26,15 +26,15 @@ def counted(rows: Sequence[dict]) -> list[dict]:
 def control_found(row: dict) -> bool:
     """Whether a positive control was found as large as it was planted.
 
-    The AUC's interval lies above 0.5. That of a rule, which ranks records by what the
-    leak was planted in, covers the planted AUC; that of a trained attack may lie below
-    it and, since no attack can know more, not above.
+    The AUC's interval lies above 0.5. That of the loss threshold, which ranks records
+    by what the leak was planted in, covers the planted AUC; that of another attack may
+    lie below it and, since none can know more, not above.
 
     Args:
       row: of `positive_controls` of result.json.
     """
     low, high = row["auc"]["low"], row["auc"]["high"]
-    reached = row["trained"] is not None or row["planted"] <= high
+    reached = row["attack"] != "loss_threshold" or row["planted"] <= high
     return 0.5 < low <= row["planted"] and reached
 
 

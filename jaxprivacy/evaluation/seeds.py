@@ -20,6 +20,7 @@ CONDITIONS = (
     "gradients",
     "observed_rounds",
     "participants",
+    "victim",  # whom a global attacker attacks, where each is attacked in turn
     "attack_members",
     "attack_non_members",
     "ascent_rate",
@@ -70,6 +71,36 @@ def summarise(rows: list[dict]) -> list[dict]:
       False if the attack did not train with some seed.
     """
     return [_summary(group) for group in seed_groups(rows)]
+
+
+def over_victims(rows: list[dict]) -> list[dict]:
+    """Returns the means over victims, where each participant was attacked in turn.
+
+    Records of one participant share a model, so those of several are no sample of
+    independent ones: intervals are Student's t over the participants' values, at 95 %,
+    cut to what the values can be. They say what another participant of that run would
+    give; what another run would give shows in several seeds.
+
+    Args:
+      rows: of `membership`; those without `victim` are left out.
+
+    Returns:
+      For each attack and seed what `summarise` returns, with `victims` and `seed` in
+      the place of `seeds`. Rates of ascent may differ, since one is chosen for each.
+    """
+    groups: dict[str, list[dict]] = {}
+    for row in rows:
+        if row.get("victim") is not None:
+            apart = [k for k in CONDITIONS if k not in ("victim", "ascent_rate")]
+            condition = repr([row.get(key) for key in (*apart, "seed")])
+            groups.setdefault(condition, []).append(row)
+    averaged = []
+    for group in groups.values():
+        summary = _summary(group)
+        seeds = summary.pop("seeds")
+        victims = [row["victim"] for row in group]
+        averaged.append(summary | {"seed": seeds[0], "victims": victims})
+    return averaged
 
 
 def _summary(rows: list[dict]) -> dict:

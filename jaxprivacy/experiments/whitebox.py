@@ -8,7 +8,7 @@ import jax
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
-from jaxprivacy.evaluation import membership_rows
+from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
     checkpoint,
     results,
@@ -100,18 +100,24 @@ def _seeds(settings):
 
 
 def _cases(settings):
-    """The targets to train: seed, participants, attacker and mode."""
+    """The targets to train: seed, participants, attacker, mode and victim."""
     return [
-        (seed, count, place, mode)
+        (seed, count, place, mode, victim)
         for seed in _seeds(settings)
         for count in _participants(settings)
         for place, mode in settings.attackers()
+        for victim in settings.victims_of(place, count)
     ]
 
 
 def _three_way(findings):
     rows = [row for finding in findings for row in finding.three_way]
     return {"three_way": rows} if rows else {}
+
+
+def _over_victims(rows):
+    averaged = seeds.over_victims(rows)
+    return {"over_victims": averaged} if averaged else {}
 
 
 def weight(settings: WhiteboxSettings) -> float:
@@ -121,7 +127,7 @@ def weight(settings: WhiteboxSettings) -> float:
         pairs = 3 if settings.setting == "finetune" else 1
         cases = whitebox_checks.untrained_cases(_cases(settings))
         total += ATTACKING * pairs * len(cases)
-    for _, _, _, mode in _cases(settings):
+    for *_, mode, _ in _cases(settings):
         total += len(settings.rates(mode)) * (TRAINING + ATTACKING)
         total += SHADOWS * ("shadow" in settings.supervision)
     return total
@@ -181,6 +187,7 @@ def run(
             first.controls, settings.setting
         ),
         **_three_way(findings),
+        **_over_victims(rows),
         "reconstruction": [],
     }
     split = next(iter(prepared.splits.values()))

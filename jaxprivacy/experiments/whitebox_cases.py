@@ -105,18 +105,22 @@ def _key(settings, seed, name):
     return jax.random.fold_in(jax.random.key(seed), purposes.index(name))
 
 
-def attacked(study, seed, count, place, mode, *, control=False) -> Finding:
+def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
     """Trains one target at each rate of ascent, and attacks the one chosen.
 
     With `control` the positive control is run on it too.
     """
     settings, dataset = study.settings, study.prepared.dataset
-    split = study.prepared.splits[count, seed]
+    split = splits.of_victim(
+        settings, dataset, study.prepared.splits[count, seed], victim, seed
+    )
     records = whitebox_attacks.gather(
         dataset, split.members[place], split.non_members[place]
     )
     attacked = np.concatenate([*split.members[place], *split.non_members[place]])
     row = _row(settings, seed, count, place, mode)
+    if settings.victims == "all" and place == "global":
+        row |= {"victim": victim}
     trained = _trainer(
         study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
     )
@@ -125,9 +129,10 @@ def attacked(study, seed, count, place, mode, *, control=False) -> Finding:
     for rate in settings.rates(mode):
         study.stages.stage(f"training ({named})", TRAINING)
         given = whitebox_targets.give(
-            dataset, split.shares, split.unheld, attacked, rate
+            dataset, split.shares, split.unheld, attacked, rate, victim
         )
-        case = (place, mode, rate)
+        # Participant 0's are named as before there was another.
+        case = (place, mode, rate, victim)[: 4 if victim else 3]
         try:
             seen = _target(study, trained, given, split, seed, case, attacked)
         except whitebox_targets.Diverged as error:
@@ -303,7 +308,7 @@ def _shadowed(study, seen, split, records, row, seed):
     )
 
 
-def fine_tuned(study, seed, count, place, mode, *, control=False) -> Finding:
+def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
     """Trains on the base records, then on the others, and tells the kinds apart.
 
     The attacker holds the model before and after fine-tuning (paper B, section on

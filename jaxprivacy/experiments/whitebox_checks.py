@@ -15,7 +15,8 @@ from jaxprivacy.experiments.whitebox_attacks import Attacks
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 
 CONTROLLED = ("loss_threshold", "white_box", "black_box")
-Case = tuple[int, int, str, str]  # seed, participants, attacker's place, mode
+# Seed, participants, attacker's place, mode, and perhaps victim.
+Case = tuple
 
 
 def untrained_cases(cases: list[Case]) -> list[Case]:

@@ -83,8 +83,8 @@ def _stacked(interval: dict, show) -> Text:
 def _membership(rows: list[dict]) -> Table:
     """Each row, or with several seeds each mean over them, above its interval."""
     rates = tuple(f"TPR % at\n{text.rate(fpr)} FPR" for fpr in SHOWN_FPRS)
-    several, shown = text.several_seeds(rows), text.shown_rows(rows)
-    title = "Membership inference" + (", means over seeds" if several else "")
+    shown, over = text.shown_rows(rows), text.averaged_over(rows)
+    title = "Membership inference" + (f", means over {over}" if over else "")
     table = _table(title, ("AUC", "accuracy %", *rates))
     keys = distinguishing(shown)
     for row in shown:
@@ -114,8 +114,8 @@ def _three_way(rows: list[dict]) -> Table:
 def _footnote(rows: list[dict]) -> str:
     confidence = text.rate(rows[0].get("confidence", 0.95))
     note = f"  Below each value: its {confidence} interval."
-    if text.several_seeds(rows):
-        note = f"  {text.seeds_named(rows)}\n  Below each mean: its 95 % interval."
+    if text.means_named(rows):
+        note = f"  {text.means_named(rows)}\n  Below each mean: its 95 % interval."
     shown = text.shown_rows(rows)
     missing = any(
         text.at_fpr(row, fpr)["value"] is None for row in shown for fpr in SHOWN_FPRS

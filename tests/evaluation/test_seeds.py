@@ -94,3 +94,21 @@ def test_means_of_what_is_gained():
     assert mean["over_outputs"]["against"] is None and mean["trained"] is False
     old = [row(0.8, s, auc_over_black_box={"value": 0.1 * s}) for s in (0, 1)]
     assert seeds.summarise(old)[0]["auc_over_black_box"]["value"] == 0.05
+
+
+def test_victims_count_as_clusters():
+    rows = [
+        row(value, seed, victim=victim, ascent_rate=0.1 + victim)
+        for seed, values in ((0, (0.6, 0.7, 0.8)), (1, (0.5, 0.5, 0.5)))
+        for victim, value in enumerate(values)
+    ]
+    first, second = seeds.over_victims([*rows, row(0.9, 0)])
+    assert (first["seed"], second["seed"]) == (0, 1)
+    assert first["victims"] == [0, 1, 2] and "victim" not in first
+    assert "seeds" not in first
+    expected = {"value": 0.7, "low": 0.7 - 0.1 * T_OF_2, "high": 0.7 + 0.1 * T_OF_2}
+    assert first["auc"] == pytest.approx(expected | {"rows": 3})
+    assert second["auc"]["value"] == 0.5
+    (mean,) = seeds.summarise([first, second])
+    assert mean["auc"]["value"] == pytest.approx(0.6)
+    assert seeds.over_victims([row(0.9, 0)]) == []

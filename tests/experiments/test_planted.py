@@ -42,8 +42,8 @@ def test_what_was_planted_is_found_unless_labels_are_exchanged():
     signal = np.random.default_rng(2).normal(size=561)
     members, others, auc = drawn(signal)
 
-    def control(first, second, scores=signal, trained=None):
-        names = {"attack": "a", "attacker": "global", "mode": "passive"}
+    def control(first, second, scores=signal, attack="loss_threshold"):
+        names = {"attack": attack, "attacker": "global", "mode": "passive"}
         sets = [
             scores[getattr(w, n)]
             for n in ("selection", "evaluation")
@@ -53,7 +53,6 @@ def test_what_was_planted_is_found_unless_labels_are_exchanged():
             names | {"control": "planted", "planted": auc},
             membership.MembershipScores(*sets),
             None,
-            trained=trained,
         )
         return membership_rows.control_rows([scored], "federated")[0]
 
@@ -62,19 +61,19 @@ def test_what_was_planted_is_found_unless_labels_are_exchanged():
     assert not control(others, members)["found"]
     assert not control(members, others, np.zeros(561))["found"]
     noise = np.random.default_rng(3).normal(size=561)
-    assert not control(members, others, noise, trained=True)["found"]
+    assert not control(members, others, noise, "white_box")["found"]
 
 
 @pytest.mark.parametrize(
-    "low, high, trained, found",
+    "low, high, attack, found",
     [
-        (0.65, 0.75, None, True),
-        (0.55, 0.65, None, False),  # A rule ranks by what was planted.
-        (0.55, 0.65, True, True),  # A trained attack may know less,
-        (0.75, 0.85, True, False),  # but nothing more.
-        (0.45, 0.75, None, False),
+        (0.65, 0.75, "loss_threshold", True),
+        (0.55, 0.65, "loss_threshold", False),  # A rule ranks by what was planted.
+        (0.55, 0.65, "white_box", True),  # A trained attack may know less,
+        (0.75, 0.85, "white_box", False),  # but nothing more.
+        (0.45, 0.75, "loss_threshold", False),
     ],
 )
-def test_control_found(low, high, trained, found):
-    row = {"auc": {"low": low, "high": high}, "trained": trained, "planted": 0.7}
+def test_control_found(low, high, attack, found):
+    row = {"auc": {"low": low, "high": high}, "attack": attack, "planted": 0.7}
     assert null_checks.control_found(row) is found
