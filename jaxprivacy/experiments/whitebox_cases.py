@@ -317,30 +317,8 @@ def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> F
     """
     settings, dataset = study.settings, study.prepared.dataset
     split = study.prepared.splits[count, seed]
-    base, tuning = split.shares
     row = _row(settings, seed, count, place, mode)
-    seens, params = [], None
-    for name, share, total, purpose, earlier in (
-        ("base training", base, settings.rounds, "target", []),
-        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning", [base]),
-    ):
-        study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
-        trained = _trainer(study, 1, place, mode, total=total, records=len(share))
-        given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
-        key = _key(settings, seed, purpose)
-        kept = _kept(
-            study,
-            trained,
-            shares=[share],
-            seed=seed,
-            case=(purpose, settings.rounds),
-            others=earlier,
-        )
-        seen, params = whitebox_targets.train(
-            trained, given, key, study.stages.advance, params=params, checkpoint=kept
-        )
-        seens.append(seen)
-    before, after = seens
+    before, after = _tuned(study, split, seed, place, mode)
     snapshots = jax.tree.map(
         lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
     )
@@ -378,6 +356,34 @@ def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> F
             controls=controls,
         )
     )
+
+
+def _tuned(study, split, seed, place, mode):
+    """What was seen of the base training and of the fine-tuning after it."""
+    settings, dataset = study.settings, study.prepared.dataset
+    base, tuning = split.shares
+    seens, params = [], None
+    for name, share, total, purpose, earlier in (
+        ("base training", base, settings.rounds, "target", []),
+        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning", [base]),
+    ):
+        study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
+        trained = _trainer(study, 1, place, mode, total=total, records=len(share))
+        given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
+        key = _key(settings, seed, purpose)
+        kept = _kept(
+            study,
+            trained,
+            shares=[share],
+            seed=seed,
+            case=(purpose, settings.rounds),
+            others=earlier,
+        )
+        seen, params = whitebox_targets.train(
+            trained, given, key, study.stages.advance, params=params, checkpoint=kept
+        )
+        seens.append(seen)
+    return seens
 
 
 def _three_way(found, evaluation):
