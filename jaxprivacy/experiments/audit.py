@@ -29,13 +29,15 @@ from jaxprivacy.report.progress import Stages
 STAGES = {
     "federated training": 10.0,
     "passive attacks on it": 30.0,
+    "positive control": 7.0,
     "training under gradient ascent": 10.0,
     "active attacks on it": 30.0,
     "collaborative training with a GAN attacker": 25.0,
     "the same without influence": 15.0,
     "judging the reconstructions": 10.0,
 }
-MEMBERSHIP_STAGES = 4  # the first; the others need images and two participants
+MEMBERSHIP_STAGES = 5  # the first; the others need images and two participants
+CONTROL = 1000  # its key's number, beyond those of the passive attacks
 LARGE_IMAGES, RECORDS_OF_LARGE_IMAGES = 16, 4000
 
 
@@ -132,7 +134,9 @@ def run(
     dataset, split, who, notes = prepared
     notes = list(notes)
     key_members, key_images = jax.random.split(jax.random.key(settings.seed))
-    scored, passive, raised = _membership(settings, dataset, split, key_members, stages)
+    scored, controls, passive, raised = _membership(
+        settings, dataset, split, key_members, stages
+    )
     notes.append(_cost_of_ascent(passive, raised))
     notes += _copies(dataset, split)
     rows, null_rows = membership_rows.rows(scored, "federated")
@@ -146,6 +150,7 @@ def run(
         "target": results.accuracies(passive.info),
         "membership": rows,
         "null_checks": null_rows,
+        "positive_controls": membership_rows.control_rows(controls, "federated"),
         "reconstruction": image_rows,
     }
     return contents.Report(
@@ -206,7 +211,10 @@ def _gradient_norms(settings, dataset, split, passive):
 
 
 def _membership(settings, dataset, split, key, stages):
-    """Both federated runs and all attacks on them; returns the passive run too."""
+    """Both federated runs, all attacks on them and the positive control.
+
+    Returns the attacks' scores, the control's, the passive run and the active one.
+    """
     key_run, key_passive, key_active = jax.random.split(key, 3)
     records = membership.attacked_records(dataset, split)
 
@@ -228,15 +236,25 @@ def _membership(settings, dataset, split, key, stages):
         fits, passive, records, "passive", key_passive, stages.advance
     )
     scored += membership.simple_rules(passive, records, "passive")
+    white_box = {"white_box": fits["white_box"]}
+    name = "positive control"
+    stages.stage(name, STAGES[name])
+    controls = membership.control(
+        white_box,
+        passive,
+        records,
+        settings.seed,
+        jax.random.fold_in(key_passive, CONTROL),
+        stages.advance,
+    )
     raised = federated("training under gradient ascent", ascent=True)
     name = "active attacks on it"
     stages.stage(name, STAGES[name])
-    only = {"white_box": fits["white_box"]}
     scored += membership.attack_run(
-        only, raised, records, "gradient_ascent", key_active, stages.advance
+        white_box, raised, records, "gradient_ascent", key_active, stages.advance
     )
     scored += membership.simple_rules(raised, records, "gradient_ascent")
-    return scored, passive, raised
+    return scored, controls, passive, raised
 
 
 def _reconstruction(settings, dataset, who, key, stages, notes):

@@ -8,11 +8,12 @@ import jax
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
-from jaxprivacy.evaluation import membership_rows
+from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
     checkpoint,
     results,
     target_files,
+    whitebox_checks,
     whitebox_imports,
     whitebox_kept,
     whitebox_report,
@@ -99,12 +100,13 @@ def _seeds(settings):
 
 
 def _cases(settings):
-    """The targets to train: seed, participants, attacker and mode."""
+    """The targets to train: seed, participants, attacker, mode and victim."""
     return [
-        (seed, count, place, mode)
+        (seed, count, place, mode, victim)
         for seed in _seeds(settings)
         for count in _participants(settings)
         for place, mode in settings.attackers()
+        for victim in settings.victims_of(place, count)
     ]
 
 
@@ -113,10 +115,19 @@ def _three_way(findings):
     return {"three_way": rows} if rows else {}
 
 
+def _over_victims(rows):
+    averaged = seeds.over_victims(rows)
+    return {"over_victims": averaged} if averaged else {}
+
+
 def weight(settings: WhiteboxSettings) -> float:
     """The sum of the weights of the stages that will be run."""
-    total = ATTACKING * settings.null_checks
-    for _, _, _, mode in _cases(settings):
+    total = ATTACKING / 2 * settings.null_checks  # of the positive control
+    if settings.null_checks:
+        pairs = 3 if settings.setting == "finetune" else 1
+        cases = whitebox_checks.untrained_cases(_cases(settings))
+        total += ATTACKING * pairs * len(cases)
+    for *_, mode, _ in _cases(settings):
         total += len(settings.rates(mode)) * (TRAINING + ATTACKING)
         total += SHADOWS * ("shadow" in settings.supervision)
     return total
@@ -156,9 +167,13 @@ def run(
     study = Study(settings, prepared, attacks, stages, targets, data, {})
     untrained = []
     if settings.null_checks:  # First, since it can fail.
-        untrained = on_untrained(study, *_cases(settings)[0])
+        cases = whitebox_checks.untrained_cases(_cases(settings))
+        untrained = [s for case in cases for s in on_untrained(study, *case)]
     one = fine_tuned if settings.setting == "finetune" else attacked
-    findings = [one(study, *case) for case in _cases(settings)]
+    findings = [
+        one(study, *case, control=settings.null_checks and not number)
+        for number, case in enumerate(_cases(settings))
+    ]
     scored = [s for finding in findings for s in finding.scored]
     rows, null_rows = membership_rows.rows(scored, settings.setting, untrained)
     first = findings[0]
@@ -168,7 +183,11 @@ def run(
         "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
         "membership": rows,
         "null_checks": null_rows,
+        "positive_controls": membership_rows.control_rows(
+            first.controls, settings.setting
+        ),
         **_three_way(findings),
+        **_over_victims(rows),
         "reconstruction": [],
     }
     split = next(iter(prepared.splits.values()))

@@ -109,6 +109,11 @@ def attack(
     return found
 
 
+def widest(views: list[tuple[Variant, View]]) -> tuple[Variant, View]:
+    """The view of most layers, which stands for the others in checks."""
+    return max(views, key=lambda v: len(v[1].hidden) + len(v[1].gradients))
+
+
 def on_untrained(
     attacks: Attacks,
     network: types.Model,
@@ -138,14 +143,13 @@ def on_untrained(
         attack_members=(),
         attack_non_members=(),
     )
-    widest = max(attacks.views, key=lambda v: len(v[1].hidden) + len(v[1].gradients))
     key_params, key_attacks = jax.random.split(key)
     params = jax.jit(network.init)(key_params)
     observation = attacks.observer.observe(
         jax.tree.map(lambda a: a[None], params), records.batch.x, records.batch.y
     )
     return attack(
-        attacks._replace(settings=settings, views=[widest]),
+        attacks._replace(settings=settings, views=[widest(attacks.views)]),
         observation,
         records,
         key_attacks,

@@ -15,6 +15,7 @@ from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
     results,
     whitebox_attacks,
+    whitebox_checks,
     whitebox_imports,
     whitebox_kept,
     whitebox_report,
@@ -64,6 +65,7 @@ class Finding(NamedTuple):
     diagnostics: contents.Diagnostics | None
     notes: tuple[str, ...] = ()
     three_way: tuple[dict, ...] = ()  # rows of fine-tuning's three kinds
+    controls: tuple[Scored, ...] = ()  # of a planted leak
 
 
 def _kept_rounds(settings, total):
@@ -99,19 +101,26 @@ def _kept(study, trained, **options):
 
 def _key(settings, seed, name):
     """A key for one purpose; targets that differ only in their attacker share it."""
-    purposes = ("target", "attacks", "shadows", "fine-tuning", "untrained")
+    purposes = "target attacks shadows fine-tuning untrained control".split()
     return jax.random.fold_in(jax.random.key(seed), purposes.index(name))
 
 
-def attacked(study, seed, count, place, mode) -> Finding:
-    """Trains one target at each rate of ascent, and attacks the one chosen."""
+def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
+    """Trains one target at each rate of ascent, and attacks the one chosen.
+
+    With `control` the positive control is run on it too.
+    """
     settings, dataset = study.settings, study.prepared.dataset
-    split = study.prepared.splits[count, seed]
+    split = splits.of_victim(
+        settings, dataset, study.prepared.splits[count, seed], victim, seed
+    )
     records = whitebox_attacks.gather(
         dataset, split.members[place], split.non_members[place]
     )
     attacked = np.concatenate([*split.members[place], *split.non_members[place]])
     row = _row(settings, seed, count, place, mode)
+    if settings.victims == "all" and place == "global":
+        row |= {"victim": victim}
     trained = _trainer(
         study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
     )
@@ -120,9 +129,10 @@ def attacked(study, seed, count, place, mode) -> Finding:
     for rate in settings.rates(mode):
         study.stages.stage(f"training ({named})", TRAINING)
         given = whitebox_targets.give(
-            dataset, split.shares, split.unheld, attacked, rate
+            dataset, split.shares, split.unheld, attacked, rate, victim
         )
-        case = (place, mode, rate)
+        # Participant 0's are named as before there was another.
+        case = (place, mode, rate, victim)[: 4 if victim else 3]
         try:
             seen = _target(study, trained, given, split, seed, case, attacked)
         except whitebox_targets.Diverged as error:
@@ -144,29 +154,45 @@ def attacked(study, seed, count, place, mode) -> Finding:
         best = best._replace(
             scored=best.scored + _shadowed(study, best.seen, split, records, row, seed)
         )
+    if control:
+        rounds = observed(settings.observed_rounds[0], settings.rounds)
+        seen = _observation(study, best.seen, records, [r + 1 for r in rounds])
+        best = best._replace(controls=_control(study, seen, records, row, seed))
     notes = tuple(f"Left out, {named}: {error}." for error in diverged)
     return _light(best._replace(notes=notes))
 
 
+def _control(study, observation, records, row, seed):
+    study.stages.stage("positive control", ATTACKING / 2)
+    key, advance = _key(study.settings, seed, "control"), study.stages.advance
+    return tuple(
+        whitebox_checks.control(study.attacks, observation, records, key, row, advance)
+    )
+
+
 def on_untrained(study, seed, count, place, mode) -> list[Scored]:
-    """The null check on a model that was trained on nothing."""
+    """The null checks on a model that was trained on nothing."""
     settings, dataset = study.settings, study.prepared.dataset
     split = study.prepared.splits[count, seed]
-    row, first, second = _row(settings, seed, count, place, mode), place, place
-    if settings.setting == "finetune":
-        first, second, *_ = split.members
-        row |= {"pair": f"{first} / {second}"}
-    study.stages.stage("null check on an untrained model", ATTACKING)
-    return whitebox_attacks.on_untrained(
-        study.attacks,
-        whitebox_targets.model(settings, dataset),
-        whitebox_attacks.gather(
-            dataset, split.members[first], split.non_members[second]
-        ),
-        _key(settings, seed, "untrained"),
-        row,
-        study.stages.advance,
+    row = _row(settings, seed, count, place, mode)
+    pairs = whitebox_checks.untrained_pairs(settings, list(split.members), place)
+    study.stages.stage(
+        f"null check on an untrained model (seed {seed})", ATTACKING * len(pairs)
     )
+    found = []
+    for first, second in pairs:
+        pair = {} if first == second else {"pair": f"{first} / {second}"}
+        found += whitebox_attacks.on_untrained(
+            study.attacks,
+            whitebox_targets.model(settings, dataset),
+            whitebox_attacks.gather(
+                dataset, split.members[first], split.non_members[second]
+            ),
+            _key(settings, seed, "untrained"),
+            row | pair,
+            lambda share: study.stages.advance(share / len(pairs)),
+        )
+    return found
 
 
 def _target(study, trained, given, split, seed, case, attacked):
@@ -282,7 +308,7 @@ def _shadowed(study, seen, split, records, row, seed):
     )
 
 
-def fine_tuned(study, seed, count, place, mode) -> Finding:
+def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
     """Trains on the base records, then on the others, and tells the kinds apart.
 
     The attacker holds the model before and after fine-tuning (paper B, section on
@@ -291,30 +317,8 @@ def fine_tuned(study, seed, count, place, mode) -> Finding:
     """
     settings, dataset = study.settings, study.prepared.dataset
     split = study.prepared.splits[count, seed]
-    base, tuning = split.shares
     row = _row(settings, seed, count, place, mode)
-    seens, params = [], None
-    for name, share, total, purpose, earlier in (
-        ("base training", base, settings.rounds, "target", []),
-        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning", [base]),
-    ):
-        study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
-        trained = _trainer(study, 1, place, mode, total=total, records=len(share))
-        given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
-        key = _key(settings, seed, purpose)
-        kept = _kept(
-            study,
-            trained,
-            shares=[share],
-            seed=seed,
-            case=(purpose, settings.rounds),
-            others=earlier,
-        )
-        seen, params = whitebox_targets.train(
-            trained, given, key, study.stages.advance, params=params, checkpoint=kept
-        )
-        seens.append(seen)
-    before, after = seens
+    before, after = _tuned(study, split, seed, place, mode)
     snapshots = jax.tree.map(
         lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
     )
@@ -337,9 +341,49 @@ def fine_tuned(study, seed, count, place, mode) -> Finding:
     row |= {f"base_{name}": value for name, value in reached}
     scored = [s for of_pair in found.values() for s in of_pair]
     evaluation = {kind: of_kind.evaluation for kind, of_kind in where.items()}
+    controls = ()
+    if control:
+        fresh = whitebox_attacks.Records(batch, where[splits.BASE], where[splits.FRESH])
+        told = _row(settings, seed, count, place, mode)
+        controls = _control(study, observation, fresh, told, seed)
     return _light(
-        Finding(row, after, scored, None, three_way=_three_way(found, evaluation))
+        Finding(
+            row,
+            after,
+            scored,
+            None,
+            three_way=_three_way(found, evaluation),
+            controls=controls,
+        )
     )
+
+
+def _tuned(study, split, seed, place, mode):
+    """What was seen of the base training and of the fine-tuning after it."""
+    settings, dataset = study.settings, study.prepared.dataset
+    base, tuning = split.shares
+    seens, params = [], None
+    for name, share, total, purpose, earlier in (
+        ("base training", base, settings.rounds, "target", []),
+        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning", [base]),
+    ):
+        study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
+        trained = _trainer(study, 1, place, mode, total=total, records=len(share))
+        given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
+        key = _key(settings, seed, purpose)
+        kept = _kept(
+            study,
+            trained,
+            shares=[share],
+            seed=seed,
+            case=(purpose, settings.rounds),
+            others=earlier,
+        )
+        seen, params = whitebox_targets.train(
+            trained, given, key, study.stages.advance, params=params, checkpoint=kept
+        )
+        seens.append(seen)
+    return seens
 
 
 def _three_way(found, evaluation):

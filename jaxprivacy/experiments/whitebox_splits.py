@@ -59,6 +59,35 @@ def split(
     return Split(shares, unheld, members, non_members)
 
 
+def of_victim(
+    settings: WhiteboxSettings, dataset: Dataset, dealt: Split, victim: int, seed: int
+) -> Split:
+    """The same shares, with the records by which a global attacker attacks a victim.
+
+    Members are the victim's and non-members are drawn anew, so that the attacks on two
+    victims share a model and no more than chance has it.
+
+    Args:
+      settings: checked settings.
+      dataset: the data.
+      dealt: of `split`, whose victim is participant 0.
+      victim: the number of the participant.
+      seed: of the run.
+    """
+    if not victim:
+        return dealt
+    rng = np.random.default_rng((seed, victim))
+    attacked = dealt.shares[victim], dealt.unheld
+    chosen = _sizes(settings, *map(len, attacked))
+    members, non_members = (
+        attack_sets.divide(dataset.y, np.sort(records), size, rng)
+        for records, size in zip(attacked, chosen, strict=True)
+    )
+    return dealt._replace(
+        members={"global": members}, non_members={"global": non_members}
+    )
+
+
 def _published(dataset, count):
     """The first records, on which a published model was trained, and the others."""
     if count >= len(dataset.y):

@@ -138,6 +138,7 @@ class Given(NamedTuple):
     test: types.Batch
     targets: types.Batch  # records whose loss an active attacker raises
     rate: jax.Array  # ()
+    victim: jax.Array  # () the participant whom a global attacker observes
 
 
 def trainer(
@@ -151,9 +152,9 @@ def trainer(
 ) -> Trainer:
     """Builds the training of all seats, as this attacker sees and disturbs it.
 
-    A global attacker is the server and keeps the local model of the victim, participant
-    0; a local one is the last participant and keeps what the server sends it, which is
-    what all made of the round before (PAPERS rows B18, B19).
+    A global attacker is the server and keeps the local model of the victim; a local
+    one is the last participant and keeps what the server sends it, which is what all
+    made of the round before (PAPERS rows B18, B19).
 
     Args:
       settings: checked settings.
@@ -183,7 +184,7 @@ def trainer(
         return simulate.simulate(
             _server(attacker, network, given),
             groups,
-            observed_participant=last if is_local else 0,
+            observed_participant=last if is_local else given.victim,
             observed_rounds=rounds,
             observe=(lambda sent, update: sent) if is_local else roles.add,
             measure=lambda params: {
@@ -208,7 +209,7 @@ def victim_accuracies(trained: Trainer, given: Given, seen: Seen) -> dict[str, f
     An isolated victim's differs from the shared model, whose accuracies are logged.
     """
     last = jax.tree.map(lambda a: a[-1], seen.snapshots)
-    own = jax.tree.map(lambda a: a[0, :MEASURED], given.data)
+    own = jax.tree.map(lambda a: a[given.victim, :MEASURED], given.data)
     return {
         "victim_train_accuracy": float(trained.accuracy(last, own)),
         "victim_test_accuracy": float(trained.accuracy(last, given.test)),
@@ -229,8 +230,12 @@ def _server(attacker, network, given):
     return {
         "passive": lambda: server,
         "gradient_ascent": ascending,
-        "isolating": lambda: active.isolate(server, 0, roles.averaging_server()),
-        "isolating_gradient_ascent": lambda: active.isolate(server, 0, ascending()),
+        "isolating": lambda: active.isolate(
+            server, given.victim, roles.averaging_server()
+        ),
+        "isolating_gradient_ascent": lambda: active.isolate(
+            server, given.victim, ascending()
+        ),
     }[attacker.mode]()
 
 
@@ -240,6 +245,7 @@ def give(
     unheld: np.ndarray,
     targets: np.ndarray,
     rate: float,
+    victim: int = 0,
 ) -> Given:
     """Gathers what a run is given."""
     held = np.concatenate(shares)
@@ -249,6 +255,7 @@ def give(
         training.batch(dataset, unheld[:: -(-len(unheld) // MEASURED)]),
         training.batch(dataset, targets),
         jnp.float32(rate),
+        jnp.int32(victim),
     )
 
 

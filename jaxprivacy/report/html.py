@@ -9,7 +9,9 @@ from typing import Any
 import jinja2
 
 from jaxprivacy.evaluation import diagnostics, three_way
+from jaxprivacy.evaluation.gains import auc_gain
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.evaluation.null_checks import counted
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import plots, plots_diagnostics, text
 from jaxprivacy.report.contents import Report
@@ -44,8 +46,8 @@ MEMBERSHIP_CAVEATS = (
     "better.",
     "There is a fixed mix of members and non-members in the evaluation. Where members "
     "are rare, the same attack is wrong more often when it says member.",
-    "The interval of a true positive rate takes the threshold for given, although the "
-    "non-members at hand set it.",
+    "The interval of a true positive rate allows for the threshold, which the "
+    "non-members at hand set; few of them say little about a low false positive rate.",
     "The strongest attack was picked on the records that it is judged on, which "
     "flatters its AUC a little when attacks are close; what is said of the exposure "
     "allows for it.",
@@ -86,6 +88,7 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
     }
     environment.globals |= {
         "at_fpr": text.at_fpr,
+        "auc_gain": auc_gain,
         "label": label,
         "dash": text.MISSING,
         "most_epsilon": MOST_EPSILON,
@@ -117,7 +120,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "three_way": three_way.summarise(result.get("three_way", [])),
         "many_checks": text.is_long(checks),
         "untrained_checks": any(row.get("target") == "untrained" for row in checks),
-        "failed_checks": sum(not null_holds(row) for row in checks),
+        "failed_checks": sum(not null_holds(row) for row in counted(checks)),
         "left_out": _left_out(report),
         "least": diagnostics.LEAST,
         "over_rounds_of": report.reconstructions and report.reconstructions.attack,
@@ -145,10 +148,12 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         "fprs": _fprs(rows),
         "by_attack": _by_attack(rows),
         "shown_rows": shown,
-        "compared": any("auc_over_black_box" in row for row in shown),
+        "compared": any(auc_gain(row) for row in shown),
+        "against": _against(shown),
         "shown_keys": distinguishing(shown),
         "keys": distinguishing(rows),
-        "seeds": text.seeds_named(rows) if text.several_seeds(rows) else "",
+        "seeds": text.means_named(rows),
+        "over": text.averaged_over(rows),
         "settings": _explained(rows, "setting", SETTINGS),
         "attackers": _explained(
             [row for row in rows if row["setting"] not in SEATLESS],
@@ -157,6 +162,12 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         ),
         "modes": _explained(rows, "mode", MODES),
     }
+
+
+def _against(rows: list[dict]) -> str:
+    """Returns which attacks the others are compared with, for readers."""
+    named = {row["over_outputs"]["against"] for row in rows if "over_outputs" in row}
+    return ", ".join(threat(name).title for name in sorted(named - {None}))
 
 
 def _left_out(report: Report) -> int:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.evaluation.null_checks import counted
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text
 from jaxprivacy.report.contents import Privacy, Report
@@ -44,6 +45,8 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
     checks = result.get("null_checks", [])
     if _shown_checks(checks):
         console.print(_null_checks(checks))
+    if result.get("positive_controls"):
+        console.print(_controls(result["positive_controls"]))
     console.print(Text("\nVerdict", style="bold"))
     sentences = Table.grid(padding=(0, 1))
     for sentence in [*verdict(result), *report.notes]:
@@ -80,8 +83,8 @@ def _stacked(interval: dict, show) -> Text:
 def _membership(rows: list[dict]) -> Table:
     """Each row, or with several seeds each mean over them, above its interval."""
     rates = tuple(f"TPR % at\n{text.rate(fpr)} FPR" for fpr in SHOWN_FPRS)
-    several, shown = text.several_seeds(rows), text.shown_rows(rows)
-    title = "Membership inference" + (", means over seeds" if several else "")
+    shown, over = text.shown_rows(rows), text.averaged_over(rows)
+    title = "Membership inference" + (f", means over {over}" if over else "")
     table = _table(title, ("AUC", "accuracy %", *rates))
     keys = distinguishing(shown)
     for row in shown:
@@ -111,8 +114,8 @@ def _three_way(rows: list[dict]) -> Table:
 def _footnote(rows: list[dict]) -> str:
     confidence = text.rate(rows[0].get("confidence", 0.95))
     note = f"  Below each value: its {confidence} interval."
-    if text.several_seeds(rows):
-        note = f"  {text.seeds_named(rows)}\n  Below each mean: its 95 % interval."
+    if text.means_named(rows):
+        note = f"  {text.means_named(rows)}\n  Below each mean: its 95 % interval."
     shown = text.shown_rows(rows)
     missing = any(
         text.at_fpr(row, fpr)["value"] is None for row in shown for fpr in SHOWN_FPRS
@@ -186,14 +189,34 @@ def _shown_checks(rows: list[dict]) -> list[dict]:
     """Returns the null checks to list: of many, those that fail; the verdict counts."""
     if not text.is_long(rows):
         return rows
-    return [row for row in rows if not null_holds(row)]
+    return [row for row in counted(rows) if not null_holds(row)]
 
 
 def _null_checks(checks: list[dict]) -> Table:
     title = "Null checks: no record was trained on, or no model trained"
-    table = _table(title, ("AUC", "covers 0.5"))
+    table = _table(title, ("AUC", "would find", "covers 0.5"))
     keys = distinguishing(checks)
     for row in _shown_checks(checks):
-        holds = Text("yes") if null_holds(row) else Text("NO", style="bold red")
-        table.add_row(_name(row, keys), Text(text.number_interval(row["auc"])), holds)
+        found = text.number(row.get("detectable_auc"))
+        auc = Text(text.number_interval(row["auc"]))
+        table.add_row(_name(row, keys), auc, Text(found), _holds(row))
     return table
+
+
+def _controls(rows: list[dict]) -> Table:
+    title = (
+        "Positive control: a leak planted among records none of which was trained on"
+    )
+    table = _table(title, ("AUC planted", "AUC", "found"))
+    for row in rows:
+        found = Text("yes") if row["found"] else Text("NO", style="bold red")
+        auc = Text(text.number_interval(row["auc"]))
+        planted = Text(text.number(row["planted"]))
+        table.add_row(_name(row, ()), planted, auc, found)
+    return table
+
+
+def _holds(row: dict) -> Text:
+    if row.get("trained") is False:
+        return Text("not trained")
+    return Text("yes") if null_holds(row) else Text("NO", style="bold red")

@@ -149,6 +149,7 @@ _COUNTS = ("participants", "attack_members", "attack_non_members")
 # How a condition is said; what is not here is said as it is.
 _SAID = {
     "participants": "{} participants",
+    "victim": "victim {}",
     "target": "{} model",
     "attack_members": "{} members known",
     "attack_non_members": "{} non-members known",

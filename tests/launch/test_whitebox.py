@@ -101,6 +101,19 @@ def test_each_attack_has_its_null_check_and_it_holds(standalone):
     others = [row["attack"] for row in null if "target" not in row]
     assert others == attacks(standalone)
     assert all(null_holds(row) for row in null)
+    assert all(0.5 < row["detectable_auc"] < 1 for row in null)
+
+
+def test_a_planted_leak_is_found(standalone):
+    rule, trained = standalone["positive_controls"]
+    assert (rule["attack"], trained["attack"]) == ("loss_threshold", "white_box")
+    assert rule["found"] and rule["planted"] == pytest.approx(0.7, abs=0.01)
+
+
+def test_gains_are_over_outputs_alone(standalone):
+    for row in standalone["membership"]:
+        sees_outputs = row["attack"] in ("loss_threshold", "confidence", "black_box")
+        assert ("over_outputs" in row) != (sees_outputs or row["trained"] is False)
 
 
 def test_pairs_of_layers_and_gradients(study, folder):
@@ -158,6 +171,8 @@ def test_the_six_federated_attacks(study):
         assert ("victim_test_accuracy" in row) == (row["attacker"] == "global")
     checked = [row for row in result["null_checks"] if "target" not in row]
     assert len(checked) == len(result["membership"])
+    untrained = [row for row in result["null_checks"] if "target" in row]
+    assert {row["attacker"] for row in untrained} == {"global", "local"}
     assert all(null_holds(row) for row in result["null_checks"])
 
 
@@ -180,6 +195,8 @@ def test_fine_tuning_tells_three_kinds_apart(study, folder):
     assert "taken for fine-tuning" in page
     checked = [row["pair"] for row in result["null_checks"] if "target" not in row]
     assert checked == [row["pair"] for row in result["membership"]]
+    untrained = [r["pair"] for r in result["null_checks"] if "target" in r]
+    assert list(dict.fromkeys(untrained)) == pairs
     assert all(null_holds(row) for row in result["null_checks"])
 
 

@@ -48,7 +48,9 @@ def test_summary_says_what_the_page_says():
         "-: too few non-members to resolve this FPR.",
         "its 95 % interval",
         "GAN 3 90.0 12.2 3.25 - 123",
-        "0.503 [0.420, 0.581] yes",
+        "0.503 [0.420, 0.581] 0.650 yes",
+        "0.700 0.688 [0.610, 0.750] yes",
+        "0.700 0.512 [0.440, 0.580] NO",
         "exposure is clear",
         "A made-up note.",
         "Report: reports/audit/report.html",
@@ -178,6 +180,13 @@ def test_several_seeds_are_shown_as_means():
     assert text.count("Gradient norm 0.") == 1
     one = " ".join(printed(made_up.study_report()).split())
     assert "means" not in one and "0.550-0.970" in one and "seed" not in one
+
+
+def test_null_check_of_an_attack_that_did_not_train_neither_holds_nor_fails():
+    row = made_up.member_row((0.6, 0.55, 0.7)) | {"trained": False}
+    text = printed(made_up.report(result=made_up.result(made_up.MEMBERS, nulls=[row])))
+    table = text.split("Null checks")[1].split("Verdict")[0]
+    assert "not trained" in table and not {"NO", "yes"} & set(table.split())
 
 
 def test_of_many_null_checks_those_that_fail_are_listed():
