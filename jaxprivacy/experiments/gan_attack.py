@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -142,7 +141,7 @@ def run(
       kept: where the runs of collaborative training are kept; what is short is
         computed anew.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, held, who = prepared
     key_run, key_judge, key_dcgan, key_draw = keys(settings.seed)
 
@@ -184,7 +183,7 @@ def run(
     main = next(iter(attacked))
     privacy = account(settings, dataset)
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun),
         "target": results.accuracies(attacked[main].info),
         "membership": [],
         "reconstruction": rows,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
@@ -124,7 +123,7 @@ def run(
       memory: bytes that the runs may take at once.
       kept: where the runs are kept, to go on after an interruption.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, _, points = prepared
     weights = _weights(settings, prepared)
 
@@ -173,7 +172,7 @@ def run(
     pooled = _pooled(points, courses, attacked) if plain else []
     privacy = gan_attack.account(settings, dataset)
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun),
         "target": accuracy,
         "membership": [],
         "reconstruction": rows,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import jax
 
 from jaxprivacy import checks
@@ -138,7 +136,7 @@ def run(
       command: how the run was started, for the report.
       targets: folder in which trained targets are kept; empty: nowhere.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset = prepared.dataset
     observer = views_lib.observer(
         whitebox_targets.model(settings, dataset),
@@ -162,8 +160,12 @@ def run(
     scored = [s for finding in findings for s in finding.scored]
     rows, null_rows = membership_rows.rows(scored, settings.setting, untrained)
     first = findings[0]
+    found = {
+        "target_layers": tuple(layer.path for layer in prepared.layers),
+        "gradient_kernels": settings.attack_preset().gradient_kernels,
+    }
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun, **found),
         "target": results.accuracies(first.seen.info),
         "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
         "membership": rows,
@@ -177,8 +179,7 @@ def run(
         settings=results.used_settings(
             settings,
             dataset,
-            target_layers=tuple(layer.path for layer in prepared.layers),
-            gradient_kernels=settings.attack_preset().gradient_kernels,
+            **found,
         ),
         split_counts=splits.counts(split),
         roc_curves=whitebox_report.curves(first.scored, rows[: len(first.scored)]),
