@@ -20,6 +20,7 @@ from jaxprivacy.experiments import (
     checkpoint,
     collaboration,
     judge,
+    provenance,
     reconstruction,
     results,
     training,
@@ -120,8 +121,9 @@ def checkpoints(
     settings: GanSettings, prepared: Prepared, folder: str
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
+    code = {"code": provenance.code()}
     data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
-    return checkpoint.study(folder, vars(settings) | data | training.versions())
+    return checkpoint.study(folder, vars(settings) | data | training.versions() | code)
 
 
 def run(

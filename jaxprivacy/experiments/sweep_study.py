@@ -18,6 +18,7 @@ from jaxprivacy.experiments import (
     collaboration,
     gan_attack,
     judge,
+    provenance,
     reconstruction,
     results,
     sweep,
@@ -67,6 +68,7 @@ def checkpoints(
     memory: float,
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
+    code = {"code": provenance.code()}
     identity = {
         "content_of_data": checkpoint.fingerprint(prepared.dataset),
         "grid": {name: [str(v) for v in values] for name, values in grid.items()},
@@ -74,7 +76,9 @@ def checkpoints(
         "devices": jax.device_count(),
         "memory": memory,
     }
-    return checkpoint.study(folder, vars(settings) | identity | training.versions())
+    return checkpoint.study(
+        folder, vars(settings) | identity | training.versions() | code
+    )
 
 
 def weight(settings: GanSettings, prepared: Prepared) -> float:

@@ -147,11 +147,11 @@ def run(
         memory=settings.feature_memory * 2**30,
     )
     attacks = Attacks(settings, observer, prepared.views, prepared.layers)
-    data = ""
+    data, kept = "", {}
     if targets:
         whitebox_kept.usable(targets)
-        data = checkpoint.fingerprint(dataset)
-    study = Study(settings, prepared, attacks, stages, targets, data, {})
+        data, kept = checkpoint.fingerprint(dataset), whitebox_kept.identities(targets)
+    study = Study(settings, prepared, attacks, stages, targets, data, kept, {})
     untrained = []
     if settings.null_checks:  # First, since it can fail.
         untrained = on_untrained(study, *_cases(settings)[0])
