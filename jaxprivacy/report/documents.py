@@ -3,8 +3,9 @@
 In the Markdown, a table stands between `<!-- table NAME -->` and `<!-- end -->`, and a
 number in a sentence between `<!--=ADDRESS FIELD-->` and `<!--/-->`, or the difference
 of two, `<!--=ADDRESS FIELD - ADDRESS FIELD-->`. `<!--=old TABLE TABLE-->` is the
-footnote on results from before a change, and nothing once they are run again. See
-`numbers`.
+footnote on results from before a change, and nothing once they are run again;
+`<!--=idle TABLE.RESULT LIST-->` says how many attack networks in a list of a result
+were not trained. See `numbers`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from jaxprivacy.report.numbers import MARK, Found, Numbers
 FOLDER = "docs"
 TABLE = re.compile(r"<!-- table (\S+) -->\n(.*?)<!-- end -->", re.DOTALL)
 NUMBER = re.compile(r"<!--=(.*?)-->(.*?)<!--/-->", re.DOTALL)
-OLD = "old"
+OLD, IDLE = "old", "idle"
 
 
 def paths(root: pathlib.Path) -> list[pathlib.Path]:
@@ -86,6 +87,8 @@ def value(numbers: Numbers, expression: str) -> str:
     words = expression.split()
     if words[:1] == [OLD]:
         return _footnote(numbers, words[1:])
+    if words[:1] == [IDLE] and len(words) == 3:
+        return numbers_lib.idle(numbers_lib.find(numbers, words[1]), words[2])
     if len(words) == 5 and words[2] == "-":
         (first, form), (second, _) = map(_parted, (words[1], words[4]))
         found = [numbers_lib.find(numbers, words[i]) for i in (0, 3)]
@@ -116,7 +119,8 @@ def _footnote(numbers: Numbers, names: list[str]) -> str:
         for result in table["results"]:
             for row in numbers_lib.rows_of(table, result):
                 if numbers_lib.find(numbers, f"{name}.{result}.{row}").old:
-                    return f"{MARK} {numbers.spec['old']}"
+                    kind = table.get("list", "membership")
+                    return f"{MARK} {numbers.spec[OLD][kind]}"
     return ""
 
 
@@ -156,7 +160,7 @@ def table(numbers: Numbers, name: str, links: str) -> list[str]:
 
 def _title(numbers: Numbers, spec: dict, column: str) -> str:
     """The heading of a column: the table's own, or that of its measure."""
-    field = column.partition(":")[0]
+    field = column.partition(":")[0].removesuffix(".value")
     own = spec.get("titles", {})
     return own.get(field) or numbers.spec["titles"].get(field, field)
 
@@ -185,7 +189,8 @@ def _sources(
 def _seeds(found: Found) -> str:
     seeds = [row.get("seed", found.result["seed"]) for row in found.rows]
     seeds = sorted(set(seeds))
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    *first, last = map(str, seeds)
+    return f"seeds {', '.join(first)} and {last}" if first else f"seed {last}"
 
 
 def _records(found: Found) -> list[str]:

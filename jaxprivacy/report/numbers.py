@@ -29,6 +29,7 @@ OF_ATTACK = ("accuracy", "auc", "tpr_", "gain")  # fields that need a trained at
 FORMATS = {"gain": "+.1%", "recall": ".0%"}
 RATES = ("accuracy", "auc", "tpr_", "hit_rate")
 SAME_TARGET = ("seed", "attacker", "mode", "participants", "observed_rounds", "pair")
+NULL = "null"  # in numbers.toml, which has no such value
 ROW_WORDS = ("title", "paper", "of")  # the rest of a row's entry are conditions
 
 
@@ -121,7 +122,7 @@ def find(numbers: Numbers, address: str) -> Found:
     found = [
         each
         for each in result.get(table.get("list", "membership"), [])
-        if all(_held(each, key) == value for key, value in wanted.items())
+        if all(_held(each, k) == (None if v == NULL else v) for k, v in wanted.items())
     ]
     runs = [(each.get("seed"), each.get("target_class")) for each in found]
     if not found or len(set(runs)) < len(runs):
@@ -152,6 +153,17 @@ def trained(row: dict) -> bool:
     return not (is_network and abs(row["threshold"] - START) < NEAR)
 
 
+def idle(found: Found, kind: str) -> str:
+    """How many of a result's attack networks were not trained, e.g. "8 of 13".
+
+    Args:
+      found: a result.
+      kind: the list whose rows are counted.
+    """
+    rows = [row for row in found.result[kind] if row["attack"] in NETWORKS]
+    return f"{sum(not trained(row) for row in rows)} of {len(rows)}"
+
+
 def written(found: Found, field: str) -> str:
     """A field of what was found, as documents write it.
 
@@ -180,7 +192,8 @@ def written(found: Found, field: str) -> str:
 
 
 def _form(measure: str) -> str:
-    return ".1%" if measure.startswith(RATES) else ".3g"
+    rate = measure.startswith(RATES) or measure.endswith("accuracy")
+    return ".1%" if rate else ".3g"
 
 
 def number(
