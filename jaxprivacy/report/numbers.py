@@ -49,7 +49,9 @@ class Found(NamedTuple):
     @property
     def old(self) -> bool:
         """Whether the result is from before it said which attacks were trained."""
-        return self.result["schema"] <= OLD_SCHEMA
+        networks = (r for r in self.result.get("membership", []) if _is_network(r))
+        unsaid = any(row.get("trained") is None for row in networks)
+        return self.result["schema"] <= OLD_SCHEMA or unsaid
 
 
 def load(folder: pathlib.Path) -> Numbers:
@@ -149,8 +151,11 @@ def trained(row: dict) -> bool:
     """Whether a row's attack was trained, or is a rule that learns nothing."""
     if row.get("trained") is not None:
         return row["trained"]
-    is_network = row.get("attack") in NETWORKS and "threshold" in row
-    return not (is_network and abs(row["threshold"] - START) < NEAR)
+    return not (_is_network(row) and abs(row["threshold"] - START) < NEAR)
+
+
+def _is_network(row: dict) -> bool:
+    return row.get("attack") in NETWORKS and "threshold" in row
 
 
 def idle(found: Found, kind: str) -> str:
@@ -160,7 +165,7 @@ def idle(found: Found, kind: str) -> str:
       found: a result.
       kind: the list whose rows are counted.
     """
-    rows = [row for row in found.result[kind] if row["attack"] in NETWORKS]
+    rows = [row for row in found.result[kind] if _is_network(row)]
     return f"{sum(not trained(row) for row in rows)} of {len(rows)}"
 
 
@@ -186,7 +191,8 @@ def written(found: Found, field: str) -> str:
     value, low, high = number(found, measure)
     if value is None:
         return ABSENT
-    if low is None or name != measure:
+    # Seeds that are equal give an interval without width, which is no certainty.
+    if low is None or low == high or name != measure:
         return show(value, form)
     return f"{show(value, form)} [{show(low, form)}, {show(high, form)}]"
 
