@@ -75,7 +75,7 @@ def identity(
     case: Sequence[Any],
     others: Sequence[np.ndarray] = (),
 ) -> dict[str, Any]:
-    """All that a target's numbers depend on.
+    """All that a target's numbers depend on, as JSON has it.
 
     Args:
       settings: of its network and training.
@@ -88,7 +88,7 @@ def identity(
         that an earlier training had.
     """
     versions = training.versions()
-    return {
+    described = {
         "code": provenance.code(TRAINED_BY),
         **{name: versions[name] for name in LIBRARIES},
         "data": data,
@@ -97,8 +97,9 @@ def identity(
         "shares": which(shares),
         "others": which(others),
         "seed": seed,
-        "case": list(case),
+        "case": case,
     }
+    return json.loads(json.dumps(described))
 
 
 def named(described: dict[str, Any]) -> str:
@@ -133,12 +134,11 @@ def closest(described: dict[str, Any], kept: dict[str, dict[str, Any]]) -> str |
       E.g. "3 kept; the closest, 1a2b, differs in learning_rate (0.05, kept 0.1) and
       code"; None where one fits, or there are none.
     """
-    asked = json.loads(json.dumps(described))
-    different = {name: _different(asked, held) for name, held in kept.items()}
+    different = {name: _different(described, held) for name, held in kept.items()}
     if not different or not all(different.values()):
         return None
     name = min(different, key=lambda name: len(different[name]))
-    *first, last = (_told(key, asked, kept[name]) for key in different[name])
+    *first, last = (_told(key, described, kept[name]) for key in different[name])
     listed = f"{', '.join(first)} and {last}" if first else last
     return f"{len(kept)} kept; the closest, {name}, differs in {listed}"
 

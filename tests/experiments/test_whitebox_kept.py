@@ -109,9 +109,7 @@ def test_an_identity_lies_beside_its_target(tmp_path):
     keep(tmp_path, described)
     name = whitebox_kept.named(described)
     assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}.json"}
-    assert json.loads((tmp_path / f"{name}.json").read_text()) == json.loads(
-        json.dumps(described)
-    )
+    assert json.loads((tmp_path / f"{name}.json").read_text()) == described
 
 
 def test_an_identity_that_cannot_be_written(tmp_path):
@@ -120,3 +118,11 @@ def test_an_identity_that_cannot_be_written(tmp_path):
     (tmp_path / f"{name}.json").mkdir()
     with pytest.raises(checks.InputError, match="^--targets=.*: cannot be written"):
         keep(tmp_path, described)
+
+
+def test_the_closest_differs_in_the_fewest_names():
+    asked, near, far = identity(), identity(seed=1), identity(seed=1, case=["b"])
+    for kept in ({"a": far, "b": near}, {"b": near, "a": far}, {"b": far, "a": near}):
+        said = whitebox_kept.closest(asked, kept)
+        assert said.endswith("differs in seed (0, kept 1)")
+    assert whitebox_kept.closest(asked, {"a": far, "b": asked}) is None
