@@ -26,7 +26,6 @@ OLD_SCHEMA = 1  # from before results said whether an attack was trained
 START, NEAR = 0.5, 1e-4
 NETWORKS = ("white_box", "black_box", "shadow")
 OF_ATTACK = ("accuracy", "auc", "tpr_", "gain")  # fields that need a trained attack
-FORMATS = {"gain": "+.1%", "recall": ".0%"}
 RATES = ("accuracy", "auc", "tpr_", "hit_rate")
 SAME_TARGET = ("seed", "attacker", "mode", "participants", "observed_rounds", "pair")
 NULL = "null"  # in numbers.toml, which has no such value
@@ -176,12 +175,12 @@ def written(found: Found, field: str) -> str:
       found: of `find`.
       field: `NAME`, `NAME.value` without an interval, and after a colon a format, where
         `%` multiplies by 100 and writes no sign. NAME is a measure of the rows, such as
-        `auc`, `tpr_0.01`, `gain` (over the outputs) or `recall.0`, or a path in them,
+        `auc`, `tpr_0.01`, `gain` and `gain_tpr_0.01` (over the outputs) or `recall.0`, or a path in them,
         in lists a number, `min`, `max` or `mean50`, the mean of the last 50.
     """
     name, _, form = field.partition(":")
     measure = name.removesuffix(".value")
-    form = form or FORMATS.get(measure.split(".")[0]) or _form(measure)
+    form = form or _form(measure)
     if measure.startswith(OF_ATTACK):
         idle = [row for row in found.rows if not trained(row)]
         if idle and len(found.rows) > 1:
@@ -198,6 +197,8 @@ def written(found: Found, field: str) -> str:
 
 
 def _form(measure: str) -> str:
+    if measure.startswith(("gain", "recall")):
+        return "+.1%" if measure.startswith("gain") else ".0%"
     rate = measure.startswith(RATES) or measure.endswith("accuracy")
     return ".1%" if rate else ".3g"
 
@@ -231,7 +232,10 @@ def _taken(found: Found, row: dict, measure: str) -> Any:
     """A measure of one row: a number, a rate with its interval, or None."""
     kind, _, rest = measure.partition("_" if measure.startswith("tpr_") else ".")
     if kind == "tpr":
-        (value,) = (e for e in row["tpr_at_fpr"] if e["fpr"] == float(rest))
+        value = _at_fpr(row, rest)
+    elif measure.startswith("gain_tpr_"):
+        gained = row.get("over_outputs")
+        value = gained and _at_fpr(gained, measure.removeprefix("gain_tpr_"))
     elif kind == "gain":
         value = _gain(found.result, row)
     elif kind == "recall":
@@ -239,6 +243,11 @@ def _taken(found: Found, row: dict, measure: str) -> Any:
     else:
         value = _walk(row, measure.split("."))
     return None if isinstance(value, dict) and value["value"] is None else value
+
+
+def _at_fpr(rates: dict, fpr: str) -> dict:
+    (value,) = (e for e in rates["tpr_at_fpr"] if e["fpr"] == float(fpr))
+    return value
 
 
 def _gain(result: dict, row: dict) -> dict | None:

@@ -90,7 +90,10 @@ def test_an_attack_that_did_not_train_has_no_number():
 
 def test_gains_are_over_outputs_and_in_old_results_over_the_black_box():
     gain = rate(0.02, -0.01, 0.05)
-    new = row(over_outputs={"auc": gain})
+    at_one = [{"fpr": 0.01} | rate(-0.03, -0.04, -0.02)]
+    new = row(over_outputs={"auc": gain, "tpr_at_fpr": at_one})
+    assert told("t.a.white", "gain_tpr_0.01", new) == "-3.0 [-4.0, -2.0]"
+    assert told("t.a.white", "gain_tpr_0.01", row()) == "-"
     assert told("t.a.white", "gain", new) == "+2.0 [-1.0, +5.0]"
     old = row(auc_over_black_box=gain)
     black = row(attack="black_box")
