@@ -175,8 +175,9 @@ def written(found: Found, field: str) -> str:
       found: of `find`.
       field: `NAME`, `NAME.value` without an interval, and after a colon a format, where
         `%` multiplies by 100 and writes no sign. NAME is a measure of the rows, such as
-        `auc`, `tpr_0.01`, `gain` and `gain_tpr_0.01` (over the outputs) or `recall.0`, or a path in them,
-        in lists a number, `min`, `max` or `mean50`, the mean of the last 50.
+        `auc`, `tpr_0.01`, `gain` and `gain_tpr_0.01` (over the outputs) or `recall.0`,
+        or a path in them, in lists a number, `min`, `max` or `mean50`, the mean of the
+        last 50.
     """
     name, _, form = field.partition(":")
     measure = name.removesuffix(".value")
