@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import jax
@@ -130,7 +129,7 @@ def run(
       stages: where progress is shown.
       command: how the run was started, for the report.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, split, who, notes = prepared
     notes = list(notes)
     key_members, key_images = jax.random.split(jax.random.key(settings.seed))
@@ -146,7 +145,13 @@ def run(
             settings, dataset, who, key_images, stages, notes
         )
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(
+            command,
+            settings,
+            dataset,
+            begun,
+            members_per_participant=len(split.participants[0]),
+        ),
         "target": results.accuracies(passive.info),
         "membership": rows,
         "null_checks": null_rows,

@@ -25,7 +25,7 @@ from jaxprivacy.data import Dataset
 
 STUDY, PARTIAL = "study.json", "study.json.partial"
 RUNS, REMOVED = "runs", "removed"
-_ACCEPTED = "accepted is another folder, or the same flags as before"
+_ACCEPTED = "accepted is another folder, or the same flags and code as before"
 
 
 class Damaged(checks.InputError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import jax
 
 from jaxprivacy import checks
@@ -149,7 +147,7 @@ def run(
       command: how the run was started, for the report.
       targets: folder in which trained targets are kept; empty: nowhere.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset = prepared.dataset
     observer = views_lib.observer(
         whitebox_targets.model(settings, dataset),
@@ -160,11 +158,11 @@ def run(
         memory=settings.feature_memory * 2**30,
     )
     attacks = Attacks(settings, observer, prepared.views, prepared.layers)
-    data = ""
+    data, kept = "", {}
     if targets:
         whitebox_kept.usable(targets)
-        data = checkpoint.fingerprint(dataset)
-    study = Study(settings, prepared, attacks, stages, targets, data, {})
+        data, kept = checkpoint.fingerprint(dataset), whitebox_kept.identities(targets)
+    study = Study(settings, prepared, attacks, stages, targets, data, kept, {})
     untrained = []
     if settings.null_checks:  # First, since it can fail.
         cases = whitebox_checks.untrained_cases(_cases(settings))
@@ -177,8 +175,12 @@ def run(
     scored = [s for finding in findings for s in finding.scored]
     rows, null_rows = membership_rows.rows(scored, settings.setting, untrained)
     first = findings[0]
+    found = {
+        "target_layers": tuple(layer.path for layer in prepared.layers),
+        "gradient_kernels": settings.attack_preset().gradient_kernels,
+    }
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun, **found),
         "target": results.accuracies(first.seen.info),
         "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
         "membership": rows,
@@ -196,8 +198,7 @@ def run(
         settings=results.used_settings(
             settings,
             dataset,
-            target_layers=tuple(layer.path for layer in prepared.layers),
-            gradient_kernels=settings.attack_preset().gradient_kernels,
+            **found,
         ),
         split_counts=splits.counts(split),
         roc_curves=whitebox_report.curves(first.scored, rows[: len(first.scored)]),

@@ -53,6 +53,7 @@ class Study(NamedTuple):
     stages: Stages
     targets: str  # folder of trained targets
     data: str  # its fingerprint, where targets are kept
+    kept: dict  # identities of the targets that were kept before
     trainers: dict  # (participants, place, mode) -> what trains such targets
 
 
@@ -96,7 +97,7 @@ def _kept(study, trained, **options):
     described = whitebox_kept.identity(
         study.settings, trained, data=study.data, **options
     )
-    return whitebox_kept.kept(study.targets, described)
+    return whitebox_kept.kept(study.targets, described, study.kept, study.stages.say)
 
 
 def _key(settings, seed, name):

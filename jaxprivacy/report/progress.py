@@ -16,6 +16,7 @@ class Stages(NamedTuple):
 
     stage: Callable[[str, float], None]  # name, weight: the next stage begins
     advance: Callable[[float], None]  # share in [0, 1] of the stage, just done
+    say: Callable[[str], None] = lambda line: None  # what else the user should know
 
 
 @contextlib.contextmanager
@@ -42,7 +43,7 @@ def _lines(total: float, console: rich_console.Console) -> Iterator[Stages]:
         line = f"{time.perf_counter() - start:8.1f} s  {name}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    yield Stages(lambda name, weight: say(name), lambda share: None)
+    yield Stages(lambda name, weight: say(name), lambda share: None, say)
     say("done")
 
 
@@ -73,5 +74,8 @@ def _bar(total: float, console: rich_console.Console) -> Iterator[Stages]:
             share = min(share + more, 1.0)
             bar.update(task, completed=begun + share * weight)
 
-        yield Stages(stage, advance)
+        def say(line: str) -> None:
+            bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield Stages(stage, advance, say)
         bar.update(task, completed=total, description="done")

@@ -227,7 +227,7 @@ def assert_refused(folder, identity, *said):
             raise AssertionError("accepted")
     line = str(refused.value)
     assert line.startswith(f"--checkpoint={folder}: ") and "\n" not in line
-    accepted = "accepted is another folder, or the same flags as before"
+    accepted = "accepted is another folder, or the same flags and code as before"
     assert all(word in line for word in (*said, accepted)), line
     assert files(folder.parent) == before
 

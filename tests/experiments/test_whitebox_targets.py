@@ -248,7 +248,7 @@ def test_a_folder_of_targets_that_cannot_be_used(tmp_path):
 
 def test_a_damaged_target_is_named(tmp_path, split):
     described = identity(split)
-    kept = whitebox_kept.kept(str(tmp_path), described)
+    kept = whitebox_kept.kept(str(tmp_path), described, {}, print)
     kept.save(1, {"a": np.zeros(2)})
     for path in tmp_path.rglob("*"):
         if path.is_file():

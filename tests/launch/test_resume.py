@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(command, tmp_path):
     assert not steps(kept / "runs" / "gan_no_influence")
     assert refused([*command, f"--out={cut}"], kept) == (
         f"error: --checkpoint={kept}: holds a run with another seed; accepted is "
-        "another folder, or the same flags as before\n"
+        "another folder, or the same flags and code as before\n"
     )
     assert not cut.exists()
     # It goes on, and is killed once more in the second run.
