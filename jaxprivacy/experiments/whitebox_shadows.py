@@ -85,7 +85,7 @@ def train(
     many that all shadows together give what a supervised attacker would know.
 
     Raises:
-      InputError: the pool is too small.
+      InputError: the pool is too small, or a training diverges.
     """
     each = len(split.shares[0])
     owned, overlapping = pool(dataset, split, each)
@@ -107,6 +107,7 @@ def train(
         batch = training.batch(dataset, known)
         snapshot = jax.tree.map(lambda a, i=i: a[i][None], trained)
         observations.append(observer.observe(snapshot, batch.x, batch.y))
+        whitebox_targets.check_observed(settings, observations[-1].basic)
     return Shadows(observations, count, overlapping)
 
 
