@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxprivacy import checks
 from jaxprivacy.attacks import features
 from jaxprivacy.models import interception, targets
 from jaxprivacy.models.interception import Layer
@@ -229,3 +230,8 @@ def test_features_that_are_0_can_be_scaled(extracted):
     scales = jax.jit(features.scales)(zero, np.array([0, 1]))
     got = features.take(zero._replace(scales=scales), np.arange(2))
     np.testing.assert_array_equal(got.loss, zero.loss[:, :2])
+
+
+def test_labels_outside_the_outputs_are_refused():
+    with pytest.raises(checks.InputError, match="^y: holds 3 at record 4: accepted"):
+        features.extract(MODEL, snapshots(), X, Y.at[4].set(3), hidden=(), gradients=())
