@@ -53,7 +53,7 @@ def check_labels(y: jax.Array, outputs: int) -> None:
 
 
 def probabilities(logits: jax.Array) -> jax.Array:
-    """Probability of each label: (B, K) -> (B, K); of one output, of label 1: (B, 1)."""
+    """Probabilities of the labels: (B, K) -> (B, K); of one output, of label 1."""
     return jax.nn.sigmoid(logits) if logits.shape[-1] == 1 else jax.nn.softmax(logits)
 
 
