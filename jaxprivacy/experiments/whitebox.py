@@ -82,6 +82,9 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
         for count in _participants(settings)
         for seed in _seeds(settings)
     }
+    if settings.import_target:  # Now, not behind the null check.
+        shares = dealt[1, settings.seed].shares
+        whitebox_imports.load(settings, dataset, shares, network)
     if "shadow" in settings.supervision:
         seen = [view for _, view in views]
         each = views_lib.record_bytes(network, seen, params, dataset.x)
