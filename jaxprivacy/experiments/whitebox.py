@@ -8,6 +8,7 @@ import jax
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
+from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     checkpoint,
@@ -175,6 +176,11 @@ def run(
         "reconstruction": [],
     }
     split = next(iter(prepared.splits.values()))
+    kept = any(s.copies_kept for s in prepared.splits.values())
+    told = split.copies_left_out, kept
+    # Beside what it says else of the data.
+    result["data"] = {**result.get("data", {}), **copies.told(*told)}
+    notes = copies.notes(*told)
     return contents.Report(
         result=result,
         settings=results.used_settings(
@@ -188,6 +194,6 @@ def run(
         gradient_norms=None,
         training=results.course(first.seen.info),
         reconstructions=None,
-        notes=[note for finding in findings for note in finding.notes],
+        notes=notes + [note for finding in findings for note in finding.notes],
         diagnostics=first.diagnostics,
     )

@@ -106,6 +106,13 @@ def test_each_attack_has_its_null_check_and_it_holds(standalone):
     assert all(null_holds(row) for row in null)
 
 
+def test_the_result_says_how_many_copies_were_left_out(standalone):
+    told = {
+        name: standalone["data"][name] for name in ("copies_left_out", "copies_kept")
+    }
+    assert told == {"copies_left_out": 0, "copies_kept": False}
+
+
 def test_pairs_of_layers_and_gradients(study, folder):
     result = study(
         "pairs",
