@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import types
 from jaxprivacy.attacks import active, threshold, whitebox
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, Split
@@ -126,12 +126,9 @@ def federated_run(
         )
     )
     features = extract(state.snapshots, records.batch.x, records.batch.y)
-    if not np.isfinite(features.norm).all():
-        flag = "ascent_rate" if ascent else "learning_rate"
-        raise checks.InputError(
-            f"--{flag}={getattr(settings, flag)}: the training diverges; accepted are "
-            "rates at which it does not"
-        )
+    flag = "ascent_rate" if ascent else "learning_rate"
+    shown = features.loss, features.output, features.norm
+    training.check_finite(shown, **{flag: getattr(settings, flag)})
     return Run(features, info)
 
 

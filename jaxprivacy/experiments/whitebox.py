@@ -6,6 +6,7 @@ import jax
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
+from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
     checkpoint,
@@ -81,6 +82,9 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
         for count in _participants(settings)
         for seed in _seeds(settings)
     }
+    if settings.import_target:  # Now, not behind the null check.
+        shares = dealt[1, settings.seed].shares
+        whitebox_imports.load(settings, dataset, shares, network)
     if "shadow" in settings.supervision:
         seen = [view for _, view in views]
         each = views_lib.record_bytes(network, seen, params, dataset.x)
@@ -193,6 +197,11 @@ def run(
         "reconstruction": [],
     }
     split = next(iter(prepared.splits.values()))
+    kept = any(s.copies_kept for s in prepared.splits.values())
+    told = split.copies_left_out, kept
+    # Beside what it says else of the data.
+    result["data"] = {**result.get("data", {}), **copies.told(*told)}
+    notes = copies.notes(*told)
     return contents.Report(
         result=result,
         settings=results.used_settings(
@@ -205,6 +214,6 @@ def run(
         gradient_norms=None,
         training=results.course(first.seen.info),
         reconstructions=None,
-        notes=[note for finding in findings for note in finding.notes],
+        notes=notes + [note for finding in findings for note in finding.notes],
         diagnostics=first.diagnostics,
     )

@@ -35,12 +35,15 @@ class Shadows(NamedTuple):
 def pool(dataset: Dataset, split: Split, each: int) -> tuple[np.ndarray, bool]:
     """The attacker's records, and whether the target trained on some of them.
 
-    Never those on which the attack is selected or measured. Where enough are left that
-    nobody holds, they are the pool; else all that are left, as in paper B for CIFAR-100
-    (PAPERS row B14).
+    Never those on which the attack is selected or measured, nor, where they are not
+    attacked, those with exact copies: of a shadow model too, membership would be no
+    question. Where enough are left that nobody holds, they are the pool; else all that
+    are left, as in paper B for CIFAR-100 (PAPERS row B14).
     """
     sets = [*split.members.values(), *split.non_members.values()]
     judged = np.concatenate([np.concatenate(kind[1:]) for kind in sets])
+    if not split.copies_kept:
+        judged = np.union1d(judged, np.flatnonzero(split.copied))
     free = np.setdiff1d(split.unheld, judged)
     if len(free) >= 2 * each:
         return free, False
@@ -85,7 +88,7 @@ def train(
     many that all shadows together give what a supervised attacker would know.
 
     Raises:
-      InputError: the pool is too small.
+      InputError: the pool is too small, or a training diverges.
     """
     each = len(split.shares[0])
     owned, overlapping = pool(dataset, split, each)
@@ -107,6 +110,7 @@ def train(
         batch = training.batch(dataset, known)
         snapshot = jax.tree.map(lambda a, i=i: a[i][None], trained)
         observations.append(observer.observe(snapshot, batch.x, batch.y))
+        whitebox_targets.check_observed(settings, observations[-1].basic)
     return Shadows(observations, count, overlapping)
 
 

@@ -1,6 +1,7 @@
 """Laws of the targets: what an attacker that does nothing, or isolates, leaves."""
 
 import dataclasses
+import types
 
 import chex
 import jax
@@ -8,7 +9,12 @@ import numpy as np
 import pytest
 
 from jaxprivacy import checks, data
-from jaxprivacy.experiments import whitebox_kept, whitebox_splits, whitebox_targets
+from jaxprivacy.experiments import (
+    training,
+    whitebox_kept,
+    whitebox_splits,
+    whitebox_targets,
+)
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.experiments.whitebox_targets import Attacker
 from jaxprivacy.training import losses
@@ -219,6 +225,23 @@ def test_divergence_names_the_rate(dataset, split, mode, rate, named):
     )
     with pytest.raises(checks.InputError, match=f"^{named}.*diverges"):
         trained(dataset, split, "global", mode, rate, settings=settings)
+
+
+def test_finite_weights_that_overflow_are_a_divergence():
+    good = types.SimpleNamespace(
+        loss=np.ones(3), output=np.ones((3, 2)), norm=np.ones(3)
+    )
+    whitebox_targets.check_observed(SETTINGS, good)
+    for name in ("loss", "output", "norm"):
+        bad = types.SimpleNamespace(**vars(good) | {name: np.array([1, np.nan])})
+        with pytest.raises(training.Diverged, match="^--learning_rate=0.2: .*diverges"):
+            whitebox_targets.check_observed(SETTINGS, bad)
+        with pytest.raises(training.Diverged, match="^--ascent_rate=3: .*diverges"):
+            whitebox_targets.check_observed(SETTINGS, bad, ascent_rate=3.0)
+        imported = dataclasses.replace(SETTINGS, import_target="here")
+        with pytest.raises(checks.InputError, match="^--import_target=here: ") as error:
+            whitebox_targets.check_observed(imported, bad)
+        assert not isinstance(error.value, training.Diverged)  # No rate is left out.
 
 
 def identity(split, **changed):
