@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -9,7 +10,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from absl import app, flags, logging
@@ -17,6 +18,8 @@ from absl import app, flags, logging
 from jaxprivacy import checks
 
 if TYPE_CHECKING:
+    from rich import console
+
     from jaxprivacy.report import contents
 
 T = TypeVar("T")
@@ -97,32 +100,81 @@ def define_report(name: str) -> None:
     flags.DEFINE_bool("overwrite", False, "Replace the report in --out.")
 
 
-def publisher() -> Callable[[contents.Report], None]:
-    """Makes sure of `--out` before anything is computed, and takes the time.
+@contextlib.contextmanager
+def publisher() -> Iterator[Callable[[contents.Report], int]]:
+    """Holds `--out` from before anything is computed, and takes the time.
 
-    Returns:
-      A function that writes a report there and prints its summary.
+    Yields:
+      A function that prints a report's summary, writes the report and returns the exit
+      status: 0 where both went as asked. It raises `checks.NotWritten` where the report
+      could be written nowhere.
 
     Raises:
-      InputError: something is there, or nothing can be written.
+      InputError: something is there, or it cannot be written, or another run is at it.
     """
-    from rich import console
-
-    from jaxprivacy.report import store, tables
+    from jaxprivacy.report import store
 
     start = time.perf_counter()
-    out = flags.FLAGS.out
-    store.reserve(out, flags.FLAGS.overwrite)
-    compiled = use_compilation_cache()
+    with store.reserve(flags.FLAGS.out, flags.FLAGS.overwrite) as folder:
+        compiled = use_compilation_cache()
 
-    def publish(report):
-        store.write(report, out)
-        terminal = console.Console()
-        tables.print_summary(report, terminal, out)
-        seconds = time.perf_counter() - start
-        terminal.print(f"{seconds:.0f} s in all; {compiled()}", markup=False)
+        def publish(report):
+            return _publish(
+                report,
+                folder,
+                lambda: f"{time.perf_counter() - start:.0f} s in all; {compiled()}",
+            )
 
-    return publish
+        yield publish
+
+
+def _publish(report, folder: pathlib.Path, told: Callable[[], str]) -> int:
+    """Prints first: what is on the screen, no full disk takes away."""
+    from jaxprivacy.report import progress, store, tables
+
+    unsaid = _say(lambda terminal: tables.print_summary(report, terminal))
+    page, unwritten = store.write_somewhere(report, folder)
+    out, place = pathlib.Path(flags.FLAGS.out), page
+    if unwritten:
+        _complain(
+            f"--out={out}: cannot be written ({unwritten}); the report is in "
+            f"{page.parent}"
+        )
+    elif ".." not in out.parts:
+        place = out / page.name  # As the user named it.
+    unsaid = unsaid or _say(
+        lambda terminal: terminal.print(
+            f"\nReport: {place}\n{told()}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    )
+    if unsaid:
+        progress.warn(
+            f"the summary cannot be printed ({unsaid}); the report is {place}"
+        )
+    return int(bool(unwritten or unsaid))
+
+
+def _say(show: Callable[[console.Console], None]) -> str:
+    """Shows something on standard output; returns what went wrong, or nothing."""
+    from rich import console
+
+    terminal = console.Console()
+    # A finished run is not lost to its summary, whatever is the matter with that.
+    try:
+        with terminal.capture() as captured:
+            show(terminal)
+        print(captured.get(), end="", flush=True)
+    except OSError as error:
+        # What is left in the buffer would fail once more when the process ends.
+        with contextlib.suppress(OSError), open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
+        return str(error.strerror)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def command() -> str:
@@ -159,8 +211,11 @@ def use_compilation_cache() -> Callable[[], str]:
     )
 
 
-def run(main: Callable[[], None]) -> None:
-    """Runs a launch script; what the user got wrong ends in one line and status 2."""
+def run(main: Callable[[], int | None]) -> None:
+    """Runs a launch script; what the user got wrong ends in one line and status 2.
+
+    A report that no disk takes ends in one line and status 1.
+    """
 
     def parse(argv: list[str]) -> list[str]:
         if {"--help", "-help", "-h"} & set(argv[1:]):
@@ -178,13 +233,15 @@ def run(main: Callable[[], None]) -> None:
             _refuse(f"{rest[1]}: accepted are flags, --name=value; --help lists them")
         return rest
 
-    def checked(argv: list[str]) -> None:
+    def checked(argv: list[str]) -> int | None:
         del argv
         logging.set_verbosity(logging.WARNING)  # JAX tells which backends it tried.
         try:
-            main()
+            return main()
         except checks.InputError as error:
-            _refuse(error)
+            return _refuse(error)
+        except checks.NotWritten as error:
+            return _refuse(error, 1)
 
     app.run(checked, flags_parser=parse)
 
@@ -208,6 +265,10 @@ def _with_accepted(error: Exception) -> str:
     return f"{error}; accepted is {kind}"
 
 
-def _refuse(problem: object) -> None:
+def _refuse(problem: object, status: int = 2) -> None:
+    _complain(problem)
+    sys.exit(status)
+
+
+def _complain(problem: object) -> None:
     print("error: " + " ".join(str(problem).split()), file=sys.stderr)
-    sys.exit(2)

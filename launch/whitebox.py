@@ -22,19 +22,19 @@ _TARGETS = flags.DEFINE_string(
 )
 
 
-def main() -> None:
+def main() -> int:
     """Runs the attacks that the flags describe."""
     from jaxprivacy.experiments import whitebox
     from jaxprivacy.report import progress
 
     settings = common.settings(WhiteboxSettings)
-    publish = common.publisher()
-    prepared = whitebox.prepare(settings)
-    with progress.progress(whitebox.weight(settings)) as stages:
-        report = whitebox.run(
-            settings, prepared, stages, common.command(), _TARGETS.value
-        )
-    publish(report)
+    with common.publisher() as publish:
+        prepared = whitebox.prepare(settings)
+        with progress.progress(whitebox.weight(settings)) as stages:
+            report = whitebox.run(
+                settings, prepared, stages, common.command(), _TARGETS.value
+            )
+        return publish(report)
 
 
 if __name__ == "__main__":
