@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from absl import app, flags, logging
 
 from jaxprivacy import checks
+from launch import stopping
 
 if TYPE_CHECKING:
     from rich import console
@@ -214,7 +215,8 @@ def use_compilation_cache() -> Callable[[], str]:
 def run(main: Callable[[], int | None]) -> None:
     """Runs a launch script; what the user got wrong ends in one line and status 2.
 
-    A report that no disk takes ends in one line and status 1.
+    So does Ctrl-C, with status 130, and SIGTERM, with 143; and a report that no disk
+    takes, with 1.
     """
 
     def parse(argv: list[str]) -> list[str]:
@@ -237,13 +239,27 @@ def run(main: Callable[[], int | None]) -> None:
         del argv
         logging.set_verbosity(logging.WARNING)  # JAX tells which backends it tried.
         try:
-            return main()
+            with stopping.signals():
+                return main()
+        except stopping.Stopped as stopped:
+            (number,) = stopped.args
+            print(stopping.told(number, _folders()), file=sys.stderr)
+            return 128 + number
         except checks.InputError as error:
             return _refuse(error)
         except checks.NotWritten as error:
             return _refuse(error, 1)
 
     app.run(checked, flags_parser=parse)
+
+
+def _folders() -> dict[str, str]:
+    """The folders for what a run keeps of itself, by the flags that name them."""
+    names = [name for name in stopping.STEPS if name in flags.FLAGS]
+    folders = {name: flags.FLAGS[name].value for name in names}
+    if "checkpoint" in folders:
+        folders["checkpoint"] = checkpoint_folder(folders["checkpoint"])
+    return folders
 
 
 def _is_text(argument: str) -> bool:
