@@ -244,7 +244,7 @@ def run(main: Callable[[], int | None]) -> None:
         except stopping.Stopped as stopped:
             (number,) = stopped.args
             print(stopping.told(number, _folders()), file=sys.stderr)
-            return 128 + number
+            stopping.leave(128 + number)
         except checks.InputError as error:
             return _refuse(error)
         except checks.NotWritten as error:

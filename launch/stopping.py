@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import signal
+import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 # Where the steps of runs lie, below the folder that a flag names.
@@ -61,3 +64,15 @@ def told(number: int, folders: dict[str, str]) -> str:
         f" (--{f}=FOLDER keeps it)" for f, given in folders.items() if not given
     )
     return f"{ended}; nothing is kept{hint}: the same command starts anew"
+
+
+def leave(status: int) -> NoReturn:
+    """Ends the process without Python's own end.
+
+    A compiled program may still run in a thread of XLA, which crashes where Python is
+    taken down under it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # Nobody reads it any more.
+            stream.flush()
+    os._exit(status)

@@ -99,6 +99,43 @@ def test_a_second_signal_ends_the_process_at_once():
     assert (done.returncode, done.stdout) == (-signal.SIGINT, "cleaning up\n")
 
 
+# An audit that is stopped while a compiled program still runs.
+COMPUTING = """
+import os, signal
+import jax, jax.numpy as jnp
+from jaxprivacy.experiments import audit
+from launch import common, audit as script
+
+def run(*given):
+    given[2].stage("training", 1)
+    square = lambda i, a: jnp.tanh(a @ a)
+    x = jnp.ones((300, 300))
+    jax.block_until_ready(x)
+    jax.jit(lambda x: jax.lax.fori_loop(0, 10**5, square, x))(x)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+audit.prepare, audit.weight, audit.run = lambda _: None, lambda _: 1.0, run
+common.run(script.main)
+"""
+
+
+def test_a_process_that_computes_ends_cleanly(tmp_path):
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", COMPUTING, f"--out={tmp_path / 'out'}"],
+        capture_output=True,
+        text=True,
+        cwd=launched.ROOT,
+        timeout=60,
+    )
+    _, *lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, lines) == (
+        143,
+        "",
+        ["stopped by SIGTERM; nothing is kept: the same command starts anew"],
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_ignored_stays_so():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
