@@ -36,8 +36,12 @@ CHECKPOINT = (
 
 def checkpoint_folder(asked: str | None) -> str:
     """The folder that is asked for, or else the one beside `--out`."""
-    out = os.path.normpath(flags.FLAGS.out)
-    return f"{out}.checkpoint" if asked is None else asked
+    if asked is not None:
+        return asked
+    out = flags.FLAGS.out
+    # Where it ends in `..`, or in nothing, the name of the folder must be found out.
+    ends = os.path.basename(out) in ("", ".", "..")
+    return f"{os.path.realpath(out) if ends else out}.checkpoint"
 
 
 def define_settings(kind_of_settings: type, texts: dict[str, str]) -> None:

@@ -80,7 +80,10 @@ def kept(folder: str, described: dict[str, Any]) -> checkpoint.Checkpoint:
     Restoring raises an `InputError` that names `--targets` where it is damaged.
     """
     digest = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
-    found = checkpoint.checkpoint(pathlib.Path(folder).absolute() / digest, folder)
+    path = pathlib.Path(os.path.realpath(folder)) / digest
+    found = checkpoint.lenient(
+        checkpoint.checkpoint(path, folder), f"--targets={folder}"
+    )
 
     def restore(shapes):
         try:
