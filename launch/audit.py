@@ -8,7 +8,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.experiments.settings import Settings
-from launch import common, flag_help
+from launch import common, flag_help, publishing
 
 common.define_settings(Settings, flag_help.HELP)
 common.define_report("audit")
@@ -21,7 +21,7 @@ def main() -> int:
     from jaxprivacy.report import progress
 
     settings = common.settings(Settings)
-    with common.publisher() as publish:
+    with publishing.publisher() as publish:
         prepared = audit.prepare(settings)
         with progress.progress(audit.weight(prepared)) as stages:
             report = audit.run(settings, prepared, stages, common.command())

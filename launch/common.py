@@ -1,27 +1,20 @@
-"""What the launch scripts share: flags, errors, the compilation cache."""
+"""What the launch scripts share: flags and errors."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import pathlib
 import re
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from absl import app, flags, logging
 
 from jaxprivacy import checks
 from launch import stopping
-
-if TYPE_CHECKING:
-    from rich import console
-
-    from jaxprivacy.report import contents
 
 T = TypeVar("T")
 
@@ -105,115 +98,10 @@ def define_report(name: str) -> None:
     flags.DEFINE_bool("overwrite", False, "Replace the report in --out.")
 
 
-@contextlib.contextmanager
-def publisher() -> Iterator[Callable[[contents.Report], int]]:
-    """Holds `--out` from before anything is computed, and takes the time.
-
-    Yields:
-      A function that prints a report's summary, writes the report and returns the exit
-      status: 0 where both went as asked. It raises `checks.NotWritten` where the report
-      could be written nowhere.
-
-    Raises:
-      InputError: something is there, or it cannot be written, or another run is at it.
-    """
-    from jaxprivacy.report import store
-
-    start = time.perf_counter()
-    with store.reserve(flags.FLAGS.out, flags.FLAGS.overwrite) as folder:
-        compiled = use_compilation_cache()
-
-        def publish(report):
-            return _publish(
-                report,
-                folder,
-                lambda: f"{time.perf_counter() - start:.0f} s in all; {compiled()}",
-            )
-
-        yield publish
-
-
-def _publish(report, folder: pathlib.Path, told: Callable[[], str]) -> int:
-    """Prints first: what is on the screen, no full disk takes away."""
-    from jaxprivacy.report import progress, store, tables
-
-    unsaid = _say(lambda terminal: tables.print_summary(report, terminal))
-    page, unwritten = store.write_somewhere(report, folder)
-    out, place = pathlib.Path(flags.FLAGS.out), page
-    if unwritten:
-        _complain(
-            f"--out={out}: cannot be written ({unwritten}); the report is in "
-            f"{page.parent}"
-        )
-    elif ".." not in out.parts:
-        place = out / page.name  # As the user named it.
-    unsaid = unsaid or _say(
-        lambda terminal: terminal.print(
-            f"\nReport: {place}\n{told()}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-    )
-    if unsaid:
-        progress.warn(
-            f"the summary cannot be printed ({unsaid}); the report is {place}"
-        )
-    return int(bool(unwritten or unsaid))
-
-
-def _say(show: Callable[[console.Console], None]) -> str:
-    """Shows something on standard output; returns what went wrong, or nothing."""
-    from rich import console
-
-    terminal = console.Console()
-    # A finished run is not lost to its summary, whatever is the matter with that.
-    try:
-        with terminal.capture() as captured:
-            show(terminal)
-        print(captured.get(), end="", flush=True)
-    except OSError as error:
-        # What is left in the buffer would fail once more when the process ends.
-        with contextlib.suppress(OSError), open(os.devnull, "w") as nothing:
-            os.dup2(nothing.fileno(), sys.stdout.fileno())
-        return str(error.strerror)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
-
-
 def command() -> str:
     """The command line as a shell would take it."""
     script = f"launch.{pathlib.Path(sys.argv[0]).stem}"
     return "python -m " + shlex.join([script, *sys.argv[1:]])
-
-
-def use_compilation_cache() -> Callable[[], str]:
-    """Keeps compiled programs on disk, so that a second run compiles nothing.
-
-    Returns:
-      A function that says how many programs were compiled and how many were found.
-    """
-    import jax
-
-    counts = {"cache_hits": 0, "cache_misses": 0}
-
-    def count(event: str, **kwargs) -> None:
-        del kwargs
-        name = event.removeprefix("/jax/compilation_cache/")
-        if name in counts:
-            counts[name] += 1
-
-    jax.monitoring.register_event_listener(count)
-    folder = flags.FLAGS.compilation_cache
-    if folder:
-        jax.config.update("jax_compilation_cache_dir", os.path.expanduser(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    return lambda: (
-        f"{counts['cache_misses']} programs compiled, {counts['cache_hits']} found "
-        f"compiled in {folder or 'no cache'}"
-    )
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -286,9 +174,10 @@ def _with_accepted(error: Exception) -> str:
 
 
 def _refuse(problem: object, status: int = 2) -> None:
-    _complain(problem)
+    complain(problem)
     sys.exit(status)
 
 
-def _complain(problem: object) -> None:
+def complain(problem: object) -> None:
+    """Says in one line on standard error what went wrong."""
     print("error: " + " ".join(str(problem).split()), file=sys.stderr)

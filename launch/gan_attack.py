@@ -9,7 +9,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.experiments.settings import GanSettings
-from launch import common, flag_help
+from launch import common, flag_help, publishing
 
 common.define_settings(GanSettings, flag_help.HELP)
 common.define_report("gan_attack")
@@ -23,7 +23,7 @@ def main() -> int:
     from jaxprivacy.report import progress
 
     settings = common.settings(GanSettings)
-    with common.publisher() as publish:
+    with publishing.publisher() as publish:
         prepared = gan_attack.prepare(settings)
         folder = common.checkpoint_folder(_CHECKPOINT.value)
         with gan_attack.checkpoints(settings, prepared, folder) as kept:

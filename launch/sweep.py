@@ -11,7 +11,7 @@ from absl import flags
 
 from jaxprivacy import checks
 from jaxprivacy.experiments.settings import GanSettings
-from launch import common, flag_help
+from launch import common, flag_help, publishing
 
 common.define_settings(GanSettings, flag_help.HELP)
 common.define_report("sweep")
@@ -41,7 +41,7 @@ def main() -> int:
     if devices is not None:
         checks.positive_integer("--devices", devices)
     jax.config.update("jax_num_cpu_devices", devices or len(os.sched_getaffinity(0)))
-    with common.publisher() as publish:
+    with publishing.publisher() as publish:
         prepared = sweep_study.prepare(settings, grid)
         folder = common.checkpoint_folder(_CHECKPOINT.value)
         memory = _MEMORY.value * 2**30

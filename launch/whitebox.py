@@ -9,7 +9,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
-from launch import common, flag_help
+from launch import common, flag_help, publishing
 
 common.define_settings(WhiteboxSettings, flag_help.WHITEBOX)
 common.define_report("whitebox")
@@ -28,7 +28,7 @@ def main() -> int:
     from jaxprivacy.report import progress
 
     settings = common.settings(WhiteboxSettings)
-    with common.publisher() as publish:
+    with publishing.publisher() as publish:
         prepared = whitebox.prepare(settings)
         with progress.progress(whitebox.weight(settings)) as stages:
             report = whitebox.run(

@@ -3,10 +3,12 @@
 import errno
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 
+import jax
 import numpy as np
 import pytest
 
@@ -123,6 +125,25 @@ def test_a_second_run_with_the_same_out_is_refused(ended, tmp_path, monkeypatch)
         f"{os.getpid()}); accepted is another folder, or this one when that run has "
         "ended"
     )
+
+
+def test_where_no_compiled_program_can_be_kept(ended, tmp_path, monkeypatch):
+    def compile_one(*given):
+        jax.jit(lambda x: x * 17 + 4)(3.0)
+        return made_up.empty_report()
+
+    (tmp_path / "file").write_text("text")
+    monkeypatch.setattr(audit, "run", compile_one)
+    before = jax.config.values["jax_compilation_cache_dir"]
+    status, out, err = ended("--out=a", f"--compilation_cache={tmp_path}/file/cache")
+    assert (status, len(err.splitlines())) == (0, 1), err  # "done", no warning
+    said = r"([1-9]\d*) programs compiled, none kept: (\S+) cannot be written \((.*)\)"
+    _, place, why = re.search(said, out.replace("\n", " ")).groups()
+    assert (place, why) == (f"{tmp_path}/file/cache", "Not a directory")
+    assert jax.config.values["jax_compilation_cache_dir"] == before
+
+    _, out, _ = ended("--out=b", "--compilation_cache=")
+    assert re.search(r"[1-9]\d* programs compiled, 0 found compiled in no cache", out)
 
 
 # An audit that ends at once, on a disk that takes no file above 100,000 bytes.
