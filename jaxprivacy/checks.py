@@ -15,6 +15,10 @@ class InputError(ValueError):
     """
 
 
+class NotWritten(OSError):
+    """A finished result found no place on any disk; its message is one line."""
+
+
 def positive_integer(name: str, value: int, least: int = 1) -> int:
     """Returns `value` if it is an integer of at least `least`."""
     if isinstance(value, bool) or int(value) != value or value < least:

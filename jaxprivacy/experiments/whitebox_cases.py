@@ -295,6 +295,12 @@ def _shadowed(study, seen, split, records, row, seed):
     def half(share):
         study.stages.advance(share / 2)
 
+    def kept(shares):
+        total, few = settings.rounds, len(shares[0])
+        trained = _trainer(study, 1, "global", "passive", total=total, records=few)
+        last = trained._replace(rounds=[])  # No round but the last is looked at.
+        return _kept(study, last, shares=shares, seed=seed, case=("shadows",))
+
     shadows = whitebox_shadows.train(
         settings,
         study.prepared.dataset,
@@ -304,6 +310,7 @@ def _shadowed(study, seen, split, records, row, seed):
         key_train,
         seed,
         half,
+        kept,
     )
     row = row | {"overlapping": shadows.overlapping}
     return whitebox_shadows.attack(

@@ -169,7 +169,7 @@ def kept(
     """Where the target of this identity is kept: a subfolder named after its hash.
 
     Beside it lies its identity, as JSON. Restoring raises an `InputError` that names
-    `--targets` where it is damaged, saving where the identity cannot be written.
+    `--targets` where it is damaged; what cannot be saved is said, and the run goes on.
 
     Args:
       folder: as the user named it.
@@ -178,7 +178,7 @@ def kept(
       say: told in one line why no kept target is used, where some are kept.
     """
     name = named(described)
-    place = pathlib.Path(folder).absolute()
+    place = pathlib.Path(os.path.realpath(folder))
     found = checkpoint.checkpoint(place / name, folder)
     if not (place / name).exists() and (why := closest(described, before)):
         say(f"--targets={folder}: {why}")
@@ -194,12 +194,14 @@ def kept(
 
     def save(done, tree):
         found.save(done, tree)
-        _write(place / f"{name}.json", described, folder)
+        _write(place / f"{name}.json", described)
 
-    return checkpoint.Checkpoint(restore, save)
+    return checkpoint.lenient(
+        checkpoint.Checkpoint(restore, save), f"--targets={folder}"
+    )
 
 
-def _write(path: pathlib.Path, described: dict[str, Any], folder: str) -> None:
+def _write(path: pathlib.Path, described: dict[str, Any]) -> None:
     """Writes an identity whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     try:
@@ -207,7 +209,4 @@ def _write(path: pathlib.Path, described: dict[str, Any], folder: str) -> None:
         os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise checks.InputError(
-            f"--targets={folder}: cannot be written ({error.strerror}); accepted is a "
-            "folder that can be written"
-        ) from error
+        raise checkpoint.NotSaved(error.strerror) from error

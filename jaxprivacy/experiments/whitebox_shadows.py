@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import attack_training, training, whitebox_targets
 from jaxprivacy.experiments import whitebox_views as views_lib
 from jaxprivacy.experiments.attack_training import Advance, Positions
+from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.experiments.whitebox_attacks import (
     Attacks,
     Records,
@@ -80,12 +82,25 @@ def train(
     key: jax.Array,
     seed: int,
     advance: Advance,
+    kept: Callable[[Sequence[np.ndarray]], Checkpoint | None] = lambda shares: None,
 ) -> Shadows:
     """Trains all shadow models in one program, each like the target.
 
     Each trains on as many random records of the pool as the target, or on half of it if
     it is smaller; as many others are its non-members. Of both the attack learns from so
     many that all shadows together give what a supervised attacker would know.
+
+    Args:
+      settings: checked settings.
+      dataset: the data.
+      split: who holds what.
+      records: that are attacked, for how many the attack learns from.
+      observer: what the attacker sees of a model.
+      key: randomness of the shadows' training.
+      seed: of which records each trains on.
+      advance: told the share done.
+      kept: where shadows that train on these records are kept; complete ones are not
+        trained again, and an interrupted training goes on.
 
     Raises:
       InputError: the pool is too small, or a training diverges.
@@ -103,7 +118,8 @@ def train(
         )
     rng = np.random.default_rng([seed, settings.shadows])
     draws = [rng.permutation(owned)[: 2 * each] for _ in range(settings.shadows)]
-    trained = _train_all(settings, dataset, [d[:each] for d in draws], key, advance)
+    shares = [draw[:each] for draw in draws]
+    trained = _train_all(settings, dataset, shares, key, advance, kept(shares))
     observations = []
     for i, draw in enumerate(draws):
         known = np.concatenate([draw[:count], draw[each : each + count]])
@@ -114,14 +130,15 @@ def train(
     return Shadows(observations, count, overlapping)
 
 
-def _train_all(settings, dataset, shares, key, advance):
+def _train_all(settings, dataset, shares, key, advance, kept=None):
     """The parameters of all shadow models, (S, ...)."""
     network = whitebox_targets.model(settings, dataset)
-    data = training.stack(dataset, shares)
     role = whitebox_targets.participant(settings, network, len(shares[0]))
 
     @jax.jit
-    def init(keys, data):
+    def init(data, keys, params):
+        del params  # Each shadow has its own.
+
         def one(key, data):
             key_init, _ = jax.random.split(key)
             params = network.init(key_init)
@@ -130,7 +147,7 @@ def _train_all(settings, dataset, shares, key, advance):
         return local.side_by_side(one, keys, data)
 
     @jax.jit
-    def rounds(keys, models, data, indices):
+    def rounds(data, keys, models, indices):
         def one(key, model, data):
             _, key_rounds = jax.random.split(key)
 
@@ -142,14 +159,19 @@ def _train_all(settings, dataset, shares, key, advance):
 
             return jax.lax.scan(round_, model, indices)[0]
 
-        return local.side_by_side(one, keys, models, data)
+        # The log says no more than that the rounds are done, which is waited for.
+        return local.side_by_side(one, keys, models, data), {"round": indices}
 
     keys = jax.random.split(key, len(shares))
-    models, length = init(keys, data), training.chunk_length(settings.rounds)
-    for start in range(0, settings.rounds, length):
-        indices = start + jnp.arange(length)
-        models = jax.block_until_ready(rounds(keys, models, data, indices))
-        advance(length / settings.rounds)
+    models, _ = training.run(
+        training.Runner(init, rounds),
+        training.stack(dataset, shares),
+        (keys, keys),
+        (),
+        settings.rounds,
+        advance,
+        kept,
+    )
     return models[0]
 
 

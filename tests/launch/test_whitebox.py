@@ -221,6 +221,31 @@ def test_kept_targets_are_not_trained_again(study, folder, capsys):
     assert first["membership"] == second["membership"]
 
 
+def test_kept_shadows_are_not_trained_again(study, folder):
+    options = (
+        f"--targets={folder / 'trained'}",
+        "--nonull_checks",
+        "--noblack_box",
+        "--supervision=shadow",
+        "--shadows=3",
+        "--layers=-1",
+        "--gradients=none",
+    )
+    first = study("shadows", *options)
+    before = files(folder / "trained")
+    # The target and its shadows, each after its last round.
+    assert len({name.split("/")[0] for name in before if "/12/" in name}) == 2
+    second = study("shadows_again", *options)
+    assert files(folder / "trained") == before
+    assert first["membership"] == second["membership"]
+
+
+def files(folder):
+    """The names of all files below a folder, and when each was written."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {f"{p.relative_to(folder)} {p.stat().st_mtime_ns}" for p in found}
+
+
 def test_an_exported_target_is_imported(study, folder, capsys):
     target = folder / "target"
     options = ("--nonull_checks", "--noblack_box", "--gradients=-1")
