@@ -23,6 +23,21 @@ def counted(rows: Sequence[dict]) -> list[dict]:
     return [row for row in rows if row.get("trained") is not False]
 
 
+def control_found(row: dict) -> bool:
+    """Whether a positive control was found as large as it was planted.
+
+    The AUC's interval lies above 0.5. That of the loss threshold, which ranks records
+    by what the leak was planted in, covers the planted AUC; that of another attack may
+    lie below it and, since none can know more, not above.
+
+    Args:
+      row: of `positive_controls` of result.json.
+    """
+    low, high = row["auc"]["low"], row["auc"]["high"]
+    reached = row["attack"] != "loss_threshold" or row["planted"] <= high
+    return 0.5 < low <= row["planted"] and reached
+
+
 def detectable_auc(members: int, non_members: int, confidence: float) -> float | None:
     """Returns the smallest true AUC that a check would have found, in (0.5, 1).
 

@@ -168,7 +168,8 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         "untrained_rows": any(row.get("trained") is False for row in rows),
         "shown_keys": distinguishing(shown),
         "keys": distinguishing(rows),
-        "seeds": text.seeds_named(rows) if text.several_seeds(rows) else "",
+        "seeds": text.means_named(rows),
+        "over": text.averaged_over(rows),
         "settings": _explained(rows, "setting", SETTINGS),
         "attackers": _explained(
             [row for row in rows if row["setting"] not in SEATLESS],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 
 from rich import box
@@ -20,13 +19,12 @@ from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word
 SHOWN_FPRS = (0.1, 0.01)
 
 
-def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> None:
-    """Prints the tables, the verdict and where the report lies.
+def print_summary(report: Report, console: Console) -> None:
+    """Prints the tables and the verdict.
 
     Args:
       report: the findings.
       console: where to print.
-      out: the folder that the report was written into.
     """
     result = report.result
     if result["membership"]:
@@ -54,8 +52,6 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
         # Text, not markup: names come from users.
         sentences.add_row(" -", Text(sentence))
     console.print(sentences)
-    place = Text(f"\nReport: {pathlib.Path(out) / 'report.html'}")
-    console.print(place, soft_wrap=True)
 
 
 def _explained(terms: Sequence[tuple[str, str]]) -> Table:
@@ -94,8 +90,8 @@ def _stacked(interval: dict, show) -> Text:
 def _membership(rows: list[dict]) -> Table:
     """Each row, or with several seeds each mean over them, above its interval."""
     rates = tuple(f"TPR % at\n{text.rate(fpr)} FPR" for fpr in SHOWN_FPRS)
-    several, shown = text.several_seeds(rows), text.shown_rows(rows)
-    title = "Membership inference" + (", means over seeds" if several else "")
+    shown, over = text.shown_rows(rows), text.averaged_over(rows)
+    title = "Membership inference" + (f", means over {over}" if over else "")
     table = _table(title, ("AUC", "accuracy %", *rates))
     keys = distinguishing(shown)
     for row in shown:
@@ -129,8 +125,8 @@ def _three_way(rows: list[dict]) -> Table:
 def _footnote(rows: list[dict]) -> str:
     confidence = text.rate(rows[0].get("confidence", 0.95))
     note = f"  Below each value: its {confidence} interval."
-    if text.several_seeds(rows):
-        note = f"  {text.seeds_named(rows)}\n  Below each mean: its 95 % interval."
+    if text.means_named(rows):
+        note = f"  {text.means_named(rows)}\n  Below each mean: its 95 % interval."
     shown = [r for r in text.shown_rows(rows) if r.get("trained") is not False]
     if any("auc_simultaneous" in row for row in rows):
         note += "\n  The verdict goes by wider ones that hold for all attacks together."

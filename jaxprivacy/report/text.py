@@ -82,12 +82,20 @@ def several_seeds(membership: list[dict]) -> bool:
     return len({row.get("seed") for row in membership} - {None}) > 1
 
 
+def several_victims(membership: list[dict]) -> bool:
+    """Returns whether several participants were attacked, one by one."""
+    return len({row.get("victim") for row in membership} - {None}) > 1
+
+
 def shown_rows(membership: list[dict]) -> list[dict]:
-    """Returns the rows that readers see: their means, if there are several seeds.
+    """Returns the rows that readers see: means over victims, and then over seeds.
 
     A mean is of the seeds on which the attack trained, and `untrained_seeds` has how
     many others there are; where it trained on none, `trained` is False.
     """
+    if several_victims(membership):
+        others = [row for row in membership if row.get("victim") is None]
+        membership = seeds.over_victims(membership) + others
     if not several_seeds(membership):
         return membership
     return [_mean_row(group) for group in seeds.seed_groups(membership)]
@@ -109,6 +117,24 @@ def seeds_named(membership: list[dict]) -> str:
     said = f"Seeds: {', '.join(map(str, every))}."
     fewest = min(len(group) for group in groups)
     return said if fewest == len(every) else f"{said} Some rows have {fewest} of them."
+
+
+def averaged_over(membership: list[dict]) -> str:
+    """Returns 'seeds' or 'victims', whichever intervals are over; empty if neither."""
+    if several_seeds(membership):
+        return "seeds"
+    return "victims" if several_victims(membership) else ""
+
+
+def means_named(membership: list[dict]) -> str:
+    """Returns what the rows that readers see are means over, empty if over nothing."""
+    said = []
+    if several_victims(membership):
+        count = len({row.get("victim") for row in membership} - {None})
+        said.append(f"Each of {count} participants was attacked in turn.")
+    if several_seeds(membership):
+        said.append(seeds_named(membership))
+    return " ".join(said)
 
 
 def at_fpr(row: dict, fpr: float) -> dict:
