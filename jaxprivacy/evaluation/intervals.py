@@ -35,8 +35,9 @@ def clopper_pearson(
             f"successes={successes}, trials={trials}: accepted are at least one trial "
             "and successes from 0 to trials"
         )
-    low, high = clopper_pearson_bounds(np.array(successes), trials, confidence)
-    return Interval(float(successes / trials), float(low), float(high))
+    both = np.array([successes, trials - successes])
+    low, missed = clopper_pearson_tail(both, trials, (1 - confidence) / 2)
+    return Interval(float(successes / trials), float(low), float(1 - missed))
 
 
 def student_t(
@@ -62,13 +63,19 @@ def student_t(
     return {"value": value, "low": low, "high": high, "rows": count}
 
 
-def clopper_pearson_bounds(
-    successes: np.ndarray, trials: int, confidence: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the lower and upper ends for many counts of one number of trials."""
-    tail = (1 - confidence) / 2
-    failures = trials - successes
-    # The beta quantiles are undefined at the ends, where the bounds are 0 and 1.
-    low = stats.beta.ppf(tail, np.maximum(successes, 0.5), failures + 1)
-    high = stats.beta.isf(tail, successes + 1, np.maximum(failures, 0.5))
-    return np.where(successes == 0, 0.0, low), np.where(failures == 0, 1.0, high)
+def clopper_pearson_tail(
+    successes: np.ndarray, trials: int, tail: float | np.ndarray
+) -> np.ndarray:
+    """Returns one-sided exact lower bounds of proportions, for many counts.
+
+    Args:
+      successes: (N,) counts, each in [0, trials].
+      trials: number of trials.
+      tail: the most that a bound may fail with, () or (N,), above 0.
+
+    Returns:
+      (N,) lower bounds. An upper bound is 1 less the lower bound of the failures.
+    """
+    # The beta quantile is undefined without successes, where the bound is 0.
+    low = stats.beta.ppf(tail, np.maximum(successes, 0.5), trials - successes + 1)
+    return np.where(successes == 0, 0.0, low)

@@ -7,19 +7,13 @@ score is strictly above the threshold.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special, stats
 
-from jaxprivacy.evaluation.intervals import (
-    Interval,
-    clopper_pearson,
-    clopper_pearson_bounds,
-)
-
-FPRS = (0.1, 0.01, 0.001)
+from jaxprivacy.evaluation import tpr
+from jaxprivacy.evaluation.intervals import Interval, clopper_pearson
 
 
 class MembershipScores(NamedTuple):
@@ -171,76 +165,36 @@ def best_threshold(members: np.ndarray, non_members: np.ndarray) -> float:
     return float(thresholds[np.lexsort((thresholds, -gaps, -right))[0]])
 
 
-def tpr_at_fpr(
-    members: np.ndarray,
-    non_members: np.ndarray,
-    fprs: Sequence[float] = FPRS,
-    confidence: float = 0.95,
-) -> list[dict]:
-    """Returns the true positive rate at each false positive rate.
+def above_guessing(entry: dict) -> bool:
+    """Whether more members are found than guessing at that false positive rate finds.
 
-    The threshold is the lowest whose empirical FPR is at most `fpr`; of tied scores at
-    the limit none is called a member. The Clopper-Pearson interval is conditional on
-    that threshold: it leaves out that the non-members at hand set it. An FPR below
-    1 / len(non_members) cannot be resolved: value, low and high are None.
-
-    Source of the measure: Carlini et al., "Membership Inference Attacks From First
-    Principles", S&P 2022.
-    """
-    falling = np.sort(non_members)[::-1]
-    n = len(falling)
-    rows = []
-    for fpr in fprs:
-        if fpr < 1 / n:
-            rows.append({"fpr": fpr, "value": None, "low": None, "high": None})
-            continue
-        allowed = _allowed(fpr, n)
-        threshold = falling[allowed] if allowed < n else -np.inf
-        hits = int(np.sum(members > threshold))
-        interval = clopper_pearson(hits, len(members), confidence)
-        rows.append({"fpr": fpr} | interval._asdict())
-    return rows
-
-
-def _allowed(fpr, n):
-    """How many of n non-members may be called members."""
-    # The product may fall just short of the integer that it stands for.
-    return math.floor(fpr * n * (1 + 1e-12))
-
-
-def above_guessing(
-    entry: dict, members: int, non_members: int, confidence: float
-) -> bool:
-    """Whether more members are found than the false positive rate allows for.
-
-    Both rates are uncertain: the threshold was set by few non-members, and on others
-    the false positive rate may be larger. So the lower end of the one is compared with
-    the upper end of the other.
+    Guessing finds the share of members that it takes of non-members. The interval of
+    the rate allows for the threshold that the non-members at hand set, so its lower end
+    decides; of several attacks, that of the wider interval which holds for all of them.
 
     Args:
-      entry: of `tpr_at_fpr`.
-      members: how many the true positive rate is of.
-      non_members: how many set the threshold.
-      confidence: of both intervals; of several attacks, `simultaneous_confidence`.
+      entry: of `tpr_at_fpr` in a row: `fpr`, `value`, `low`, `high` and, of several
+        attacks, `simultaneous` with `low` and `high`.
     """
     if entry["value"] is None:
         return False
-    found = clopper_pearson(round(entry["value"] * members), members, confidence)
-    allowed = _allowed(entry["fpr"], non_members)
-    return found.low > clopper_pearson(allowed, non_members, confidence).high
+    return entry.get("simultaneous", entry)["low"] > entry["fpr"]
 
 
 def roc(members: np.ndarray, non_members: np.ndarray, confidence: float = 0.95) -> Roc:
-    """Returns the ROC curve with a pointwise Clopper-Pearson band for the TPR."""
+    """Returns the ROC curve with a band for the TPR.
+
+    The band is pointwise: at each FPR the interval of `tpr.bounds`, which allows for
+    the threshold as well as for the members.
+    """
     scores = np.unique(np.concatenate([members, non_members]))[::-1]
 
     def counts(values):  # Of values at or above each score, from none to all.
         below = np.searchsorted(np.sort(values), scores, "left")
         return np.concatenate([[0], len(values) - below])
 
-    hits = counts(members)
-    low, high = clopper_pearson_bounds(hits, len(members), confidence)
-    fpr = counts(non_members) / len(non_members)
+    hits, fpr = counts(members), counts(non_members) / len(non_members)
+    low, high = tpr.bounds(members, non_members, fpr, confidence)
     return Roc(fpr, hits / len(members), low, high)
 
 

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxprivacy.evaluation import membership
-from jaxprivacy.evaluation.seeds import CONDITIONS
+from jaxprivacy.evaluation import gains, membership, null_checks, tpr
 
 
 class Scored(NamedTuple):
@@ -22,7 +21,8 @@ class Scored(NamedTuple):
     # The unsupervised attack's numbers of evaluation members and non-members.
     embeddings: tuple[np.ndarray, np.ndarray] | None = None
     everyone: np.ndarray | None = None  # scores of all records that are observed
-    trained: bool | None = None  # None: a rule that learns nothing
+    trained: bool | None = None  # whether it learned; None: a rule, which does not
+    null_trained: bool | None = None  # the same of the null check's attack
 
 
 def rows(
@@ -31,30 +31,57 @@ def rows(
     """The rows of `membership` and of `null_checks` in result.json.
 
     The intervals of null checks are widened (Bonferroni), so that all of them cover
-    what they estimate together.
+    what they estimate together; `detectable_auc` says what each could have found. Of
+    attacks that did not train the rows stay, and widen no other interval.
 
     Args:
       scored: the attacks.
       setting: what is trained, e.g. `federated`.
       untrained: attacks on a model that was trained on nothing: further null checks.
     """
-    null = [(s, s.null) for s in scored if s.null is not None]
-    null += [(s, s.scores) for s in untrained]
-    confidence = membership.simultaneous_confidence(max(1, len(null)))
+    checked = [(s, s.null, s.null_trained) for s in scored if s.null is not None]
+    checked += [(s, s.scores, s.trained) for s in untrained]
+    confidence = membership.simultaneous_confidence(
+        max(1, sum(trained is not False for *_, trained in checked))
+    )
+    attacks = max(1, sum(s.trained is not False for s in scored))
 
-    def row(s, which, **options):
-        keys = dict(s.row)
-        fixed = {name: keys.pop(name) for name in ("attack", "attacker", "mode")}
-        made = membership_row(
-            which, setting=setting, threshold=s.threshold, **fixed, **options
-        )
-        return made | {"trained": s.trained} | keys
-
-    found = gains(
-        [row(s, s.scores, attacks=len(scored)) for s in scored],
+    found = gains.gains(
+        [_row(s, s.scores, s.trained, setting, attacks=attacks) for s in scored],
         [s.scores for s in scored],
     )
-    return found, [row(*pair, confidence=confidence) for pair in null]
+    return found, [_check(*check, setting, confidence) for check in checked]
+
+
+def control_rows(scored: Sequence[Scored], setting: str) -> list[dict]:
+    """The rows of `positive_controls` in result.json: what was found of a planted leak.
+
+    They are those of `null_checks` and have `control`, `planted`, the AUC of the leak,
+    and `found`, of `null_checks.control_found`. The intervals hold together.
+
+    Args:
+      scored: the attacks on the planted leak.
+      setting: what is trained, e.g. `federated`.
+    """
+    confidence = membership.simultaneous_confidence(max(1, len(scored)))
+    rows = [_check(s, s.scores, s.trained, setting, confidence) for s in scored]
+    return [row | {"found": null_checks.control_found(row)} for row in rows]
+
+
+def _row(s, which, trained, setting, **options):
+    keys = dict(s.row)
+    fixed = {name: keys.pop(name) for name in ("attack", "attacker", "mode")}
+    made = membership_row(
+        which, setting=setting, threshold=s.threshold, **fixed, **options
+    )
+    return made | {"trained": trained} | keys
+
+
+def _check(s, which, trained, setting, confidence):
+    row = _row(s, which, trained, setting, confidence=confidence)
+    counts = row["members"], row["non_members"]
+    found = null_checks.detectable_auc(*counts, confidence)
+    return row | {"detectable_auc": found}
 
 
 def membership_row(
@@ -79,9 +106,10 @@ def membership_row(
       confidence: coverage of each interval.
       threshold: above which a record is called a member; None: the best on the
         selection set, for attacks that may see its labels.
-      attacks: how many there are in the study. Of several the row has another interval
-        too, `auc_simultaneous`: together they all hold with `confidence`, and so does
-        that of the attack which turns out to be the best.
+      attacks: how many there are in the study. Of several the row has other intervals
+        too, `auc_simultaneous` and `simultaneous` in each of `tpr_at_fpr`: together
+        they all hold with `confidence`, and so does that of the attack which turns out
+        to be the best.
 
     Raises:
       ValueError: a set is empty, not a vector, or holds NaN or infinity.
@@ -116,60 +144,20 @@ def membership_row(
         "auc": membership.auc(*sets, confidence)._asdict(),
         **of_all,
         "accuracy": membership.accuracy(*sets, threshold, confidence)._asdict(),
-        "tpr_at_fpr": [
-            entry
-            | {
-                "above_guessing": membership.above_guessing(
-                    entry, *map(len, sets), together
-                )
-            }
-            for entry in membership.tpr_at_fpr(*sets, confidence=confidence)
-        ],
+        "tpr_at_fpr": _rates(*sets, confidence, together),
     }
 
 
-# What says of a row which attack it is of, and not which target was attacked.
-_OF_ATTACK = ("attack", "supervision", "layers", "gradients")
-
-
-def gains(
-    rows: Sequence[dict], scores: Sequence[membership.MembershipScores]
-) -> list[dict]:
-    """Adds to rows what their attacks gain over the black-box attack.
-
-    That is whether gradients and hidden outputs give away more than the outputs do,
-    paper B's main claim, measured on the same records of the same target.
-
-    Args:
-      rows: of `membership_row`, with their conditions.
-      scores: theirs.
-
-    Returns:
-      The rows, those that have a black-box attack beside them with
-      `auc_over_black_box`: `value`, `low`, `high` of `auc_difference` and `confidence`,
-      with which all of them hold together with 95 %.
-
-    Raises:
-      ValueError: two black-box attacks are not told apart.
-    """
-    conditions = [key for key in (*CONDITIONS, "seed") if key not in _OF_ATTACK]
-
-    def case(row):
-        return repr([row.get(key) for key in conditions])
-
-    pairs = list(zip(rows, scores, strict=True))
-    black_box = {case(row): s for row, s in pairs if row["attack"] == "black_box"}
-    if len(black_box) < sum(row["attack"] == "black_box" for row in rows):
-        raise ValueError("rows: two black-box attacks whose conditions are the same")
-    compared = [row["attack"] != "black_box" and case(row) in black_box for row in rows]
-    confidence = membership.simultaneous_confidence(max(1, sum(compared)))
-
-    def gain(row, of_row):
-        other = black_box[case(row)]
-        found = membership.auc_difference(of_row[2:], other[2:], confidence)
-        return {"auc_over_black_box": found._asdict() | {"confidence": confidence}}
-
+def _rates(members, non_members, confidence, together):
+    """The entries of `tpr_at_fpr`: of several attacks with the wider interval too."""
+    entries = tpr.tpr_at_fpr(members, non_members, confidence=confidence)
+    if together > confidence:
+        wide = tpr.tpr_at_fpr(members, non_members, confidence=together)
+        entries = [
+            entry | {"simultaneous": {"low": all_["low"], "high": all_["high"]}}
+            for entry, all_ in zip(entries, wide, strict=True)
+        ]
     return [
-        row | (gain(row, s) if known else {})
-        for (row, s), known in zip(pairs, compared, strict=True)
+        entry | {"above_guessing": membership.above_guessing(entry)}
+        for entry in entries
     ]

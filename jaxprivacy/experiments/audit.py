@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import jax
@@ -10,9 +9,11 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
+from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     collaboration,
+    evidence,
     judge,
     membership,
     reconstruction,
@@ -22,20 +23,22 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.settings import Settings, check
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents
+from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
 
 # Weights of the stages on the progress bar: their seconds on two cores, roughly.
 STAGES = {
     "federated training": 10.0,
     "passive attacks on it": 30.0,
+    "positive control": 7.0,
     "training under gradient ascent": 10.0,
     "active attacks on it": 30.0,
     "collaborative training with a GAN attacker": 25.0,
     "the same without influence": 15.0,
     "judging the reconstructions": 10.0,
 }
-MEMBERSHIP_STAGES = 4  # the first; the others need images and two participants
+MEMBERSHIP_STAGES = 5  # the first; the others need images and two participants
+CONTROL = 1000  # its key's number, beyond those of the passive attacks
 LARGE_IMAGES, RECORDS_OF_LARGE_IMAGES = 16, 4000
 
 
@@ -128,13 +131,16 @@ def run(
       stages: where progress is shown.
       command: how the run was started, for the report.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, split, who, notes = prepared
     notes = list(notes)
     key_members, key_images = jax.random.split(jax.random.key(settings.seed))
-    scored, passive, raised = _membership(settings, dataset, split, key_members, stages)
+    scored, controls, passive, raised = _membership(
+        settings, dataset, split, key_members, stages
+    )
     notes.append(_cost_of_ascent(passive, raised))
-    notes += _copies(dataset, split)
+    told = split.copies_left_out, split.copies_kept
+    notes += copies.notes(*told)
     rows, null_rows = membership_rows.rows(scored, "federated")
     image_rows, pictures = [], None
     if who is not None:
@@ -142,12 +148,23 @@ def run(
             settings, dataset, who, key_images, stages, notes
         )
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(
+            command,
+            settings,
+            dataset,
+            begun,
+            members_per_participant=len(split.participants[0]),
+        ),
         "target": results.accuracies(passive.info),
+        "evidence": [_evidence(dataset, split, passive)],
         "membership": rows,
         "null_checks": null_rows,
+        "positive_controls": membership_rows.control_rows(controls, "federated"),
         "reconstruction": image_rows,
     }
+    # Beside what it says else of the data.
+    result["data"] = {**result.get("data", {}), **copies.told(*told)}
+    result["verdict"] = verdict.verdict(result)
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),
@@ -155,6 +172,7 @@ def run(
         roc_curves=[
             results.roc_curve(*s.scores[2:], row)
             for s, row in zip(scored, rows, strict=True)
+            if s.trained is not False
         ],
         gradient_norms=_gradient_norms(settings, dataset, split, passive),
         training=results.course(passive.info),
@@ -168,29 +186,18 @@ def _cost_of_ascent(passive, raised):
     before, after = (run.info["test_accuracy"][-1] for run in (passive, raised))
     return (
         "Under gradient ascent the shared model ends at a test accuracy of "
-        f"{after:.1%}, without at {before:.1%}."
+        f"{text.percent(after)} %, without at {text.percent(before)} %."
     )
 
 
-def _copies(dataset, split):
-    """Says how many attacked records have an exact copy of other membership."""
-    sets = (split.attack_train, split.selection, split.evaluation)
-    members, non_members, _ = map(np.concatenate, zip(*sets, strict=True))
+def _evidence(dataset, split, passive):
+    """What the passive run's records and outputs let any attack see."""
     held = np.concatenate(split.participants)
-    unheld = dataset.without(held)
-
-    def copied(records, others):
-        known = {dataset.x[i].tobytes() for i in others}
-        return sum(dataset.x[i].tobytes() in known for i in records)
-
-    count = copied(members, unheld) + copied(non_members, held)
-    if not count:
-        return []
-    return [
-        f"{count} of the {2 * len(members)} attacked records have an exact copy of the "
-        "other kind (a member's that nobody holds, or the reverse): no attack can tell "
-        "these apart."
-    ]
+    where = membership.attacked_records(dataset, split)
+    evaluated = [kind.evaluation for kind in (where.members, where.non_members)]
+    outputs = np.asarray(passive.features.output[-1])[np.concatenate(evaluated)]
+    told = evidence.of_target(dataset, held, *split.evaluation[:2], outputs)
+    return results.accuracies(passive.info) | told
 
 
 def _gradient_norms(settings, dataset, split, passive):
@@ -206,7 +213,10 @@ def _gradient_norms(settings, dataset, split, passive):
 
 
 def _membership(settings, dataset, split, key, stages):
-    """Both federated runs and all attacks on them; returns the passive run too."""
+    """Both federated runs, all attacks on them and the positive control.
+
+    Returns the attacks' scores, the control's, the passive run and the active one.
+    """
     key_run, key_passive, key_active = jax.random.split(key, 3)
     records = membership.attacked_records(dataset, split)
 
@@ -227,16 +237,26 @@ def _membership(settings, dataset, split, key, stages):
     scored = membership.attack_run(
         fits, passive, records, "passive", key_passive, stages.advance
     )
-    scored.append(membership.loss_threshold(passive, records, "passive"))
+    scored += membership.simple_rules(passive, records, "passive")
+    white_box = {"white_box": fits["white_box"]}
+    name = "positive control"
+    stages.stage(name, STAGES[name])
+    controls = membership.control(
+        white_box,
+        passive,
+        records,
+        settings.seed,
+        jax.random.fold_in(key_passive, CONTROL),
+        stages.advance,
+    )
     raised = federated("training under gradient ascent", ascent=True)
     name = "active attacks on it"
     stages.stage(name, STAGES[name])
-    only = {"white_box": fits["white_box"]}
     scored += membership.attack_run(
-        only, raised, records, "gradient_ascent", key_active, stages.advance
+        white_box, raised, records, "gradient_ascent", key_active, stages.advance
     )
-    scored.append(membership.loss_threshold(raised, records, "gradient_ascent"))
-    return scored, passive, raised
+    scored += membership.simple_rules(raised, records, "gradient_ascent")
+    return scored, controls, passive, raised
 
 
 def _reconstruction(settings, dataset, who, key, stages, notes):
@@ -257,8 +277,8 @@ def _reconstruction(settings, dataset, who, key, stages, notes):
     held = np.concatenate([*who.honest, who.adversary])
     judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
     notes.append(
-        f"The independent judge is right on {judged_by.accuracy:.1%} of the "
-        "participants' records, none of which it was trained on "
+        f"The independent judge is right on {text.percent(judged_by.accuracy)} % of "
+        "the participants' records, none of which it was trained on "
         f"({len(who.judge)} records were)."
     )
     images = reconstruction.reconstruct(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -20,7 +19,9 @@ from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.experiments import (
     checkpoint,
     collaboration,
+    evidence,
     judge,
+    provenance,
     reconstruction,
     results,
     training,
@@ -29,7 +30,7 @@ from jaxprivacy.experiments import seats as seats_lib
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.federated import sparse_vector
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents
+from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
 
 RUNS = ("gan", "gan_no_influence", "gan_improved")  # of collaborative training
@@ -121,8 +122,9 @@ def checkpoints(
     settings: GanSettings, prepared: Prepared, folder: str
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
+    code = {"code": provenance.code()}
     data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
-    return checkpoint.study(folder, vars(settings) | data | training.versions())
+    return checkpoint.study(folder, vars(settings) | data | training.versions() | code)
 
 
 def run(
@@ -142,7 +144,7 @@ def run(
       kept: where the runs of collaborative training are kept; what is short is
         computed anew.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, held, who = prepared
     key_run, key_judge, key_dcgan, key_draw = keys(settings.seed)
 
@@ -184,14 +186,19 @@ def run(
     main = next(iter(attacked))
     privacy = account(settings, dataset)
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun),
         "target": results.accuracies(attacked[main].info),
+        "evidence": [
+            results.accuracies(attacked[main].info)
+            | evidence.of_training(dataset.y[seats_lib.measured(who, settings.seed)[0]])
+        ],
         "membership": [],
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,
         "privacy": privacy and privacy._asdict(),
         "courses": [course_row(c) for c in courses],
     }
+    result["verdict"] = verdict.verdict(result)
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),
@@ -348,16 +355,18 @@ def _counts(dataset, who):
 def _notes(settings, who, judged_by, private, run):
     of_class = judged_by.look(private)[0].argmax(axis=1) == who.target_class
     notes = [
-        f"The independent judge is right on {judged_by.accuracy:.1%} of the "
-        "participants' records, none of which it was trained on "
+        f"The independent judge is right on {text.percent(judged_by.accuracy)} % of "
+        "the participants' records, none of which it was trained on "
         f"({len(who.judge)} records were), and on {of_class.sum()} of the "
         f"{len(of_class)} of the target class."
     ]
+    ended, of_classes = (
+        text.percent(run.info[name][-1]) for name in ("test_accuracy", "class_accuracy")
+    )
     notes.append(
-        f"The shared model ends at a test accuracy of "
-        f"{run.info['test_accuracy'][-1]:.1%}; what it takes for the artificial class "
-        "counts as wrong. Among the real classes alone it is right on "
-        f"{run.info['class_accuracy'][-1]:.1%}."
+        f"The shared model ends at a test accuracy of {ended} %; what it takes for the "
+        "artificial class counts as wrong. Among the real classes alone it is right on "
+        f"{of_classes} %."
     )
     if not run.info["started"].any():
         notes.append(

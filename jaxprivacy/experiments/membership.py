@@ -7,16 +7,17 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import types
 from jaxprivacy.attacks import active, threshold, whitebox
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, Split
 from jaxprivacy.evaluation.membership_rows import Scored
-from jaxprivacy.experiments import attack_training, training
+from jaxprivacy.experiments import attack_training, planted, training
 from jaxprivacy.experiments.attack_training import (
     Advance,
     Fit,
     Positions,
+    Trained,
     scores,
     train_attack,
 )
@@ -125,12 +126,9 @@ def federated_run(
         )
     )
     features = extract(state.snapshots, records.batch.x, records.batch.y)
-    if not np.isfinite(features.norm).all():
-        flag = "ascent_rate" if ascent else "learning_rate"
-        raise checks.InputError(
-            f"--{flag}={getattr(settings, flag)}: the training diverges; accepted are "
-            "rates at which it does not"
-        )
+    flag = "ascent_rate" if ascent else "learning_rate"
+    shown = features.loss, features.output, features.norm
+    training.check_finite(shown, **{flag: getattr(settings, flag)})
     return Run(features, info)
 
 
@@ -156,36 +154,84 @@ def attack_run(
     mode: str,
     key: jax.Array,
     advance: Advance,
+    *,
+    null_checks: bool = True,
 ) -> list[Scored]:
     """Scores one run's records by every supervised attack, its null check along."""
     inputs = {"white_box": run.features, "black_box": black_box(run.features)}
+    kinds = (records.members, records.untrained)[: 1 + null_checks]
     result = []
     for i, (attack, fit) in enumerate(fits.items()):
         both = []
-        for j, members in enumerate((records.members, records.untrained)):
-            all_scores = train_attack(
+        for j, members in enumerate(kinds):
+            learned = train_attack(
                 fit,
                 jax.random.fold_in(key, 2 * i + j),
                 inputs[attack],
                 members,
                 records.non_members,
-                lambda share: advance(share / (2 * len(fits))),
+                lambda share: advance(share / (len(kinds) * len(fits))),
             )
-            both.append(scores(all_scores, members, records.non_members))
-        result.append(_scored(attack, mode, *both))
+            both.append((learned, members))
+        result.append(_scored(attack, mode, records, *both))
     return result
 
 
-def _scored(attack, mode, real, null):
-    return Scored({"attack": attack, "attacker": "global", "mode": mode}, real, null)
+def _scored(attack, mode, records, real, null=None):
+    def picked(learned, members):
+        return scores(learned.scores, members, records.non_members)
 
-
-def loss_threshold(run: Run, records: Records, mode: str) -> Scored:
-    """Scores one run's records by their loss."""
-    all_scores = np.asarray(threshold.loss_threshold(run.features))
-    return _scored(
-        "loss_threshold",
-        mode,
-        scores(all_scores, records.members, records.non_members),
-        scores(all_scores, records.untrained, records.non_members),
+    return Scored(
+        {"attack": attack, "attacker": "global", "mode": mode},
+        picked(*real),
+        picked(*null) if null else None,
+        trained=real[0].trained,
+        null_trained=null[0].trained if null else None,
     )
+
+
+def simple_rules(run: Run, records: Records, mode: str) -> list[Scored]:
+    """Scores one run's records by their loss and by the confidence in their class."""
+    found = []
+    for attack, rule in (
+        ("loss_threshold", threshold.loss_threshold),
+        ("confidence", threshold.confidence),
+    ):
+        values = Trained(np.asarray(rule(run.features), np.float64), None)
+        pairs = (values, records.members), (values, records.untrained)
+        found.append(_scored(attack, mode, records, *pairs))
+    return found
+
+
+def control(
+    fits: dict[str, Fit],
+    run: Run,
+    records: Records,
+    seed: int,
+    key: jax.Array,
+    advance: Advance,
+) -> list[Scored]:
+    """The positive control: records that nobody trained on, of which some leak.
+
+    They are attacked as members are, by their loss and by the given attacks.
+
+    Args:
+      fits: the supervised attacks to run.
+      run: what the server saw.
+      records: the attacked ones; members play no part.
+      seed: of the draw of who is called a member.
+      key: of the attacks.
+      advance: told the share done.
+
+    Returns:
+      The attacks' scores, their rows marked `control` and with the AUC `planted`.
+    """
+    kinds = zip(records.untrained, records.non_members, strict=True)
+    pool = Positions(*map(np.concatenate, kinds))
+    signal = np.asarray(threshold.loss_threshold(run.features))
+    members, others, auc = planted.plant(pool, signal, np.random.default_rng(seed))
+    leaking = records._replace(members=members, non_members=others, untrained=members)
+    rule = simple_rules(run, leaking, "passive")[0]._replace(null=None)
+    found = attack_run(fits, run, leaking, "passive", key, advance, null_checks=False)
+    told = {"control": "planted", "planted": auc}
+    return [s._replace(row=s.row | told) for s in (rule, *found)]

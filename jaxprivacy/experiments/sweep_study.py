@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
@@ -13,19 +12,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy.data import Dataset, load
-from jaxprivacy.evaluation.intervals import clopper_pearson
+from jaxprivacy.evaluation.intervals import Interval
+from jaxprivacy.evaluation.reconstruction import over_runs
 from jaxprivacy.experiments import (
     checkpoint,
     collaboration,
     gan_attack,
     judge,
+    provenance,
     reconstruction,
     results,
     sweep,
     training,
 )
 from jaxprivacy.experiments.settings import GanSettings, check_gan
-from jaxprivacy.report import contents
+from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
 
 BASELINES = ("model_inversion", "model_inversion_mlp", "dcgan")
@@ -68,6 +69,7 @@ def checkpoints(
     memory: float,
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
+    code = {"code": provenance.code()}
     identity = {
         "content_of_data": checkpoint.fingerprint(prepared.dataset),
         "grid": {name: [str(v) for v in values] for name, values in grid.items()},
@@ -75,7 +77,9 @@ def checkpoints(
         "devices": jax.device_count(),
         "memory": memory,
     }
-    return checkpoint.study(folder, vars(settings) | identity | training.versions())
+    return checkpoint.study(
+        folder, vars(settings) | identity | training.versions() | code
+    )
 
 
 def weight(settings: GanSettings, prepared: Prepared) -> float:
@@ -124,7 +128,7 @@ def run(
       memory: bytes that the runs may take at once.
       kept: where the runs are kept, to go on after an interruption.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, _, points = prepared
     weights = _weights(settings, prepared)
 
@@ -170,10 +174,10 @@ def run(
     ]
     accuracy = {name: np.mean([e[name] for e in ended]) for name in ended[0]}
     plain = all(name in ("seed", "target_class") for name in grid)
-    pooled = _pooled(points, courses, attacked) if plain else []
+    averaged = _averaged(points, courses) if plain else []
     privacy = gan_attack.account(settings, dataset)
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun),
         "target": accuracy,
         "membership": [],
         "reconstruction": rows,
@@ -184,8 +188,9 @@ def run(
             _run_row(point, run, courses[i], list(grid))
             for i, (point, run) in enumerate(zip(points, attacked, strict=True))
         ],
-        "courses": [gan_attack.course_row(c) for c in pooled],
+        "courses": [gan_attack.course_row(c) for c in averaged],
     }
+    result["verdict"] = verdict.verdict(result)
     return contents.Report(
         result=result,
         settings=[
@@ -199,7 +204,7 @@ def run(
         reconstructions=None,
         notes=_notes(points, attacked, judges),
         privacy=privacy if "epsilon_per_parameter" not in grid else None,
-        courses=pooled,
+        courses=averaged,
         class_samples=_class_samples(shown),
         tradeoff=_tradeoff(settings, dataset, points, attacked, rows, first),
     )
@@ -339,26 +344,27 @@ def _run_row(point, run, course, names):
     }
 
 
-def _pooled(points, courses, attacked):
-    """The course of each row, over seeds and classes: rates pooled, others' means."""
-    pooled = []
+def _averaged(points, courses):
+    """The mean course of each row over seeds and classes, with its interval."""
+    averaged = []
     for row in dict.fromkeys(point.row for point in points):
         which = [i for i, point in enumerate(points) if point.row == row]
         some = [courses[i] for i in which]
-        samples = attacked[which[0]].samples.shape[1]
-        hits = sum(np.rint(c.hit_rate[:, 0] * samples) for c in some).astype(int)
-        total = samples * len(some)
-        pooled.append(
+        seeds = [points[i].settings.seed for i in which]
+        by_round = np.stack([c.hit_rate for c in some], axis=1)  # (R, N, 3)
+        found = [over_runs(rates, seeds) for rates in by_round]
+        averaged.append(
             contents.Course(
                 attack=row,
                 rounds=some[0].rounds,
                 accuracy=np.mean([c.accuracy for c in some], axis=0),
-                hit_rate=np.array([clopper_pearson(int(h), total) for h in hits]),
+                hit_rate=np.stack([rate for rate, _ in found]),
                 frechet=np.mean([c.frechet for c in some], axis=0),
                 start_round=min(c.start_round for c in some),
+                over=found[0][1],
             )
         )
-    return pooled
+    return averaged
 
 
 def _class_samples(shown):
@@ -396,11 +402,12 @@ def _tradeoff(settings, dataset, points, attacked, rows, row):
     def of(pairs: Sequence[tuple], budget: float) -> list:
         return [value for epsilon, value in pairs if epsilon == budget]
 
-    def pooled(budget):
+    def averaged(budget):
         some = of(judged, budget)
-        hits = sum(round(r["hit_rate"]["value"] * r["samples"]) for r in some)
-        return clopper_pearson(hits, sum(r["samples"] for r in some))
+        rates = [[r["hit_rate"][end] for end in Interval._fields] for r in some]
+        return over_runs(rates, [r["seed"] for r in some])
 
+    hit_rates = [averaged(budget) for budget in budgets]
     totals = [gan_attack.account(settings, dataset, b).epsilon_total for b in budgets]
     frechet = [
         [np.nan if r["frechet"] is None else r["frechet"] for r in of(judged, b)]
@@ -410,18 +417,22 @@ def _tradeoff(settings, dataset, points, attacked, rows, row):
         epsilon_per_parameter=np.array(budgets),
         epsilon_total=np.array(totals),
         accuracy=np.array([of(own, b) for b in budgets]),
-        hit_rate=np.array([pooled(b) for b in budgets]),
+        hit_rate=np.stack([rate for rate, _ in hit_rates]),
         frechet=np.array(frechet),
+        over=hit_rates[0][1],
     )
 
 
 def _notes(points, attacked, judges):
-    rates = ", ".join(f"{j.accuracy:.1%}" for j in judges.values())
+    rates = ", ".join(f"{text.percent(j.accuracy)} %" for j in judges.values())
     ends = {
         name: [run.info[name][-1] for run in attacked]
         for name in ("test_accuracy", "class_accuracy")
     }
-    spans = {name: f"{min(v):.1%} to {max(v):.1%}" for name, v in ends.items()}
+    spans = {
+        name: f"{text.percent(min(v))} % to {text.percent(max(v))} %"
+        for name, v in ends.items()
+    }
     return [
         f"{len(points)} runs; the shared models end at a test accuracy of "
         f"{spans['test_accuracy']}, where what is taken for the artificial class "

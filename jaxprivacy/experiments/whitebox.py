@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 import jax
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
-from jaxprivacy.evaluation import membership_rows
+from jaxprivacy.data import copies
+from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
     checkpoint,
     results,
     target_files,
+    whitebox_checks,
     whitebox_imports,
     whitebox_kept,
     whitebox_report,
@@ -37,7 +37,7 @@ from jaxprivacy.experiments.whitebox_settings import (
     check,
 )
 from jaxprivacy.models import interception
-from jaxprivacy.report import contents
+from jaxprivacy.report import contents, verdict
 from jaxprivacy.report.progress import Stages
 
 
@@ -82,6 +82,9 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
         for count in _participants(settings)
         for seed in _seeds(settings)
     }
+    if settings.import_target:  # Now, not behind the null check.
+        shares = dealt[1, settings.seed].shares
+        whitebox_imports.load(settings, dataset, shares, network)
     if "shadow" in settings.supervision:
         seen = [view for _, view in views]
         each = views_lib.record_bytes(network, seen, params, dataset.x)
@@ -99,12 +102,13 @@ def _seeds(settings):
 
 
 def _cases(settings):
-    """The targets to train: seed, participants, attacker and mode."""
+    """The targets to train: seed, participants, attacker, mode and victim."""
     return [
-        (seed, count, place, mode)
+        (seed, count, place, mode, victim)
         for seed in _seeds(settings)
         for count in _participants(settings)
         for place, mode in settings.attackers()
+        for victim in settings.victims_of(place, count)
     ]
 
 
@@ -113,10 +117,19 @@ def _three_way(findings):
     return {"three_way": rows} if rows else {}
 
 
+def _over_victims(rows):
+    averaged = seeds.over_victims(rows)
+    return {"over_victims": averaged} if averaged else {}
+
+
 def weight(settings: WhiteboxSettings) -> float:
     """The sum of the weights of the stages that will be run."""
-    total = ATTACKING * settings.null_checks
-    for _, _, _, mode in _cases(settings):
+    total = ATTACKING / 2 * settings.null_checks  # of the positive control
+    if settings.null_checks:
+        pairs = 3 if settings.setting == "finetune" else 1
+        cases = whitebox_checks.untrained_cases(_cases(settings))
+        total += ATTACKING * pairs * len(cases)
+    for *_, mode, _ in _cases(settings):
         total += len(settings.rates(mode)) * (TRAINING + ATTACKING)
         total += SHADOWS * ("shadow" in settings.supervision)
     return total
@@ -138,7 +151,7 @@ def run(
       command: how the run was started, for the report.
       targets: folder in which trained targets are kept; empty: nowhere.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset = prepared.dataset
     observer = views_lib.observer(
         whitebox_targets.model(settings, dataset),
@@ -149,42 +162,60 @@ def run(
         memory=settings.feature_memory * 2**30,
     )
     attacks = Attacks(settings, observer, prepared.views, prepared.layers)
-    data = ""
+    data, kept = "", {}
     if targets:
         whitebox_kept.usable(targets)
-        data = checkpoint.fingerprint(dataset)
-    study = Study(settings, prepared, attacks, stages, targets, data, {})
+        data, kept = checkpoint.fingerprint(dataset), whitebox_kept.identities(targets)
+    study = Study(settings, prepared, attacks, stages, targets, data, kept, {})
     untrained = []
     if settings.null_checks:  # First, since it can fail.
-        untrained = on_untrained(study, *_cases(settings)[0])
+        cases = whitebox_checks.untrained_cases(_cases(settings))
+        untrained = [s for case in cases for s in on_untrained(study, *case)]
     one = fine_tuned if settings.setting == "finetune" else attacked
-    findings = [one(study, *case) for case in _cases(settings)]
+    findings = [
+        one(study, *case, control=settings.null_checks and not number)
+        for number, case in enumerate(_cases(settings))
+    ]
     scored = [s for finding in findings for s in finding.scored]
     rows, null_rows = membership_rows.rows(scored, settings.setting, untrained)
     first = findings[0]
+    found = {
+        "target_layers": tuple(layer.path for layer in prepared.layers),
+        "gradient_kernels": settings.attack_preset().gradient_kernels,
+    }
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun, **found),
         "target": results.accuracies(first.seen.info),
         "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
+        "evidence": [results.accuracies(f.seen.info) | f.evidence for f in findings],
         "membership": rows,
         "null_checks": null_rows,
+        "positive_controls": membership_rows.control_rows(
+            first.controls, settings.setting
+        ),
         **_three_way(findings),
+        **_over_victims(rows),
         "reconstruction": [],
     }
     split = next(iter(prepared.splits.values()))
+    kept = any(s.copies_kept for s in prepared.splits.values())
+    told = split.copies_left_out, kept
+    # Beside what it says else of the data.
+    result["data"] = {**result.get("data", {}), **copies.told(*told)}
+    result["verdict"] = verdict.verdict(result)
+    notes = copies.notes(*told)
     return contents.Report(
         result=result,
         settings=results.used_settings(
             settings,
             dataset,
-            target_layers=tuple(layer.path for layer in prepared.layers),
-            gradient_kernels=settings.attack_preset().gradient_kernels,
+            **found,
         ),
         split_counts=splits.counts(split),
         roc_curves=whitebox_report.curves(first.scored, rows[: len(first.scored)]),
         gradient_norms=None,
         training=results.course(first.seen.info),
         reconstructions=None,
-        notes=[note for finding in findings for note in finding.notes],
+        notes=notes + [note for finding in findings for note in finding.notes],
         diagnostics=first.diagnostics,
     )

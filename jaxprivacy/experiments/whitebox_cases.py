@@ -13,8 +13,11 @@ from jaxprivacy.evaluation import membership as membership_evaluation
 from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
+    evidence,
     results,
+    training,
     whitebox_attacks,
+    whitebox_checks,
     whitebox_imports,
     whitebox_kept,
     whitebox_report,
@@ -52,6 +55,7 @@ class Study(NamedTuple):
     stages: Stages
     targets: str  # folder of trained targets
     data: str  # its fingerprint, where targets are kept
+    kept: dict  # identities of the targets that were kept before
     trainers: dict  # (participants, place, mode) -> what trains such targets
 
 
@@ -64,6 +68,9 @@ class Finding(NamedTuple):
     diagnostics: contents.Diagnostics | None
     notes: tuple[str, ...] = ()
     three_way: tuple[dict, ...] = ()  # rows of fine-tuning's three kinds
+    evidence: dict[str, Any] = {}  # what the records and outputs let any attack see
+    outputs: np.ndarray | None = None  # (N, K) of attacked records, in the end
+    controls: tuple[Scored, ...] = ()  # of a planted leak
 
 
 def _kept_rounds(settings, total):
@@ -94,24 +101,31 @@ def _kept(study, trained, **options):
     described = whitebox_kept.identity(
         study.settings, trained, data=study.data, **options
     )
-    return whitebox_kept.kept(study.targets, described)
+    return whitebox_kept.kept(study.targets, described, study.kept, study.stages.say)
 
 
 def _key(settings, seed, name):
     """A key for one purpose; targets that differ only in their attacker share it."""
-    purposes = ("target", "attacks", "shadows", "fine-tuning", "untrained")
+    purposes = "target attacks shadows fine-tuning untrained control".split()
     return jax.random.fold_in(jax.random.key(seed), purposes.index(name))
 
 
-def attacked(study, seed, count, place, mode) -> Finding:
-    """Trains one target at each rate of ascent, and attacks the one chosen."""
+def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
+    """Trains one target at each rate of ascent, and attacks the one chosen.
+
+    With `control` the positive control is run on it too.
+    """
     settings, dataset = study.settings, study.prepared.dataset
-    split = study.prepared.splits[count, seed]
+    split = splits.of_victim(
+        settings, dataset, study.prepared.splits[count, seed], victim, seed
+    )
     records = whitebox_attacks.gather(
         dataset, split.members[place], split.non_members[place]
     )
     attacked = np.concatenate([*split.members[place], *split.non_members[place]])
     row = _row(settings, seed, count, place, mode)
+    if settings.victims == "all" and place == "global":
+        row |= {"victim": victim}
     trained = _trainer(
         study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
     )
@@ -120,21 +134,23 @@ def attacked(study, seed, count, place, mode) -> Finding:
     for rate in settings.rates(mode):
         study.stages.stage(f"training ({named})", TRAINING)
         given = whitebox_targets.give(
-            dataset, split.shares, split.unheld, attacked, rate
+            dataset, split.shares, split.unheld, attacked, rate, victim
         )
-        case = (place, mode, rate)
+        # Participant 0's are named as before there was another.
+        case = (place, mode, rate, victim)[: 4 if victim else 3]
+        told = {"ascent_rate": rate} if rate else {}
         try:
             seen = _target(study, trained, given, split, seed, case, attacked)
-        except whitebox_targets.Diverged as error:
+            study.stages.stage(f"attacks ({named})", ATTACKING)
+            found = _attack_one(study, seen, records, row | told, seed)
+        except training.Diverged as error:
             diverged.append(error)
-            study.stages.stage(f"attacks ({named}): none", ATTACKING)
             continue
-        study.stages.stage(f"attacks ({named})", ATTACKING)
-        told = {"ascent_rate": rate} if rate else {}
-        found = _attack_one(study, seen, records, row | told, seed)
+        kinds = split.members[place], split.non_members[place]
+        found = _with_evidence(found, dataset, np.concatenate(split.shares), kinds)
         if settings.setting == "federated" and place == "global":
-            victim = whitebox_targets.victim_accuracies(trained, given, seen)
-            found = found._replace(row=found.row | victim)
+            reached = whitebox_targets.victim_accuracies(trained, given, seen)
+            found = found._replace(row=found.row | reached)
         tried.append(found)
     if not tried:
         raise diverged[0]
@@ -144,29 +160,45 @@ def attacked(study, seed, count, place, mode) -> Finding:
         best = best._replace(
             scored=best.scored + _shadowed(study, best.seen, split, records, row, seed)
         )
+    if control:
+        rounds = observed(settings.observed_rounds[0], settings.rounds)
+        seen = _observation(study, best.seen, records, [r + 1 for r in rounds])
+        best = best._replace(controls=_control(study, seen, records, row, seed))
     notes = tuple(f"Left out, {named}: {error}." for error in diverged)
     return _light(best._replace(notes=notes))
 
 
+def _control(study, observation, records, row, seed):
+    study.stages.stage("positive control", ATTACKING / 2)
+    key, advance = _key(study.settings, seed, "control"), study.stages.advance
+    return tuple(
+        whitebox_checks.control(study.attacks, observation, records, key, row, advance)
+    )
+
+
 def on_untrained(study, seed, count, place, mode) -> list[Scored]:
-    """The null check on a model that was trained on nothing."""
+    """The null checks on a model that was trained on nothing."""
     settings, dataset = study.settings, study.prepared.dataset
     split = study.prepared.splits[count, seed]
-    row, first, second = _row(settings, seed, count, place, mode), place, place
-    if settings.setting == "finetune":
-        first, second, *_ = split.members
-        row |= {"pair": f"{first} / {second}"}
-    study.stages.stage("null check on an untrained model", ATTACKING)
-    return whitebox_attacks.on_untrained(
-        study.attacks,
-        whitebox_targets.model(settings, dataset),
-        whitebox_attacks.gather(
-            dataset, split.members[first], split.non_members[second]
-        ),
-        _key(settings, seed, "untrained"),
-        row,
-        study.stages.advance,
+    row = _row(settings, seed, count, place, mode)
+    pairs = whitebox_checks.untrained_pairs(settings, list(split.members), place)
+    study.stages.stage(
+        f"null check on an untrained model (seed {seed})", ATTACKING * len(pairs)
     )
+    found = []
+    for first, second in pairs:
+        pair = {} if first == second else {"pair": f"{first} / {second}"}
+        found += whitebox_attacks.on_untrained(
+            study.attacks,
+            whitebox_targets.model(settings, dataset),
+            whitebox_attacks.gather(
+                dataset, split.members[first], split.non_members[second]
+            ),
+            _key(settings, seed, "untrained"),
+            row | pair,
+            lambda share: study.stages.advance(share / len(pairs)),
+        )
+    return found
 
 
 def _target(study, trained, given, split, seed, case, attacked):
@@ -187,6 +219,13 @@ def _target(study, trained, given, split, seed, case, attacked):
     if settings.export_target:
         whitebox_imports.export(settings, dataset, split.shares, seed, seen)
     return seen
+
+
+def _with_evidence(finding, dataset, held, kinds, measured=None):
+    """With what its records and outputs let any attack see, in the outputs' place."""
+    evaluated = [kind.evaluation for kind in kinds]
+    told = evidence.of_target(dataset, held, *evaluated, finding.outputs, measured)
+    return finding._replace(evidence=told, outputs=None)
 
 
 def _light(finding):
@@ -213,11 +252,18 @@ def _selected(scored):
     return 0.0
 
 
-def _observation(study, seen, records, rounds):
+def _observation(study, seen, records, rounds, ascent_rate):
     """What the attacker holds at these rounds, counted from 1."""
     where = np.array([seen.rounds.index(number) for number in rounds])
     snapshots = jax.tree.map(lambda a: a[where], seen.snapshots)
-    return study.attacks.observer.observe(snapshots, records.batch.x, records.batch.y)
+    return _observed(study, snapshots, records.batch, ascent_rate)
+
+
+def _observed(study, snapshots, batch, ascent_rate=0.0):
+    """The snapshots as attacks take them; refused where they overflow."""
+    observation = study.attacks.observer.observe(snapshots, batch.x, batch.y)
+    whitebox_targets.check_observed(study.settings, observation.basic, ascent_rate)
+    return observation
 
 
 def _attack_one(study, seen, records, row, seed) -> Finding:
@@ -232,7 +278,7 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
         key = jax.random.fold_in(_key(settings, seed, "attacks"), number)
         found += whitebox_attacks.attack(
             study.attacks,
-            _observation(study, seen, records, rounds),
+            _observation(study, seen, records, rounds, row.get("ascent_rate", 0.0)),
             records,
             key,
             row | told,
@@ -242,9 +288,10 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
     basic = study.attacks.observer.observe_basic(
         seen.snapshots, records.batch.x[shown], records.batch.y[shown]
     )
+    whitebox_targets.check_observed(settings, basic, row.get("ascent_rate", 0.0))
     unit = "round" if federated else "epoch"
     told = whitebox_report.diagnostics(basic, seen.rounds, found, unit)
-    return Finding(row, seen, found, told)
+    return Finding(row, seen, found, told, outputs=np.asarray(basic.output[-1]))
 
 
 def _shadowed(study, seen, split, records, row, seed):
@@ -260,6 +307,12 @@ def _shadowed(study, seen, split, records, row, seed):
     def half(share):
         study.stages.advance(share / 2)
 
+    def kept(shares):
+        total, few = settings.rounds, len(shares[0])
+        trained = _trainer(study, 1, "global", "passive", total=total, records=few)
+        last = trained._replace(rounds=[])  # No round but the last is looked at.
+        return _kept(study, last, shares=shares, seed=seed, case=("shadows",))
+
     shadows = whitebox_shadows.train(
         settings,
         study.prepared.dataset,
@@ -269,6 +322,7 @@ def _shadowed(study, seen, split, records, row, seed):
         key_train,
         seed,
         half,
+        kept,
     )
     row = row | {"overlapping": shadows.overlapping}
     return whitebox_shadows.attack(
@@ -282,7 +336,7 @@ def _shadowed(study, seen, split, records, row, seed):
     )
 
 
-def fine_tuned(study, seed, count, place, mode) -> Finding:
+def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
     """Trains on the base records, then on the others, and tells the kinds apart.
 
     The attacker holds the model before and after fine-tuning (paper B, section on
@@ -291,8 +345,53 @@ def fine_tuned(study, seed, count, place, mode) -> Finding:
     """
     settings, dataset = study.settings, study.prepared.dataset
     split = study.prepared.splits[count, seed]
-    base, tuning = split.shares
     row = _row(settings, seed, count, place, mode)
+    before, after = _tuned(study, split, seed, place, mode)
+    snapshots = jax.tree.map(
+        lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
+    )
+    study.stages.stage(f"attacks (seed {seed})", ATTACKING)
+    batch, positions = whitebox_attacks.gather_kinds(dataset, split.members.values())
+    observation = _observed(study, snapshots, batch)
+    where = dict(zip(split.members, positions, strict=True))
+    pairs = list(itertools.combinations(where, 2))
+    found = {}
+    for number, (first, second) in enumerate(pairs):
+        found[first, second] = whitebox_attacks.attack(
+            study.attacks,
+            observation,
+            whitebox_attacks.Records(batch, where[first], where[second]),
+            jax.random.fold_in(_key(settings, seed, "attacks"), number),
+            row | {"pair": f"{first} / {second}"},
+            lambda share: study.stages.advance(share / len(pairs)),
+        )
+    reached = results.accuracies(before.info).items()
+    row |= {f"base_{name}": value for name, value in reached}
+    scored = [s for of_pair in found.values() for s in of_pair]
+    evaluation = {kind: of_kind.evaluation for kind, of_kind in where.items()}
+    controls = ()
+    if control:
+        fresh = whitebox_attacks.Records(batch, where[splits.BASE], where[splits.FRESH])
+        told = _row(settings, seed, count, place, mode)
+        controls = _control(study, observation, fresh, told, seed)
+    finding = Finding(
+        row,
+        after,
+        scored,
+        None,
+        three_way=_three_way(found, evaluation),
+        controls=controls,
+        outputs=np.asarray(observation.basic.output[-1]),
+    )
+    kinds = split.members[splits.BASE], split.members[splits.FRESH]
+    held, (_, tuning) = np.concatenate(split.shares), split.shares
+    return _light(_with_evidence(finding, dataset, held, kinds, measured=tuning))
+
+
+def _tuned(study, split, seed, place, mode):
+    """What was seen of the base training and of the fine-tuning after it."""
+    settings, dataset = study.settings, study.prepared.dataset
+    base, tuning = split.shares
     seens, params = [], None
     for name, share, total, purpose, earlier in (
         ("base training", base, settings.rounds, "target", []),
@@ -314,32 +413,7 @@ def fine_tuned(study, seed, count, place, mode) -> Finding:
             trained, given, key, study.stages.advance, params=params, checkpoint=kept
         )
         seens.append(seen)
-    before, after = seens
-    snapshots = jax.tree.map(
-        lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
-    )
-    study.stages.stage(f"attacks (seed {seed})", ATTACKING)
-    batch, positions = whitebox_attacks.gather_kinds(dataset, split.members.values())
-    observation = study.attacks.observer.observe(snapshots, batch.x, batch.y)
-    where = dict(zip(split.members, positions, strict=True))
-    pairs = list(itertools.combinations(where, 2))
-    found = {}
-    for number, (first, second) in enumerate(pairs):
-        found[first, second] = whitebox_attacks.attack(
-            study.attacks,
-            observation,
-            whitebox_attacks.Records(batch, where[first], where[second]),
-            jax.random.fold_in(_key(settings, seed, "attacks"), number),
-            row | {"pair": f"{first} / {second}"},
-            lambda share: study.stages.advance(share / len(pairs)),
-        )
-    reached = results.accuracies(before.info).items()
-    row |= {f"base_{name}": value for name, value in reached}
-    scored = [s for of_pair in found.values() for s in of_pair]
-    evaluation = {kind: of_kind.evaluation for kind, of_kind in where.items()}
-    return _light(
-        Finding(row, after, scored, None, three_way=_three_way(found, evaluation))
-    )
+    return seens
 
 
 def _three_way(found, evaluation):

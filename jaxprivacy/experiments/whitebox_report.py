@@ -72,7 +72,10 @@ def diagnostics(
 
 def _strongest(found: Sequence[Scored]) -> Scored:
     """The attack with the largest AUC on the selection records."""
-    return max(found, key=lambda s: membership_evaluation.auc(*s.scores[:2]).value)
+    trained = [s for s in found if s.trained is not False]
+    return max(
+        trained or found, key=lambda s: membership_evaluation.auc(*s.scores[:2]).value
+    )
 
 
 def curves(scored: Sequence[Scored], rows: Sequence[dict]) -> list[contents.RocCurve]:
@@ -82,7 +85,9 @@ def curves(scored: Sequence[Scored], rows: Sequence[dict]) -> list[contents.RocC
       scored: the attacks.
       rows: theirs in the result.
     """
-    pairs = list(zip(scored, rows, strict=True))
+    pairs = [
+        pair for pair in zip(scored, rows, strict=True) if pair[0].trained is not False
+    ]
     keys = threats.distinguishing([row for _, row in pairs])
     pairs.sort(key=lambda pair: -pair[1]["auc"]["value"])
     return [

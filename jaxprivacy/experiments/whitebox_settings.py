@@ -13,6 +13,7 @@ from jaxprivacy.models import attack_networks
 MODELS = ("mlp", "cnn", "alexnet", "resnet", "densenet")
 SETTINGS = ("standalone", "finetune", "federated")
 ATTACKERS = ("global", "local")
+VICTIMS = ("first", "all")
 MODES = ("passive", "gradient_ascent", "isolating", "isolating_gradient_ascent")
 SUPERVISIONS = ("supervised", "unsupervised", "shadow")
 NORMALISATIONS = ("group", "batch")
@@ -70,6 +71,7 @@ class WhiteboxSettings:
     mode: tuple[str, ...] = ("passive",)
     supervision: tuple[str, ...] = ("supervised",)
     participants: tuple[int, ...] = (4,)
+    victims: str = "first"  # of a global attacker: participant 0, or each in turn
     members_per_participant: int | None = None  # None: N // (2 P)
     rounds: int = 40
     local_epochs: int = 1
@@ -89,7 +91,7 @@ class WhiteboxSettings:
     attack_members: tuple[int, ...] = ()  # (): 40 % of those there are
     attack_non_members: tuple[int, ...] = ()
     evaluation_records: int | None = None  # of each kind; None: 45 % of the fewer
-    preset: str = "table-xiv"
+    preset: str = attack_networks.ANCHORED.name
     gradient_kernels: int | None = None  # None: the preset's, or those of KERNELS
     attack_learning_rate: float | None = None  # None: the preset's
     attack_epochs: int | None = None  # None: the preset's
@@ -133,6 +135,14 @@ class WhiteboxSettings:
         """The pairs of attacker and mode that exist: a participant isolates nobody."""
         pairs = itertools.product(self.attacker, self.mode)
         return [pair for pair in pairs if not impossible(*pair)]
+
+    def victims_of(self, place: str, participants: int) -> range:
+        """The participants that an attacker attacks one by one, each in its own case.
+
+        A local attacker attacks all others at once, which it cannot tell apart.
+        """
+        every = self.victims == "all" and place == "global"
+        return range(participants if every else 1)
 
     def rates(self, mode: str) -> tuple[float, ...]:
         """The rates of gradient ascent to choose from; 0 where there is none."""
@@ -195,6 +205,7 @@ def check(settings: WhiteboxSettings) -> None:
     checks.one_of("--setting", settings.setting, SETTINGS)
     checks.one_of("--normalisation", settings.normalisation, NORMALISATIONS)
     checks.one_of("--block", settings.block, BLOCKS)
+    checks.one_of("--victims", settings.victims, VICTIMS)
     checks.one_of("--optimizer", settings.optimizer, OPTIMIZERS)
     checks.one_of("--preset", settings.preset, tuple(attack_networks.PRESETS))
     for flag, accepted in (
@@ -361,6 +372,11 @@ def _check_setting(settings):
         raise checks.InputError(
             f"--observed_rounds={' '.join(settings.observed_rounds)}: accepted with "
             "--setting=finetune is 1; the models before and after are what is held"
+        )
+    if settings.victims == "all" and not (federated and "global" in settings.attacker):
+        raise checks.InputError(
+            f"--victims={settings.victims}: accepted with --setting=federated and "
+            "--attacker=global, who sees each participant's upload; else first"
         )
     for mode in settings.mode if federated else ():
         if mode.startswith("isolating") and min(settings.participants) < 2:

@@ -97,6 +97,7 @@ class Course(NamedTuple):
     hit_rate: np.ndarray  # (R, 3) value, low, high
     frechet: np.ndarray  # (R,) NaN where there is none
     start_round: int  # the round in which the attack began, from 1
+    over: str = "samples"  # what the interval is over, e.g. '3 seeds'
 
 
 class ClassSamples(NamedTuple):
@@ -113,8 +114,9 @@ class Tradeoff(NamedTuple):
     epsilon_per_parameter: np.ndarray  # (E,) ascending, inf being no privacy
     epsilon_total: np.ndarray  # (E,)
     accuracy: np.ndarray  # (E, S) of the shared model on records that nobody holds
-    hit_rate: np.ndarray  # (E, 3) value, low, high, pooled over seeds
+    hit_rate: np.ndarray  # (E, 3) value, low, high
     frechet: np.ndarray  # (E, S) NaN where there is none
+    over: str = "samples"  # what the interval is over, e.g. '3 seeds'
 
 
 class Report(NamedTuple):

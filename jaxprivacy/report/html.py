@@ -9,9 +9,16 @@ from typing import Any
 import jinja2
 
 from jaxprivacy.evaluation import diagnostics, three_way
-from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.reconstruction import summarise
-from jaxprivacy.report import plots, plots_diagnostics, text
+from jaxprivacy.report import (
+    captions,
+    plots,
+    plots_diagnostics,
+    text,
+    verdict,
+    verdict_rows,
+    words,
+)
 from jaxprivacy.report.contents import Report
 from jaxprivacy.report.threats import (
     ATTACKERS,
@@ -23,7 +30,9 @@ from jaxprivacy.report.threats import (
     threat,
     variant,
 )
-from jaxprivacy.report.verdict import MOST_EPSILON, STRENGTHS, strength, verdict
+from jaxprivacy.report.verdict import MOST_EPSILON
+from jaxprivacy.report.verdict_membership import STRENGTHS
+from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word, gain
 
 CAVEATS = (
     "The numbers are lower bounds: another attack may find more, and no evidence of "
@@ -44,11 +53,11 @@ MEMBERSHIP_CAVEATS = (
     "better.",
     "There is a fixed mix of members and non-members in the evaluation. Where members "
     "are rare, the same attack is wrong more often when it says member.",
-    "The interval of a true positive rate takes the threshold for given, although the "
-    "non-members at hand set it.",
+    "The interval of a true positive rate allows for the threshold, which the "
+    "non-members at hand set; few of them say little about a low false positive rate.",
     "The strongest attack was picked on the records that it is judged on, which "
-    "flatters its AUC a little when attacks are close; what is said of the exposure "
-    "allows for it.",
+    "flatters its AUC a little when attacks are close; the verdict goes by wider "
+    "intervals, which hold for all attacks together.",
 )
 RECONSTRUCTION_CAVEATS = (
     "Samples show what a class looks like; they are not copies of training records. "
@@ -89,7 +98,9 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
         "label": label,
         "dash": text.MISSING,
         "most_epsilon": MOST_EPSILON,
-        "null_holds": null_holds,
+        "bad_checks": BAD_CHECKS,
+        "check_word": check_word,
+        "gain": gain,
         "recall": three_way.recall,
         "show_percent": text.percent,
         "show_significant": text.significant,
@@ -104,20 +115,27 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     result = report.result
     membership, reconstruction = result["membership"], result["reconstruction"]
     several = text.several_seeds(membership)
-    checks = result.get("null_checks", [])
-    headline, *findings = map(_glued, verdict(result))
+    checks = verdict_rows.checks(result)
+    said = verdict.of(result)
+    headline, *findings = map(_glued, said["sentences"])
     return {
         "report": report,
         "result": result,
         "headline": headline,
         "findings": findings,
-        "strength": strength(result),
+        "level": said["level"],
+        "badge": verdict.badge(said["level"]),
+        "first_terms": [words.AUC, words.INTERVAL] if membership else [words.INTERVAL],
+        "terms": words.of_tables(result),
+        "captions": _captions(report),
         "strengths": STRENGTHS,
         **_membership_context(membership),
         "three_way": three_way.summarise(result.get("three_way", [])),
+        "checks": checks,
         "many_checks": text.is_long(checks),
         "untrained_checks": any(row.get("target") == "untrained" for row in checks),
-        "failed_checks": sum(not null_holds(row) for row in checks),
+        "planted_checks": any(row.get("control") for row in checks),
+        "failed_checks": sum(check_word(row) in BAD_CHECKS for row in checks),
         "left_out": _left_out(report),
         "least": diagnostics.LEAST,
         "over_rounds_of": report.reconstructions and report.reconstructions.attack,
@@ -145,10 +163,13 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         "fprs": _fprs(rows),
         "by_attack": _by_attack(rows),
         "shown_rows": shown,
-        "compared": any("auc_over_black_box" in row for row in shown),
+        "compared": any(gain(row) for row in shown),
+        "against": _against(rows),
+        "untrained_rows": any(row.get("trained") is False for row in rows),
         "shown_keys": distinguishing(shown),
         "keys": distinguishing(rows),
-        "seeds": text.seeds_named(rows) if text.several_seeds(rows) else "",
+        "seeds": text.means_named(rows),
+        "over": text.averaged_over(rows),
         "settings": _explained(rows, "setting", SETTINGS),
         "attackers": _explained(
             [row for row in rows if row["setting"] not in SEATLESS],
@@ -157,6 +178,26 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         ),
         "modes": _explained(rows, "mode", MODES),
     }
+
+
+def _against(rows: list[dict]) -> str:
+    """Returns which attacks the others are compared with, for readers."""
+    named = [gain(row)["against"] for row in rows if gain(row)]
+    return ", ".join(threat(name).title for name in dict.fromkeys(named) if name)
+
+
+def _captions(report: Report) -> dict[str, str]:
+    """Returns captions that say what their figures show."""
+    said = dict.fromkeys(("gradient_norms", "training", "over_rounds"), "")
+    if report.diagnostics:
+        said["gradient_norms"] = captions.diagnosed_norms(report.diagnostics)
+    elif report.gradient_norms:
+        said["gradient_norms"] = captions.gradient_norms(report.gradient_norms)
+    if report.training is not None:
+        said["training"] = captions.training(report.training)
+    if report.reconstructions and len(report.reconstructions.rounds):
+        said["over_rounds"] = captions.over_rounds(report.reconstructions)
+    return said
 
 
 def _left_out(report: Report) -> int:

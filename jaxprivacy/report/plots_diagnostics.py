@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -216,7 +217,7 @@ def membership_rows_figure(rows: list[dict]) -> Figure:
       rows: of `membership`, or their means over seeds.
     """
     keys = distinguishing(rows)
-    names = [textwrap.wrap(label(row, keys), _LETTERS) for row in rows]
+    names = [textwrap.wrap(_row_name(row, keys), _LETTERS) for row in rows]
     heights = np.array([max(len(name), 1.4) for name in names])
     places = np.cumsum(heights) - heights / 2
     figure = new_figure(0.75 + 0.155 * heights.sum())
@@ -226,6 +227,8 @@ def membership_rows_figure(rows: list[dict]) -> Figure:
     for place, row in zip(places, rows, strict=True):
         index, auc = attacks.index(row["attack"]), row["auc"]
         color = COLORS[index % len(COLORS)]
+        if row.get("trained") is False:
+            continue
         if auc["low"] is not None:
             axes.hlines(place, auc["low"], auc["high"], color=color, linewidth=1.6)
         marker = "osD^vPX"[index % 7]
@@ -237,6 +240,11 @@ def membership_rows_figure(rows: list[dict]) -> Figure:
     grid(axes)
     axes.tick_params(axis="y", labelsize=8, length=0)
     return figure
+
+
+def _row_name(row: dict, keys: Sequence[str]) -> str:
+    untrained = ": not trained" if row.get("trained") is False else ""
+    return label(row, keys) + untrained
 
 
 def _legend(figure: Figure, axes: Axes, columns: int = 2) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 
 from rich import box
@@ -11,47 +10,56 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxprivacy.evaluation import three_way
-from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.reconstruction import summarise
-from jaxprivacy.report import text
+from jaxprivacy.report import text, verdict, verdict_rows, words
 from jaxprivacy.report.contents import Privacy, Report
 from jaxprivacy.report.threats import distinguishing, threat, variant
-from jaxprivacy.report.verdict import verdict
+from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word
 
 SHOWN_FPRS = (0.1, 0.01)
 
 
-def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> None:
-    """Prints the tables, the verdict and where the report lies.
+def print_summary(report: Report, console: Console) -> None:
+    """Prints the tables and the verdict.
 
     Args:
       report: the findings.
       console: where to print.
-      out: the folder that the report was written into.
     """
     result = report.result
     if result["membership"]:
         console.print(_membership(result["membership"]))
         console.print(Text(_footnote(result["membership"]), style="dim"))
+        console.print(_explained((words.AUC, *words.MEMBERSHIP)))
     if result.get("three_way"):
         console.print(_three_way(result["three_way"]))
     if result["reconstruction"]:
         rows = result["reconstruction"]
         several = text.is_long(rows)
         console.print(_means(rows) if several else _reconstruction(rows))
+        console.print(_explained(words.RECONSTRUCTION))
     if report.privacy is not None:
         console.print(_privacy(report.privacy))
-    checks = result.get("null_checks", [])
+        console.print(_explained((words.PRIVACY,)))
+    checks = verdict_rows.checks(result)
     if _shown_checks(checks):
         console.print(_null_checks(checks))
-    console.print(Text("\nVerdict", style="bold"))
+        console.print(_explained((words.NULL_CHECK,)))
+    said = verdict.of(result)
+    console.print(Text(f"\nVerdict: {verdict.badge(said['level'])}", style="bold"))
     sentences = Table.grid(padding=(0, 1))
-    for sentence in [*verdict(result), *report.notes]:
+    for sentence in [*said["sentences"], *report.notes]:
         # Text, not markup: names come from users.
         sentences.add_row(" -", Text(sentence))
     console.print(sentences)
-    place = Text(f"\nReport: {pathlib.Path(out) / 'report.html'}")
-    console.print(place, soft_wrap=True)
+
+
+def _explained(terms: Sequence[tuple[str, str]]) -> Table:
+    """What the terms of the table above mean."""
+    lines = Table.grid(padding=(0, 1))
+    for term, meaning in terms:
+        lines.add_row(" ", Text(f"{term}: {meaning}.", style="dim"))
+    return lines
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:
@@ -65,7 +73,9 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
 
 
 def _name(row: dict, keys: Sequence[str]) -> Text:
-    second = (f"\n{variant(row, keys)}", "dim")
+    left_out = row.get("untrained_seeds")
+    more = f", without {left_out} not trained" if left_out else ""
+    second = (f"\n{variant(row, keys)}{more}", "dim")
     return Text.assemble(threat(row["attack"]).title, second)
 
 
@@ -80,11 +90,15 @@ def _stacked(interval: dict, show) -> Text:
 def _membership(rows: list[dict]) -> Table:
     """Each row, or with several seeds each mean over them, above its interval."""
     rates = tuple(f"TPR % at\n{text.rate(fpr)} FPR" for fpr in SHOWN_FPRS)
-    several, shown = text.several_seeds(rows), text.shown_rows(rows)
-    title = "Membership inference" + (", means over seeds" if several else "")
+    shown, over = text.shown_rows(rows), text.averaged_over(rows)
+    title = "Membership inference" + (f", means over {over}" if over else "")
     table = _table(title, ("AUC", "accuracy %", *rates))
     keys = distinguishing(shown)
     for row in shown:
+        if row.get("trained") is False:
+            missing = [text.MISSING] * (1 + len(SHOWN_FPRS))
+            table.add_row(_name(row, keys), Text("not trained"), *missing)
+            continue
         found = [text.at_fpr(row, fpr) for fpr in SHOWN_FPRS]
         table.add_row(
             _name(row, keys),
@@ -111,9 +125,15 @@ def _three_way(rows: list[dict]) -> Table:
 def _footnote(rows: list[dict]) -> str:
     confidence = text.rate(rows[0].get("confidence", 0.95))
     note = f"  Below each value: its {confidence} interval."
-    if text.several_seeds(rows):
-        note = f"  {text.seeds_named(rows)}\n  Below each mean: its 95 % interval."
-    shown = text.shown_rows(rows)
+    if text.means_named(rows):
+        note = f"  {text.means_named(rows)}\n  Below each mean: its 95 % interval."
+    shown = [r for r in text.shown_rows(rows) if r.get("trained") is not False]
+    if any("auc_simultaneous" in row for row in rows):
+        note += "\n  The verdict goes by wider ones that hold for all attacks together."
+    if any(row.get("trained") is False for row in rows):
+        note += (
+            "\n  Not trained: the attack learned nothing, so its numbers say nothing."
+        )
     missing = any(
         text.at_fpr(row, fpr)["value"] is None for row in shown for fpr in SHOWN_FPRS
     )
@@ -186,14 +206,18 @@ def _shown_checks(rows: list[dict]) -> list[dict]:
     """Returns the null checks to list: of many, those that fail; the verdict counts."""
     if not text.is_long(rows):
         return rows
-    return [row for row in rows if not null_holds(row)]
+    return [row for row in rows if check_word(row) in BAD_CHECKS]
 
 
 def _null_checks(checks: list[dict]) -> Table:
     title = "Null checks: no record was trained on, or no model trained"
-    table = _table(title, ("AUC", "covers 0.5"))
+    table = _table(title, ("AUC", "finds\nfrom AUC", "result"))
     keys = distinguishing(checks)
     for row in _shown_checks(checks):
-        holds = Text("yes") if null_holds(row) else Text("NO", style="bold red")
-        table.add_row(_name(row, keys), Text(text.number_interval(row["auc"])), holds)
+        word = check_word(row)
+        style = "bold red" if word in BAD_CHECKS else ""
+        result = Text(word.upper() if style else word, style=style)
+        auc = Text(text.number_interval(row["auc"]))
+        least = text.number(row.get("detectable_auc"), 2)
+        table.add_row(_name(row, keys), auc, least, result)
     return table

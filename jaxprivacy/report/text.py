@@ -64,6 +64,14 @@ def percent_interval(interval: dict) -> str:
     return f"{percent(interval['value'])} % [{low}, {high}]"
 
 
+def points_interval(interval: dict) -> str:
+    """Returns e.g. '2.5 percentage points [-1.0, 6.0]', of a difference of rates."""
+    if interval["value"] is None:
+        return MISSING
+    low, high = percent(interval["low"]), percent(interval["high"])
+    return f"{percent(interval['value'])} percentage points [{low}, {high}]"
+
+
 def is_long(rows: list[dict]) -> bool:
     """Returns whether rows are too many to be read one by one, so that means help."""
     return len(rows) > 12
@@ -74,9 +82,32 @@ def several_seeds(membership: list[dict]) -> bool:
     return len({row.get("seed") for row in membership} - {None}) > 1
 
 
+def several_victims(membership: list[dict]) -> bool:
+    """Returns whether several participants were attacked, one by one."""
+    return len({row.get("victim") for row in membership} - {None}) > 1
+
+
 def shown_rows(membership: list[dict]) -> list[dict]:
-    """Returns the rows that readers see: their means, if there are several seeds."""
-    return seeds.summarise(membership) if several_seeds(membership) else membership
+    """Returns the rows that readers see: means over victims, and then over seeds.
+
+    A mean is of the seeds on which the attack trained, and `untrained_seeds` has how
+    many others there are; where it trained on none, `trained` is False.
+    """
+    if several_victims(membership):
+        others = [row for row in membership if row.get("victim") is None]
+        membership = seeds.over_victims(membership) + others
+    if not several_seeds(membership):
+        return membership
+    return [_mean_row(group) for group in seeds.seed_groups(membership)]
+
+
+def _mean_row(group: list[dict]) -> dict:
+    trained = [row for row in group if row.get("trained") is not False]
+    (mean,) = seeds.summarise(trained or group)
+    if not trained:
+        return mean | {"trained": False}
+    left_out = len(group) - len(trained)
+    return mean | ({"untrained_seeds": left_out} if left_out else {})
 
 
 def seeds_named(membership: list[dict]) -> str:
@@ -86,6 +117,24 @@ def seeds_named(membership: list[dict]) -> str:
     said = f"Seeds: {', '.join(map(str, every))}."
     fewest = min(len(group) for group in groups)
     return said if fewest == len(every) else f"{said} Some rows have {fewest} of them."
+
+
+def averaged_over(membership: list[dict]) -> str:
+    """Returns 'seeds' or 'victims', whichever intervals are over; empty if neither."""
+    if several_seeds(membership):
+        return "seeds"
+    return "victims" if several_victims(membership) else ""
+
+
+def means_named(membership: list[dict]) -> str:
+    """Returns what the rows that readers see are means over, empty if over nothing."""
+    said = []
+    if several_victims(membership):
+        count = len({row.get("victim") for row in membership} - {None})
+        said.append(f"Each of {count} participants was attacked in turn.")
+    if several_seeds(membership):
+        said.append(seeds_named(membership))
+    return " ".join(said)
 
 
 def at_fpr(row: dict, fpr: float) -> dict:

@@ -19,34 +19,40 @@ THREATS = {
     "loss_threshold": Threat(
         "Loss threshold",
         "The attacker sees the loss of a record under the observed model, as it was at "
-        "the last observed round, and nothing else of the model. It takes a "
-        "record with a low loss for a member; nothing is learned but one threshold.",
+        "the last observed round, and nothing else of the model. It takes a record "
+        "with a low loss for a member; only one threshold is learned.",
+    ),
+    "confidence": Threat(
+        "Confidence",
+        "The attacker sees how sure the observed model, as it was at the last observed "
+        "round, is of a record's own class, as log-odds, and nothing else of the "
+        "model. It takes a record of which the model is sure for a member; nothing is "
+        "learned but one threshold.",
     ),
     "gradient_norm": Threat(
         "Gradient norm",
         "The attacker holds the model's parameters and looks at no more than the norm "
         "of the gradient of the loss for a record, of all layers or of those named. It "
-        "takes a record with a small norm for a member; nothing is learned but one "
-        "threshold.",
+        "takes a record with a small norm for a member; only one threshold is learned.",
     ),
     "black_box": Threat(
         "Black-box",
-        "The attacker sees what the observed model, as it was at the observed "
-        "rounds, puts out for a record, and knows the record's label. "
-        "It has some records known to be members or not, and trains an attack network "
-        "on them to tell the two apart.",
+        "The attacker sees the output of the observed model for a record, as it was at "
+        "the observed rounds, and knows the record's label. It knows of some records "
+        "whether they are members, and trains an attack network on them to tell the "
+        "two apart.",
     ),
     "white_box": Threat(
         "White-box",
         "The attacker holds the model's parameters, once or at several rounds, and so "
-        "sees the outputs, the loss and the gradient of the loss for a record. It has "
-        "some records known to be members or not, and trains an attack network on all "
-        "of these to tell the two apart.",
+        "sees the outputs of every layer, the loss and the gradient of the loss for a "
+        "record, or those of them that a row names. It knows of some records whether "
+        "they are members, and trains an attack network on them to tell the two apart.",
     ),
     "unsupervised": Threat(
         "Unsupervised",
         "The attacker sees what the white-box attack sees of the records in question, "
-        "but knows of none whether it is a member. It trains an autoencoder that puts "
+        "but knows of none whether it is a member. It trains an autoencoder that turns "
         "each record into one number, divides these numbers into two clusters, and "
         "takes the cluster with the smaller mean gradient norm for the members.",
     ),
@@ -54,9 +60,9 @@ THREATS = {
         "Shadow models",
         "The attacker sees what the white-box attack sees, but knows of no record "
         "whether it is a member; it has records of the same distribution, some of the "
-        "target's own among them where there are few. It "
-        "trains models of its own on some of these, trains an attack network to tell "
-        "those models' members from non-members, and applies it to the target.",
+        "target's own among them where there are few. It trains models of its own on "
+        "some of these, trains an attack network to tell those models' members from "
+        "non-members, and applies it to the target.",
     ),
     "real": Threat(
         "Real images",
@@ -66,20 +72,20 @@ THREATS = {
     "untrained": Threat(
         "Untrained generator",
         "No attack: samples of the generator before any training. They show what is "
-        "reached without any information from the victim.",
+        "reached without anything learned from the victim.",
     ),
     "model_inversion": Threat(
         "Model inversion",
-        "The attacker holds the final shared model, trained without influence, and "
-        "takes no part in the training. "
-        "It climbs the target class's probability by gradient ascent on the input.",
+        "The attacker holds the final shared model, of the run without influence where "
+        "there is one, and takes no part in the training. It raises the probability of "
+        "the target class by gradient ascent on the input.",
     ),
     "gan": Threat(
         "GAN",
         "The attacker is a participant without images of the victim's class and sees "
         "the shared model at each round. It trains a generator against that model and "
-        "adds its samples to its own data under a wrong label, which makes the victim "
-        "show more of the class.",
+        "adds its samples to its own data under a wrong label, which is meant to make "
+        "the victim show more of the class.",
     ),
     "gan_no_influence": Threat(
         "GAN without influence",
@@ -95,22 +101,22 @@ THREATS = {
     "model_inversion_mlp": Threat(
         "Model inversion of an MLP",
         "The attacker holds a multi-layer perceptron that was trained in the same way "
-        "in the place of the shared model, and takes no part in the training. "
-        "It climbs the target class's probability by gradient ascent on the input, "
-        "which is known to work on such a network.",
+        "in the place of the shared model, and takes no part in the training. It "
+        "raises the probability of the target class by gradient ascent on the input, "
+        "for which such a network is an easier target.",
     ),
     "dcgan": Threat(
         "DCGAN on the victim's data",
         "No attack: a generator and a discriminator trained on the victim's own images "
-        "of the class. They show what a GAN could reach with the data at hand, an "
-        "upper bound for the attacks.",
+        "of the class. They show what a GAN that is given the data itself reaches, and "
+        "are meant as an upper bound for the attacks.",
     ),
 }
 
 MODES = {
     "passive": "only observes",
     "gradient_ascent": "raises the loss of the target records by gradient ascent at "
-    "each round and observes who lowers it again",
+    "each round and observes whose loss is lowered again",
     "isolating": "keeps the other participants' updates from the victim, which then "
     "trains alone",
     "isolating_gradient_ascent": "keeps the other participants' updates from the "
@@ -126,7 +132,8 @@ SETTINGS = {
     "standalone": "one party trains on records of its own; the attacker holds the "
     "model that comes out, or several snapshots of it",
     "finetune": "a model is trained on base records and then on fine-tuning records; "
-    "the attacker holds it before and after, and tells two kinds of record apart",
+    "the attacker holds it as it was before and after, and tells two kinds of record "
+    "apart",
     "federated": "several participants train one model over rounds; the records in "
     "question are those of participants other than the attacker",
 }
@@ -142,6 +149,8 @@ _COUNTS = ("participants", "attack_members", "attack_non_members")
 # How a condition is said; what is not here is said as it is.
 _SAID = {
     "participants": "{} participants",
+    "control": "{} leak",
+    "victim": "victim {}",
     "target": "{} model",
     "attack_members": "{} members known",
     "attack_non_members": "{} non-members known",
@@ -190,7 +199,8 @@ def variant(row: dict, keys: Sequence[str] = ()) -> str:
       keys: what else tells the rows of its study apart, as `distinguishing` returns it.
     """
     seats = ("attacker",) if row.get("setting") not in SEATLESS else ()
-    said = (_said(row, key) for key in (*seats, "mode", *keys))
+    shown = (*seats, "mode", *keys, "control")
+    said = (_said(row, key) for key in dict.fromkeys(shown))
     return ", ".join(part for part in said if part)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text
@@ -18,6 +19,101 @@ ATTACKS = (
 )
 MOST_CLASSES = 3  # Of which each is spoken of by itself.
 _NOT_JUDGED = "Without an untrained generator beside it, this cannot be judged."
+_MOST = 0.5  # An attack that works on more of its rows than this is clear.
+
+
+def reconstruction(rows: list[dict]) -> tuple[str | None, list[str]]:
+    """Returns how much reconstructions give away, and sentences on it.
+
+    An attack works on a row where a classifier recognises its samples and the Frechet
+    distance puts them nearer than those of an untrained generator: either can be
+    fooled alone. No level is above `clear`: samples show a class, not a record.
+
+    Args:
+      rows: as result.json holds them.
+
+    Returns:
+      One of `clear`, `slight`, `none_found` and `cannot_tell`, None if no row is of an
+      attack; and the sentences.
+    """
+    attacks = [attack for attack in ATTACKS if any(r["attack"] == attack for r in rows)]
+    if not attacks:
+        return None, []
+    counts = {attack: _worked(attack, rows) for attack in attacks}
+    works = {attack: c for attack, c in counts.items() if c.both}
+    if works:
+        most = max(works.values(), key=lambda c: c.both / c.pairs)
+        level = "clear" if most.both / most.pairs > _MOST else "slight"
+        lead = _works(works, level)
+    else:
+        level, lead = _does_not_work(counts, rows)
+    return level, [lead, *reconstruction_sentences(rows)]
+
+
+class _Count(NamedTuple):
+    """On how many rows an attack works."""
+
+    pairs: int  # rows with an untrained generator beside them
+    recognised: int
+    both: int  # recognised and nearer
+
+
+def _worked(attack: str, rows: list[dict]) -> _Count:
+    pairs = _pairs([row for row in rows if row["attack"] == attack], rows)
+    recognised = [pair for pair in pairs if _is_recognised(*pair)]
+    both = [pair for pair in recognised if _is_nearer(*pair)]
+    return _Count(len(pairs), len(recognised), len(both))
+
+
+def _works(works: dict[str, _Count], level: str) -> str:
+    each = ", ".join(
+        f"{threat(attack).title} in {count.both} of {count.pairs}"
+        for attack, count in works.items()
+    )
+    return (
+        "What a class looks like can be reconstructed, and its exposure is "
+        f"{level}: samples are recognised as the class, and nearer to the victim's "
+        f"images than those of an untrained generator, by {each}."
+    )
+
+
+def _does_not_work(counts: dict[str, _Count], rows: list[dict]) -> tuple[str, str]:
+    lead = "Whether a class can be reconstructed cannot be told: "
+    if not any(count.pairs for count in counts.values()):
+        return "cannot_tell", lead + "no untrained generator stands beside the attack."
+    real = _worked("real", rows)
+    if real.pairs and not real.recognised:
+        return "cannot_tell", (
+            lead + "the classifier that judges does not recognise real images of the "
+            "class either, so that not even a perfect reconstruction would show."
+        )
+    if any(count.recognised for count in counts.values()):
+        return "cannot_tell", (
+            lead + "samples are recognised as the class, but not shown to be nearer to "
+            "the victim's images than those of an untrained generator."
+        )
+    judge = (
+        " The classifier recognises real images of the class, so it would have "
+        "recognised a good reconstruction."
+        if real.pairs
+        else ""
+    )
+    return "none_found", (
+        "No sign was found that a class can be reconstructed: in none of "
+        f"{sum(count.pairs for count in counts.values())} reconstructions are the "
+        f"samples recognised as the class.{judge}"
+    )
+
+
+def _pairs(judged: list[dict], rows: list[dict]) -> list[tuple[dict, dict]]:
+    """Returns each row beside the untrained generator's of its class and seed."""
+    untrained = {_key(row): row for row in rows if row["attack"] == "untrained"}
+    return [(row, untrained[_key(row)]) for row in judged if _key(row) in untrained]
+
+
+def _is_nearer(judged: dict, untrained: dict) -> bool:
+    distances = judged["frechet"], untrained["frechet"]
+    return None not in distances and distances[0] < distances[1]
 
 
 def reconstruction_sentences(rows: list[dict]) -> list[str]:
@@ -68,6 +164,7 @@ def _judged(target: int, attack: str, rows: dict[str, dict], beside: str) -> str
     else:
         rest = [_recognised(judged, untrained)]
         rest += _nearer(attack, judged, untrained, rows.get("real"))
+    rest += _of_the_class(judged)
     return " ".join([first, *rest])
 
 
@@ -95,6 +192,18 @@ def _nearer(attack: str, judged: dict, untrained: dict, real: dict | None) -> li
     if real is not None and real["frechet"] is not None:
         sentence += f"; real images lie at {text.significant(real['frechet'])}"
     return [sentence + "."]
+
+
+def _of_the_class(judged: dict) -> list[str]:
+    """Says where samples are as near to images that nobody holds as to the victim's."""
+    private, public = judged["nearest_private"], judged["nearest_public"]
+    if private is None or public is None or private < public:
+        return []
+    return [
+        "They lie no nearer to the victim's images (on average "
+        f"{text.significant(private)} to the nearest) than to as many others of the "
+        f"class ({text.significant(public)}): they show the class, not the victim."
+    ]
 
 
 def _many(rows: list[dict]) -> list[str]:
@@ -145,15 +254,11 @@ def _range(rows: list[dict]) -> str:
 
 def _successes(judged: list[dict], rows: list[dict]) -> str:
     """Counts the rows told from an untrained generator's of the class and seed."""
-    untrained = {_key(row): row for row in rows if row["attack"] == "untrained"}
-    pairs = [(row, untrained[_key(row)]) for row in judged if _key(row) in untrained]
+    pairs = _pairs(judged, rows)
     if not pairs:
         return _NOT_JUDGED
     recognised = sum(_is_recognised(*pair) for pair in pairs)
-    distances = [(row["frechet"], other["frechet"]) for row, other in pairs]
-    nearer = sum(
-        ours < theirs for ours, theirs in distances if None not in (ours, theirs)
-    )
+    nearer = sum(_is_nearer(*pair) for pair in pairs)
     return (
         f"Against an untrained generator, the samples are recognised as the class in "
         f"{recognised} of {len(pairs)} (the interval lies above), and nearer by the "

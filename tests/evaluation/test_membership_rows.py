@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxprivacy.evaluation import membership, membership_rows
+from jaxprivacy.evaluation import membership, membership_rows, null_checks, tpr
 
 
 def normal(shift, shape, seed):
@@ -46,44 +46,6 @@ def test_row_refuses_what_is_no_score(wrong, place):
         )
 
 
-def test_gains_are_over_the_black_box_attack_on_the_same_target():
-    def scores(seed, shift):
-        return membership.MembershipScores(
-            *(normal(s, 30, seed + i) for i, s in enumerate((shift, 0, shift, 0)))
-        )
-
-    cases = [("white_box", 0), ("black_box", 0), ("white_box", 1), ("black_box", 1)]
-    cases += [("loss_threshold", 0), ("white_box", 2)]
-    of = [scores(10 * i, 1 + i / 4) for i in range(len(cases))]
-    rows = [{"attack": attack, "seed": seed} for attack, seed in cases]
-    found = membership_rows.gains(rows, of)
-    assert ["auc_over_black_box" in row for row in found] == [1, 0, 1, 0, 1, 0]
-    for i, other in ((0, 1), (2, 3), (4, 1)):
-        gain = found[i]["auc_over_black_box"]
-        assert gain["confidence"] == pytest.approx(1 - 0.05 / 3)
-        want = membership.auc_difference(of[i][2:], of[other][2:], 1 - 0.05 / 3)
-        assert [gain[n] for n in ("value", "low", "high")] == pytest.approx(want)
-
-
-@pytest.mark.parametrize(
-    "condition",
-    ["attacker", "mode", "pair", "observed_rounds", "participants", "attack_members"],
-)
-def test_gains_are_of_the_same_case(condition):
-    parts = [[normal(s, 30, seed) for s in (1, 0, 1, 0)] for seed in range(4)]
-    of = [membership.MembershipScores(*p) for p in parts]
-    rows = [
-        {"attack": attack, condition: value}
-        for value in ([2], [4])
-        for attack in ("white_box", "black_box")
-    ]
-    for i, found in enumerate(membership_rows.gains(rows, of)[::2]):
-        want = membership.auc_difference(of[2 * i][2:], of[2 * i + 1][2:])
-        assert found["auc_over_black_box"]["value"] == pytest.approx(want.value)
-    with pytest.raises(ValueError, match="conditions are the same"):
-        membership_rows.gains([{"attack": "black_box"}] * 2, of[:2])
-
-
 def test_guessing_is_hardly_ever_above_guessing():
     """The best of 20 attacks that know nothing, in 40 studies."""
     wrong = 0
@@ -109,6 +71,11 @@ def test_the_interval_of_one_of_many_attacks():
     wide = membership.auc(*scores[2:], 0.995)
     assert of_ten["auc_simultaneous"] == wide._asdict()
     assert wide.low < alone["auc"]["low"]
+    for one, entry in zip(alone["tpr_at_fpr"], of_ten["tpr_at_fpr"], strict=True):
+        assert entry["low"] == one["low"] and "simultaneous" not in one
+    (widened, *_) = tpr.tpr_at_fpr(*scores[2:], confidence=0.995)
+    ends = {"low": widened["low"], "high": widened["high"]}
+    assert of_ten["tpr_at_fpr"][0]["simultaneous"] == ends
 
 
 def test_wider_confidence_is_wider():
@@ -125,7 +92,7 @@ def test_wider_confidence_is_wider():
     for name in ("auc", "accuracy"):
         assert wide[name]["low"] < narrow[name]["low"]
         assert wide[name]["high"] > narrow[name]["high"]
-    assert wide["tpr_at_fpr"][0]["low"] < narrow["tpr_at_fpr"][0]["low"]
+    assert wide["tpr_at_fpr"][0]["high"] > narrow["tpr_at_fpr"][0]["high"]
 
 
 def test_rows_of_a_study():
@@ -148,8 +115,36 @@ def test_rows_of_a_study():
     assert [row["seed"] for row in found + null] == [0, 0, 0, 30]
     assert {row["setting"] for row in found + null} == {"federated"}
     assert found[1]["threshold"] == 0.25 != found[0]["threshold"]
-    assert "auc_over_black_box" in found[0]
+    assert found[0]["over_outputs"]["against"] == "black_box"
     for row in null:
         assert row["confidence"] == pytest.approx(0.975)
+        assert row["detectable_auc"] == null_checks.detectable_auc(50, 50, 0.975)
     assert null[0]["auc"] == membership.auc(*first.null[2:], 0.975)._asdict()
     assert null[1]["auc"] == membership.auc(*untrained.scores[2:], 0.975)._asdict()
+
+
+def test_an_attack_that_did_not_train_widens_no_interval():
+    parts = membership.MembershipScores(
+        *(normal(s, 50, i) for i, s in enumerate((1, 0, 1, 0)))
+    )
+    names = {"attacker": "global", "mode": "passive"}
+    study = [
+        membership_rows.Scored(
+            {"attack": attack, **names}, parts, parts, trained=real
+        )._replace(null_trained=null)
+        for attack, real, null in (
+            ("white_box", True, False),
+            ("black_box", False, True),
+            ("loss_threshold", None, None),
+        )
+    ]
+    found, null = membership_rows.rows(study, "federated")
+    assert [row["trained"] for row in found] == [True, False, None]
+    assert [row["trained"] for row in null] == [False, True, None]
+    for row in found:
+        wide = membership.auc(*parts[2:], 0.975)._asdict()
+        assert row["auc_simultaneous"] == wide
+    assert [row["confidence"] for row in null] == pytest.approx([0.975] * 3)
+    assert null_checks.counted(null) == null[1:]
+    assert ["over_outputs" in row for row in found] == [True, False, False]
+    assert found[0]["over_outputs"]["against"] == "loss_threshold"

@@ -70,3 +70,45 @@ def test_a_rate_chosen_for_each_seed_does_not_keep_rows_apart():
     assert [[r["seed"] for r in group] for group in groups] == [[0], [1, 0]]
     same = seeds.summarise([row(0.5, s, ascent_rate=0.1) for s in (0, 1)])
     assert same[0]["ascent_rate"] == 0.1
+
+
+def test_means_of_what_is_gained():
+    def gain(value, against):
+        rate = {"value": value, "low": value - 0.1, "high": value + 0.1}
+        rates = [{"fpr": 0.1} | rate]
+        return {
+            "over_outputs": {"against": against, "auc": rate, "tpr_at_fpr": rates},
+            "trained": True,
+        }
+
+    rows = [row(0.8, s, **gain(v, "confidence")) for s, v in ((0, -0.1), (1, -0.3))]
+    (mean,) = seeds.summarise(rows)
+    assert mean["over_outputs"]["against"] == "confidence"
+    assert mean["over_outputs"]["auc"]["value"] == pytest.approx(-0.2)
+    # t(0.975, 1) times the standard error 0.1 is 1.27; a difference ends at -1.
+    assert mean["over_outputs"]["auc"]["low"] == -1.0
+    assert mean["over_outputs"]["tpr_at_fpr"][0]["value"] == pytest.approx(-0.2)
+    assert mean["trained"] is True and "auc_over_black_box" not in mean
+    other = row(0.8, 2, **gain(0.1, "black_box")) | {"trained": False}
+    (mean,) = seeds.summarise([*rows, other])
+    assert mean["over_outputs"]["against"] is None and mean["trained"] is False
+    old = [row(0.8, s, auc_over_black_box={"value": 0.1 * s}) for s in (0, 1)]
+    assert seeds.summarise(old)[0]["auc_over_black_box"]["value"] == 0.05
+
+
+def test_victims_count_as_clusters():
+    rows = [
+        row(value, seed, victim=victim, ascent_rate=0.1 + victim)
+        for seed, values in ((0, (0.6, 0.7, 0.8)), (1, (0.5, 0.5, 0.5)))
+        for victim, value in enumerate(values)
+    ]
+    first, second = seeds.over_victims([*rows, row(0.9, 0)])
+    assert (first["seed"], second["seed"]) == (0, 1)
+    assert first["victims"] == [0, 1, 2] and "victim" not in first
+    assert "seeds" not in first
+    expected = {"value": 0.7, "low": 0.7 - 0.1 * T_OF_2, "high": 0.7 + 0.1 * T_OF_2}
+    assert first["auc"] == pytest.approx(expected | {"rows": 3})
+    assert second["auc"]["value"] == 0.5
+    (mean,) = seeds.summarise([first, second])
+    assert mean["auc"]["value"] == pytest.approx(0.6)
+    assert seeds.over_victims([row(0.9, 0)]) == []

@@ -108,11 +108,25 @@ def test_memorised_labels_are_found(random_table):
     for row in random_table["membership"]:
         if row["mode"] == "passive":
             assert row["auc"]["low"] > 0.6, row
+    assert random_table["verdict"]["level"] in ("clear", "severe")
 
 
 def test_null_checks_cover_chance(random_table):
     assert len(random_table["null_checks"]) == len(MEMBERSHIP)
     assert all(null_holds(row) for row in random_table["null_checks"])
+
+
+def test_where_nothing_could_be_found_it_cannot_be_told(folder):
+    """20 records, 20 times each, on a model that is hardly trained."""
+    x = np.random.default_rng(5).normal(size=(20, 6))
+    np.savez(folder / "copies.npz", x=np.tile(x, (20, 1)), y=np.arange(400) % 4)
+    with launched.small_attacks():
+        data = f"--data=npz:{folder / 'copies.npz'}"
+        result = audit(folder, "copies", data, "--rounds=1", "--observed_rounds=1")
+    (facts,) = result["evidence"]
+    assert facts["copies"] == facts["attacked_non_members"] > 0
+    assert result["verdict"]["level"] == "cannot_tell"
+    assert "exact copies" in result["verdict"]["sentences"][0]
 
 
 @pytest.fixture(scope="module")

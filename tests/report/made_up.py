@@ -87,7 +87,12 @@ IMAGES = (
     image_row("gan", (0.9, 0.8, 0.95), 12.25),
     image_row("gan_no_influence", (1.0, 0.91, 1.0), None),
 )
-NULLS = (member_row((0.503, 0.42, 0.581)),)
+PLANTED = {"control": "planted", "planted": 0.7, "found": True}
+CONTROLS = [
+    member_row((0.688, 0.61, 0.75), "loss_threshold") | PLANTED,
+    member_row((0.612, 0.54, 0.68)) | PLANTED,
+]
+NULLS = (member_row((0.503, 0.42, 0.581)) | {"detectable_auc": 0.65},)
 
 
 def curve(label="white-box"):
@@ -213,7 +218,8 @@ def report(**changes):
     rates = np.linspace(0.1, 0.9, 5)
     norms = rng.lognormal(size=(5, 9)), rng.lognormal(size=(5, 11))
     whole = Report(
-        result=result(MEMBERS, IMAGES, NULLS) | {"privacy": privacy()._asdict()},
+        result=result(MEMBERS, IMAGES, NULLS)
+        | {"privacy": privacy()._asdict(), "positive_controls": CONTROLS},
         settings=[("data", "digits"), ("rounds", 5)],
         split_counts=[("victim", 1300, "trained on")],
         roc_curves=[curve(), curve("black-box")],

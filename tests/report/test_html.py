@@ -124,8 +124,9 @@ def test_failed_null_check_heads_the_page():
     failed = made_up.member_row((0.6, 0.55, 0.65))
     result = made_up.result(made_up.MEMBERS, nulls=[failed])
     words = parsed(made_up.report(result=result)).text
-    assert "numbers not to be trusted" in words
-    assert words.index("The null check fails") < words.index("Members can be told")
+    assert "exposure cannot be told" in words
+    headline = "cannot be told: the null check fails"
+    assert words.index(headline) < words.index("Taken at face value")
 
 
 def test_gradient_norms_without_a_white_box_row_are_shown():
@@ -207,7 +208,7 @@ def test_accuracies_that_were_not_measured_are_left_out(train, test):
     found = words(made_up.empty_report()._replace(result=result), {})
     assert ("accuracy on its training records" in found) == (train is not None)
     assert ("80.0 % accuracy on records it never saw" in found) == (test is not None)
-    assert ("The shared model" in found) == (train is not None or test is not None)
+    assert ("The attacked model" in found) == (train is not None or test is not None)
     assert "- %" not in found
 
 
@@ -293,3 +294,46 @@ def test_every_string_of_a_study_is_escaped():
     report = made_up.study_report()._replace(result=made_up.result(rows, nulls=rows))
     assert "<script" not in page.render(report, FIGURES)
     assert parsed(report).text.count("alert(") >= 2 * len(keys) * len(rows)
+
+
+LEVELS = {
+    "severe": "severe exposure",
+    "clear": "clear exposure",
+    "slight": "slight exposure",
+    "none_found": "no exposure found",
+    "cannot_tell": "exposure cannot be told",
+}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_page_shows_the_verdict_of_the_result(level):
+    result = made_up.result(made_up.MEMBERS)
+    result["verdict"] = {"level": level, "sentences": ["As it was written.", "More."]}
+    found = words(made_up.report(result=result))
+    assert f"{LEVELS[level]} As it was written." in found
+    assert "can be told apart" not in found
+
+
+def test_an_attack_that_did_not_train_has_no_numbers():
+    rows = [made_up.MEMBERS[0], made_up.MEMBERS[1] | {"trained": False}]
+    nulls = [made_up.NULLS[0] | {"trained": False}]
+    found = words(made_up.report(result=made_up.result(rows, nulls=nulls)))
+    assert found.count("not trained") >= 3 and "0.712" not in found
+
+
+def test_terms_are_explained_once():
+    found = words(made_up.report())
+    for term in ("the probability that an attack", "false positive rate (FPR)"):
+        assert found.count(term) == 1, term
+    assert found.index("the probability that an attack") < found.index(
+        "Membership inference"
+    )
+
+
+def test_captions_go_by_the_data():
+    norms = made_up.report().gradient_norms
+    lower = norms._replace(members=norms.members * 0, non_members=norms.non_members)
+    higher = norms._replace(members=norms.members + 100)
+    for given, side in ((lower, "below"), (higher, "above")):
+        found = words(made_up.report(gradient_norms=given))
+        assert f"median lies {side} that of the non-members at all 5 rounds" in found

@@ -7,9 +7,9 @@ from jaxprivacy.report.tables import print_summary
 from tests.report import made_up
 
 
-def printed(report, out="reports/audit", width=80):
+def printed(report, width=80):
     stream = io.StringIO()
-    print_summary(report, Console(file=stream, width=width), out)
+    print_summary(report, Console(file=stream, width=width))
     return stream.getvalue()
 
 
@@ -48,10 +48,15 @@ def test_summary_says_what_the_page_says():
         "-: too few non-members to resolve this FPR.",
         "its 95 % interval",
         "GAN 3 90.0 12.2 3.25 - 123",
-        "0.503 [0.420, 0.581] yes",
+        "0.503 [0.420, 0.581] 0.65 holds",
+        "Verdict: clear exposure",
+        "AUC: the probability that an attack gives a member",
+        "false positive rate (FPR): share of the non-members",
+        "Frechet distance: how far two sets of images lie apart",
+        "null check: an attack where there is nothing to find",
+        "epsilon: what differential privacy allows",
         "exposure is clear",
         "A made-up note.",
-        "Report: reports/audit/report.html",
     ):
         assert expected in text, expected
 
@@ -65,17 +70,17 @@ def test_failed_null_check_and_empty_report():
         made_up.MEMBERS, nulls=[made_up.member_row((0.6, 0.55, 0.7))]
     )
     text = printed(made_up.report(result=result))
-    assert "NO" in text.split() and "The null check fails" in text
+    assert "FAILS" in text.split() and "the null check fails" in text
+    assert "Verdict: exposure cannot be told" in text
     empty = printed(made_up.empty_report())
     assert "Membership inference\n" not in empty and "Verdict" in empty
 
 
-def test_names_are_no_markup_and_paths_stay_whole():
+def test_names_are_no_markup():
     row = made_up.MEMBERS[0] | {"attack": "[red]own[/red]"}
     report = made_up.report(result=made_up.result([row]), notes=["[bold]note"])
-    text = printed(report, out="folder/" * 20)
+    text = printed(report)
     assert "[red]own[/red]" in text and "[bold]note" in text
-    assert "folder/" * 20 + "report.html" in text
 
 
 def test_privacy_is_a_short_table():
@@ -180,6 +185,13 @@ def test_several_seeds_are_shown_as_means():
     assert "means" not in one and "0.550-0.970" in one and "seed" not in one
 
 
+def test_null_check_of_an_attack_that_did_not_train_neither_holds_nor_fails():
+    row = made_up.member_row((0.6, 0.55, 0.7)) | {"trained": False}
+    text = printed(made_up.report(result=made_up.result(made_up.MEMBERS, nulls=[row])))
+    table = text.split("Null checks")[1].split("Verdict")[0]
+    assert "not trained" in table and not {"NO", "yes"} & set(table.split())
+
+
 def test_of_many_null_checks_those_that_fail_are_listed():
     rows = made_up.study_rows(2)
     held = [row | {"auc": made_up.interval(0.5, 0.4, 0.6)} for row in rows]
@@ -188,6 +200,35 @@ def test_of_many_null_checks_those_that_fail_are_listed():
     failed = [*held[1:], rows[0]]
     text = printed(made_up.report(result=made_up.result(rows, nulls=failed)))
     table = text.split("Null checks")[1].split("Verdict")[0]
-    assert table.split().count("NO") == 1 and "yes" not in table.split()
+    assert table.split().count("FAILS") == 1 and "holds" not in table.split()
     few = printed(made_up.report(result=made_up.result(rows, nulls=held[:3])))
-    assert few.split().count("yes") == 3
+    table = few.split("Null checks")[1].split("Verdict")[0]
+    assert table.split().count("holds") == 3
+
+
+def test_an_attack_that_did_not_train_is_named_in_its_row():
+    rows = [made_up.MEMBERS[0], made_up.MEMBERS[1] | {"trained": False}]
+    nulls = [made_up.NULLS[0] | {"trained": False, "detectable_auc": 0.64}]
+    text = " ".join(
+        printed(made_up.report(result=made_up.result(rows, nulls=nulls))).split()
+    )
+    assert "White-box not trained - - -" in text and "0.712" not in text
+    assert "Not trained: the attack learned nothing" in text
+    assert "0.503 [0.420, 0.581] 0.64 not trained" in text
+
+
+def test_positive_controls_are_found_or_missed():
+    planted = made_up.NULLS[0] | {"control": "planted"}
+    found = planted | {"auc": made_up.interval(0.8, 0.7, 0.9)}
+    result = made_up.result(made_up.MEMBERS, nulls=[planted, found])
+    words = printed(made_up.report(result=result)).split()
+    assert "MISSED" in words and "found" in words and "planted" in words
+    assert "FAILS" not in words
+
+
+def test_the_terminal_shows_the_verdict_of_the_result():
+    result = made_up.result(made_up.MEMBERS)
+    result["verdict"] = {"level": "severe", "sentences": ["As it was written."]}
+    text = printed(made_up.report(result=result))
+    assert "Verdict: severe exposure" in text and "As it was written." in text
+    assert "can be told apart" not in text

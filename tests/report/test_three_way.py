@@ -46,20 +46,22 @@ def said(rows):
 
 
 def test_the_verdict_says_it_of_the_best_attack():
-    (sentence,) = (s for s in verdict(report(ROWS).result) if "Asked" in s)
+    (sentence,) = (s for s in verdict(report(ROWS).result)["sentences"] if "Asked" in s)
     assert sentence == (
         "Asked whether a record is base, fine-tuning or fresh, White-box (passive) is "
         "right on 70.0 % [60.0, 80.0], 33.3 % being chance."
     )
-    (sentence,) = (s for s in verdict(report(SEEDS).result) if "Asked" in s)
+    (sentence,) = (
+        s for s in verdict(report(SEEDS).result)["sentences"] if "Asked" in s
+    )
     assert "right on 60.0 % [" in sentence and "on average over the seeds" in sentence
-    assert not [s for s in verdict(made_up.result()) if "Asked" in s]
+    assert not [s for s in verdict(made_up.result())["sentences"] if "Asked" in s]
 
 
 @pytest.mark.parametrize("rows", [ROWS, SEEDS])
 def test_the_terminal_shows_it_in_80_columns(rows):
     stream = io.StringIO()
-    print_summary(report(rows), Console(file=stream, width=80), "out")
+    print_summary(report(rows), Console(file=stream, width=80))
     text = stream.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     words = " ".join(text.split())

@@ -1,6 +1,7 @@
 import pytest
 
-from jaxprivacy.report.verdict import strength, verdict
+from jaxprivacy.evaluation import null_checks
+from jaxprivacy.report import verdict as verdict_lib
 from tests.report.made_up import (
     IMAGES,
     NULLS,
@@ -9,6 +10,14 @@ from tests.report.made_up import (
     privacy,
     result,
 )
+
+
+def level(content):
+    return verdict_lib.verdict(content)["level"]
+
+
+def verdict(content):
+    return verdict_lib.verdict(content)["sentences"]
 
 
 def said(members=(), images=(), nulls=NULLS):
@@ -20,7 +29,9 @@ def test_nothing_was_run():
         "No membership inference attack was run.",
         "No reconstruction attack was run.",
     ]
-    assert strength(result()) == ""
+    assert level(result()) == "cannot_tell"
+    parts = verdict_lib.verdict(result())["parts"]
+    assert parts == {"membership": None, "reconstruction": None}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +46,7 @@ def test_nothing_was_run():
 )
 def test_strength_goes_by_the_lower_end(auc, word):
     content = result([member_row(auc)], nulls=NULLS)
-    assert strength(content) == word
+    assert level(content) == word
     first = verdict(content)[0]
     assert first.startswith("Members can be told apart") and f"is {word}:" in first
     assert f"{auc[0]:.3f} [{auc[1]:.3f}, {auc[2]:.3f}]" in first
@@ -43,10 +54,14 @@ def test_strength_goes_by_the_lower_end(auc, word):
 
 
 @pytest.mark.parametrize("auc", [(0.6, 0.5, 0.7), (0.5, 0.4, 0.6)])
-def test_no_evidence(auc):
+def test_nothing_found_says_what_could_have_been(auc):
     content = result([member_row(auc)], nulls=NULLS)
-    assert strength(content) == "no evidence"
-    assert verdict(content)[0].startswith("No evidence at this sample size")
+    assert level(content) == "none_found"
+    first = verdict(content)[0]
+    assert first.startswith("No sign was found that members can be told apart")
+    least = null_checks.detectable_auc(50, 60, 0.95)
+    assert f"with an AUC of {least:.2f} or more" in first
+    assert "found with a probability of at least 0.8" in first
 
 
 def test_the_best_attack_is_the_highest_auc_that_is_shown():
@@ -55,24 +70,44 @@ def test_the_best_attack_is_the_highest_auc_that_is_shown():
         member_row((0.8, 0.75, 0.85), "white_box"),
         member_row((0.9, 0.45, 0.99), "black_box"),  # Too few records to tell.
     ]
-    assert "White-box (global, passive), the best of 3, reaches an AUC of 0.800" in (
-        said(rows)
+    assert (
+        "White-box (global, passive), the best of 3 attacks, reaches an AUC of 0.800"
+        in (said(rows))
     )
     rows[1] = member_row((0.7, 0.4, 0.85), "white_box")
-    assert "Loss threshold (global, passive), the best of 3" in said(rows)
+    assert "Loss threshold (global, passive), the best of 3 attacks" in said(rows)
 
 
 def test_the_best_of_many_is_judged_by_what_holds_for_all():
     row = member_row((0.62, 0.61, 0.63)) | {"auc_simultaneous": interval(0.62, 0.55, 1)}
-    assert strength(result([row, row], nulls=NULLS)) == "slight"
+    assert level(result([row, row], nulls=NULLS)) == "slight"
     row["auc_simultaneous"] = interval(0.62, 0.49, 1)
     content = result([row, row], nulls=NULLS)
-    assert strength(content) == "no evidence"
-    # What is shown is the interval of the attack alone.
-    assert "0.620 [0.610, 0.630]" in verdict(content)[0]
-    assert verdict(content)[0].endswith("once widened for all 2 attacks.")
-    row["tpr_at_fpr"][0]["above_guessing"] = False
-    assert "not shown to be more than the 10 % of guessing" in said([row, row])
+    assert level(content) == "none_found"
+    # What is shown is the interval that decides.
+    shown = "0.620 [0.490, 1.000] (interval widened to hold for all attacks together)"
+    assert shown in verdict(content)[0] and "0.610" not in verdict(content)[0]
+
+
+def test_the_rate_is_printed_with_the_interval_that_decides():
+    row = member_row((0.7, 0.6, 0.8), tprs={0.01: (0.07, 0.029, 0.139)})
+    assert "7.0 % [2.9, 13.9], more than the 1 % of guessing" in said([row])
+    (entry,) = row["tpr_at_fpr"]
+    entry["simultaneous"] = {"low": 0.009, "high": 0.2}
+    found = said([row])
+    assert "7.0 % [0.9, 20.0], which is not shown to be more than the 1 %" in found
+    assert "2.9" not in found
+    entry["simultaneous"] = {"low": 0.02, "high": 0.2}
+    assert "7.0 % [2.0, 20.0], more than the 1 % of guessing" in said([row])
+    entry["simultaneous"] = {"low": 0.0, "high": 0.009}
+    assert "less than the 1 % of guessing" in said([row])
+    # Before those were kept, what was decided stands without what did not decide it.
+    del entry["simultaneous"]
+    entry["above_guessing"] = False
+    assert "7.0 %, not shown to be more than the 1 % of guessing" in said([row])
+
+
+def test_reversed_by_the_interval_that_decides():
     low = member_row((0.4, 0.35, 0.45)) | {"auc_simultaneous": interval(0.4, 0.3, 0.51)}
     assert "ranks" not in said([low])
 
@@ -80,24 +115,50 @@ def test_the_best_of_many_is_judged_by_what_holds_for_all():
 @pytest.mark.parametrize(
     "gain, sentence",
     [
-        ((0.1, 0.05, 0.15), "learns more than who sees the outputs: on the same"),
-        ((-0.1, -0.15, -0.05), "white-box attack falls short of the black-box attack"),
-        ((0.1, -0.05, 0.25), "learns more than who sees the outputs is not shown"),
+        ((0.1, 0.05, 0.15), "Who holds the parameters learns more than who sees"),
+        ((-0.1, -0.15, -0.05), "No attack that holds the parameters comes up to"),
+        ((0.1, -0.05, 0.25), "It is not shown that who holds the parameters"),
     ],
 )
 @pytest.mark.parametrize("seeds", [1, 2])
-def test_white_box_against_black_box(gain, sentence, seeds):
+@pytest.mark.parametrize("old", [True, False])
+def test_parameters_against_outputs(gain, sentence, seeds, old):
     rows = [
         member_row((0.8, 0.7, 0.9), attack) | ({"seed": seed} if seeds > 1 else {})
         for seed in range(seeds)
         for attack in ("black_box", "white_box")
     ]
     for row in rows[1::2]:
-        row["auc_over_black_box"] = interval(*gain)
+        over = {"against": "black_box", "auc": interval(*gain), "tpr_at_fpr": []}
+        row |= {"auc_over_black_box": over["auc"]} if old else {"over_outputs": over}
     sentences = said(rows)
+    assert "White-box (global, passive)" in sentences
+    assert "that of Black-box under the same conditions by" in sentences
     assert sentence in sentences
     assert f"{gain[0]:.3f} [{gain[1]:.3f}, {gain[2]:.3f}]" in sentences
-    assert "black-box attack" not in said(rows[:1])
+    assert "holds the parameters" not in said(rows[:1])
+
+
+def test_gains_at_low_false_positive_rates_say_what_they_compare():
+    row = member_row((0.8, 0.7, 0.9), "white_box", mode="isolating")
+    row["over_outputs"] = {
+        "against": "loss_threshold",
+        "auc": interval(0.1, 0.05, 0.15),
+        "tpr_at_fpr": [
+            {"fpr": 0.1} | interval(0.2, 0.1, 0.3),
+            {"fpr": 0.01} | interval(0.025, 0.01, 0.04),
+            {"fpr": 0.001} | interval(0.01, -0.02, 0.03),
+        ],
+    }
+    other = member_row((0.7, 0.6, 0.8), "loss_threshold", mode="isolating")
+    found = said([row, other])
+    assert (
+        "At a false positive rate of 1 %, the share of the members that White-box "
+        "(global, isolating) finds is larger than that of Loss threshold under the "
+        "same conditions by 2.5 percentage points [1.0, 4.0]." in found
+    )
+    assert "1.0 percentage points [-2.0, 3.0], which is not shown to be" in found
+    assert "rate of 10 %, the share" not in found
 
 
 def test_a_gain_shown_anywhere_is_said():
@@ -109,7 +170,7 @@ def test_a_gain_shown_anywhere_is_said():
             (0.7, "passive", (0.06, 0.04, 0.08)),
         )
     ]
-    assert "AUC of White-box (global, passive) is higher" in said(rows)
+    assert "the AUC of White-box (global, passive) is higher" in said(rows)
 
 
 def test_several_seeds_are_judged_by_the_lowest():
@@ -118,7 +179,7 @@ def test_several_seeds_are_judged_by_the_lowest():
         | {"seed": seed, "auc_simultaneous": interval(0.9, low, 0.97)}
         for seed, low in ((0, 0.81), (1, 0.7))
     ]
-    assert strength(result(rows, nulls=NULLS)) == "clear"
+    assert level(result(rows, nulls=NULLS)) == "clear"
 
 
 def test_what_differs_between_seeds_is_not_said_of_their_mean():
@@ -127,7 +188,7 @@ def test_what_differs_between_seeds_is_not_said_of_their_mean():
         | {"seed": seed, "ascent_rate": rate}
         for seed, rate in ((0, 0.1), (1, 0.5))
     ]
-    assert "(global, gradient ascent), the best of 1" in said(rows)
+    assert "White-box (global, gradient ascent) reaches" in said(rows)
     two = [rows[0] | {"ascent_rate": rate} for rate in (0.1, 2.0)]
     assert "rate 0.1)" in said(two)
 
@@ -148,8 +209,8 @@ def test_largest_tpr_at_the_lowest_fpr_that_any_attack_resolves():
         for name, tprs in zip(("black_box", "white_box"), rates, strict=True)
     ]
     assert (
-        "At a false positive rate of 1 %, Black-box (global, passive) finds 3.0 % "
-        "[2.0, 5.0] of the members, more than the 1 % of guessing." in said(rows)
+        "At a false positive rate of 1 %, Black-box (global, passive) finds the most "
+        "members, 3.0 % [2.0, 5.0], more than the 1 % of guessing." in said(rows)
     )
     assert "not shown to be more than the 1 %" in said(rows[1:])
     unresolved = member_row((0.7, 0.6, 0.8), tprs={0.1: (None,) * 3})
@@ -164,13 +225,19 @@ def test_null_checks():
     failed = (*NULLS, member_row((0.6, 0.55, 0.65), "black_box"))
     content = result(rows, nulls=failed)
     first = verdict(content)[0]
-    assert first.startswith("The null check fails for Black-box (global, passive)")
+    start = "Whether members are exposed cannot be told: the null check fails for "
+    assert first.startswith(start + "Black-box (global, passive)")
+    assert "can be told apart" not in " ".join(verdict(content))
+    assert verdict(content)[1].startswith("Taken at face value")
     assert first.endswith("not to be trusted.")
     assert "holds" not in " ".join(verdict(content))
-    assert strength(content) == "not to be trusted"
+    assert level(content) == "cannot_tell"
     untrained = member_row((0.6, 0.55, 0.65)) | {"target": "untrained"}
     first = verdict(result(rows, nulls=(*NULLS, untrained)))[0]
-    assert "untrained model" in first and "differ by how they were sampled" in first
+    assert (
+        "a model that was trained on nothing" in first
+        and "differ by how they were sampled" in first
+    )
 
 
 @pytest.mark.parametrize("total", [6.34e7, 10.5])
@@ -194,9 +261,10 @@ def test_privacy_that_means_something_and_none():
 
 def test_no_membership_is_said_last_and_once():
     sentences = verdict(result(images=IMAGES) | {"privacy": privacy()._asdict()})
-    assert sentences[0].startswith("Class 3:")
-    assert "epsilon" in sentences[1]
-    assert sentences[2:] == ["No membership inference attack was run."]
+    assert sentences[0].startswith("What a class looks like can be reconstructed")
+    assert sentences[1].startswith("Class 3:")
+    assert "epsilon" in sentences[2]
+    assert sentences[3:] == ["No membership inference attack was run."]
 
 
 def test_rows_of_several_seeds_are_judged_by_all_of_them():
@@ -210,17 +278,22 @@ def test_rows_of_several_seeds_are_judged_by_all_of_them():
         )
     ]
     content = result(rows, nulls=NULLS)
-    assert strength(content) == "clear"  # By 0.62, not by the mean.
+    assert level(content) == "clear"  # By 0.62, not by the mean.
     first, low_fpr, *_ = verdict(content)
-    assert "White-box (global, passive), the best of 2, reaches a mean AUC of " in first
-    assert "0.750 [0.620, 0.900] over 2 seeds" in first
+    assert "White-box (global, passive), the best of 2 attacks, reaches a mean" in first
+    assert "AUC of 0.750 [0.620, 0.900] over 2 seeds" in first
     # Both have 40 % [30, 50], and so has their mean.
-    assert "40.0 % [30.0, 50.0] of the members on average" in low_fpr
+    assert "finds the most members on average, 40.0 % [30.0, 50.0]" in low_fpr
     rows[2]["tpr_at_fpr"][0] = {"fpr": 0.1, "value": 0.8, "low": 0.7, "high": 0.9}
-    assert "Black-box (global, passive) finds 60.0 % [30.0, 90.0]" in said(rows)
+    assert (
+        "Black-box (global, passive) finds the most members on average, 60.0 % [30.0"
+        in (said(rows))
+    )
     rows[2]["tpr_at_fpr"][0] |= dict.fromkeys(("value", "low", "high"))
     rows[3]["tpr_at_fpr"][0] |= dict.fromkeys(("value", "low", "high"))
-    assert "White-box (global, passive) finds 40.0 %" in said(rows)
+    assert "White-box (global, passive) finds the most members on average, 40.0 %" in (
+        said(rows)
+    )
 
 
 def test_what_tells_rows_apart_is_named():
@@ -228,7 +301,10 @@ def test_what_tells_rows_apart_is_named():
         member_row((value, 0.55, 0.95)) | {"layers": layers}
         for value, layers in ((0.6, "all"), (0.7, "last"))
     ]
-    assert "White-box (global, passive, outputs of last), the best of 2" in said(rows)
+    assert (
+        "White-box (global, passive, outputs of last), the best of 2 attacks"
+        in said(rows)
+    )
     failed = [row | {"auc": row["auc"] | {"low": 0.56}} for row in rows]
     found = said(rows, nulls=failed)
     assert "fails for White-box (global, passive, all outputs)" in found
@@ -248,4 +324,4 @@ def test_the_kinds_of_a_pair_are_named(pair, kinds):
     assert found.startswith(kinds)
     reverse = said([member_row((0.2, 0.1, 0.3)) | {"pair": "base / fine-tuning"}])
     assert "ranks fine-tuning records above base records" in reverse
-    assert "of the base records, more than" in reverse
+    assert "finds the most base records" in reverse

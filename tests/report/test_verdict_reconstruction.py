@@ -1,10 +1,16 @@
-from jaxprivacy.report.verdict import verdict
+from jaxprivacy.report import verdict as verdict_lib
 from jaxprivacy.report.verdict_reconstruction import reconstruction_sentences
-from tests.report.made_up import image_row, many_rows, result
+from tests.report.made_up import image_row, many_rows, member_row, result
 
 
 def said(images):
-    return " ".join(verdict(result(images=images)))
+    return " ".join(verdict_lib.verdict(result(images=images))["sentences"])
+
+
+def level(images, **target):
+    content = result(images=images)
+    content["evidence"] = [target]
+    return verdict_lib.verdict(content)["level"]
 
 
 def test_recognised_reconstruction():
@@ -108,3 +114,66 @@ def test_only_rows_of_the_same_class_and_seed_are_compared():
         if row["attack"] != "untrained" or (row["target_class"], row["seed"]) == (1, 1)
     ]
     assert "recognised as the class in 1 of 1 " in said(rows)
+
+
+UNTRAINED = image_row("untrained", (0.0, 0.0, 0.1), 80.0)
+REAL = image_row("real", (1.0, 0.9, 1.0), 2.0)
+
+
+def test_a_level_of_reconstructions_alone():
+    works = image_row("gan", (0.9, 0.8, 0.95), 12.0)
+    assert level([UNTRAINED, works]) == "clear"
+    assert "exposure is clear" in said([UNTRAINED, works])
+    unrecognised = image_row("gan", (0.05, 0.0, 0.15), 12.0)
+    assert level([UNTRAINED, REAL, unrecognised]) == "none_found"
+    found = said([UNTRAINED, REAL, unrecognised])
+    assert "No sign was found" in found and "would have recognised" in found
+    # Another attack's success is not hidden behind the first one's failure.
+    other = image_row("model_inversion", (0.9, 0.8, 0.95), 12.0)
+    assert level([UNTRAINED, unrecognised, other]) == "clear"
+    assert "by Model inversion in 1 of 1" in said([UNTRAINED, unrecognised, other])
+    rows = many_rows()  # Seven of eight.
+    assert level(rows) == "clear"
+    for row in rows:
+        if row["attack"] == "gan" and row["target_class"]:
+            row["frechet"] = 1000.0
+    assert level(rows) == "slight"
+
+
+def test_reconstructions_that_cannot_be_judged():
+    farther = image_row("gan", (0.9, 0.8, 0.95), 90.0)
+    assert level([UNTRAINED, farther]) == "cannot_tell"
+    assert "not shown to be nearer" in said([UNTRAINED, farther])
+    assert level([image_row("gan", (0.9, 0.8, 0.95), 12.0)]) == "cannot_tell"
+    poor = image_row("gan", (0.05, 0.0, 0.15), 12.0)
+    blind = image_row("real", (0.05, 0.0, 0.15), 2.0)
+    assert level([UNTRAINED, blind, poor]) == "cannot_tell"
+    assert "does not recognise real images" in said([UNTRAINED, blind, poor])
+    facts = {"train_accuracy": 0.1, "train_records": 900, "largest_class": 0.1}
+    assert level([UNTRAINED, REAL, poor], **facts) == "cannot_tell"
+    works = image_row("gan", (0.9, 0.8, 0.95), 12.0)
+    assert level([UNTRAINED, works], **facts) == "clear"
+
+
+def test_a_reconstruction_raises_what_was_not_found_and_nothing_else():
+    works = [UNTRAINED, image_row("gan", (0.9, 0.8, 0.95), 12.0)]
+
+    def both(auc, **facts):
+        content = result([member_row(auc)], works, [member_row((0.5, 0.4, 0.6))])
+        content["evidence"] = [facts]
+        return verdict_lib.verdict(content)
+
+    assert both((0.5, 0.4, 0.6))["level"] == "clear"
+    assert both((0.5, 0.4, 0.6))["parts"]["membership"] == "none_found"
+    # The headline is of the part that made the level.
+    assert both((0.5, 0.4, 0.6))["sentences"][0].startswith("What a class looks like")
+    assert both((0.9, 0.85, 0.95))["sentences"][0].startswith("Members can be told")
+    assert both((0.9, 0.85, 0.95))["level"] == "severe"
+    assert both((0.5, 0.4, 0.6), constant_inputs=True)["level"] == "cannot_tell"
+
+
+def test_whose_images_the_samples_resemble_is_said():
+    gan = image_row("gan", (0.9, 0.8, 0.95), 12.0, nearest_public=3.2)
+    assert "they show the class, not the victim" in said([UNTRAINED, gan])
+    nearer = gan | {"nearest_public": 3.3}
+    assert "not the victim" not in said([UNTRAINED, nearer])

@@ -1,0 +1,94 @@
+"""What an attack gains over the best one that sees a model's outputs only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxprivacy.evaluation import membership, tpr
+from jaxprivacy.evaluation.seeds import CONDITIONS
+
+OUTPUT_ONLY = ("black_box", "loss_threshold", "confidence")
+# What says of a row which attack it is of, and not which target was attacked.
+_OF_ATTACK = ("attack", "supervision", "layers", "gradients")
+# How many records an attack learned from, which a rule that learns nothing lacks.
+_SIZES = ("attack_members", "attack_non_members")
+
+
+def gains(
+    rows: Sequence[dict], scores: Sequence[membership.MembershipScores]
+) -> list[dict]:
+    """Adds to rows what their attacks gain over the best output-only attack.
+
+    That is whether gradients and hidden outputs give away more than the outputs do,
+    paper B's main claim, measured on the same records of the same target. The best of
+    `OUTPUT_ONLY` is that with the largest AUC on the selection records; an attack that
+    did not train is neither compared nor compared with.
+
+    Args:
+      rows: of `membership_row`, with their conditions and `trained`.
+      scores: theirs.
+
+    Returns:
+      The rows. Those of other attacks that have an output-only attack beside them get
+      `over_outputs`: `against`, the name of that attack; `auc`, the `value`, `low` and
+      `high` of `membership.auc_difference` with the `confidence` at which all of them
+      hold together with 95 %; and `tpr_at_fpr`, of `tpr.difference` with the same
+      confidence.
+
+    Raises:
+      ValueError: two rows of one output-only attack are not told apart.
+    """
+    pairs = list(zip(rows, scores, strict=True))
+    known = [pair for pair in pairs if pair[0]["attack"] in OUTPUT_ONLY]
+    cases = [(row["attack"], _case(row), _case(row, _SIZES)) for row, _ in known]
+    if len(set(cases)) < len(cases):
+        raise ValueError("rows: two output-only attacks whose conditions are the same")
+    ranked = sorted(
+        (pair for pair in known if pair[0].get("trained") is not False),
+        key=lambda pair: -membership.auc(*pair[1][:2]).value,
+    )
+    against = [_against(row, ranked) for row in rows]
+    compared = sum(best is not None for best in against)
+    confidence = membership.simultaneous_confidence(max(1, compared))
+    return [
+        row if best is None else row | {"over_outputs": _gain(s, *best, confidence)}
+        for (row, s), best in zip(pairs, against, strict=True)
+    ]
+
+
+def _case(row, keys=None):
+    keys = keys or [k for k in (*CONDITIONS, "seed") if k not in _OF_ATTACK + _SIZES]
+    return repr([row.get(key) for key in keys])
+
+
+def _against(row, ranked):
+    """The first of ranked output-only attacks on what this row's attack was run on."""
+    if row["attack"] in OUTPUT_ONLY or row.get("trained") is False:
+        return None
+    for other, scores in ranked:
+        sizes = all(other.get(key) in (None, row.get(key)) for key in _SIZES)
+        if sizes and _case(other) == _case(row):
+            return other["attack"], scores
+    return None
+
+
+def _gain(scores, against, other, confidence):
+    area = membership.auc_difference(scores[2:], other[2:], confidence)
+    return {
+        "against": against,
+        "auc": area._asdict() | {"confidence": confidence},
+        "tpr_at_fpr": tpr.difference(scores[2:], other[2:], confidence=confidence),
+    }
+
+
+def auc_gain(row: dict) -> dict | None:
+    """Returns a row's gain in AUC, None if it has none.
+
+    Of results of schema 1 it is over the black-box attack, whether or not that was the
+    best one.
+
+    Args:
+      row: of `membership` in result.json, or a mean of such rows.
+    """
+    gain = row.get("over_outputs")
+    return gain["auc"] if gain else row.get("auc_over_black_box")

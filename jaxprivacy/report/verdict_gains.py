@@ -1,0 +1,77 @@
+"""What is said of gains: what holding the parameters adds to seeing the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxprivacy.report import text
+from jaxprivacy.report.threats import distinguishing, label, threat
+from jaxprivacy.report.verdict_rows import gain
+
+LOW_FPRS = (0.01, 0.001)  # at which a gain is spoken of
+
+
+def gain_sentences(rows: Sequence[dict]) -> list[str]:
+    """Returns whether the parameters give away more than the outputs, in sentences.
+
+    Args:
+      rows: of `membership`, one for all seeds, none of an attack that did not train.
+    """
+    known = [row for row in rows if gain(row)]
+    if not known:
+        return []
+    keys = distinguishing(rows)
+    by_auc = _by_auc(known, keys)
+    return [by_auc, *(said for fpr in LOW_FPRS for said in _at_fpr(known, keys, fpr))]
+
+
+def _by_auc(rows: Sequence[dict], keys: Sequence[str]) -> str:
+    # The intervals hold together, so the best of them may be picked.
+    row = max(rows, key=lambda row: gain(row)["auc"]["low"])
+    over, mean = gain(row)["auc"], " on average" if "seeds" in row else ""
+    name, against = label(row, keys), _against(row)
+    by = text.number_interval(over) + mean
+    if over["low"] > 0:
+        return (
+            "Who holds the parameters learns more than who sees the outputs only: on "
+            f"the same records, the AUC of {name} is higher than that of {against} by "
+            f"{by}."
+        )
+    if all(gain(row)["auc"]["high"] < 0 for row in rows):
+        return (
+            "No attack that holds the parameters comes up to the best one that sees "
+            f"the outputs only: on the same records, the AUC of {name} differs from "
+            f"that of {against} by {by}."
+        )
+    return (
+        "It is not shown that who holds the parameters learns more than who sees the "
+        f"outputs only: on the same records, the AUC of {name} differs from that of "
+        f"{against} by {by}."
+    )
+
+
+def _against(row: dict) -> str:
+    against = gain(row)["against"]
+    if against is None:  # Not the same attack with each seed.
+        return "the best attack that sees outputs only, under the same conditions,"
+    return f"{threat(against).title} under the same conditions"
+
+
+def _at_fpr(rows: Sequence[dict], keys: Sequence[str], fpr: float) -> list[str]:
+    """Says what the parameters add where few non-members may be taken for members."""
+    entries = [(text.at_fpr(gain(row), fpr), row) for row in rows]
+    entries = [pair for pair in entries if pair[0]["value"] is not None]
+    if not entries:
+        return []
+    entry, row = max(entries, key=lambda pair: pair[0]["low"])
+    if entry["low"] > 0:
+        judged = ""
+    elif entry["high"] < 0:
+        judged = ", which is less"
+    else:
+        judged = ", which is not shown to be a gain"
+    return [
+        f"At a false positive rate of {text.rate(fpr)}, the share of the members that "
+        f"{label(row, keys)} finds is larger than that of {_against(row)} by "
+        f"{text.points_interval(entry)}{judged}."
+    ]

@@ -1,0 +1,57 @@
+"""The terms of the field in plain words, for readers who meet them first here."""
+
+from __future__ import annotations
+
+AUC = (
+    "AUC",
+    "the probability that an attack gives a member, that is, a record on which the "
+    "model was trained, a higher score than a non-member: 0.5 is chance, 1 certainty",
+)
+INTERVAL = (
+    "[a, b]",
+    "an interval that covers the true value with 95 % confidence, as far as it depends "
+    "on which records were drawn",
+)
+MEMBERSHIP = (
+    (
+        "false positive rate (FPR)",
+        "share of the non-members that are wrongly taken for members",
+    ),
+    ("true positive rate (TPR)", "share of the members that are found"),
+)
+NULL_CHECK = (
+    "null check",
+    "an attack where there is nothing to find, for instance on records none of which "
+    "was trained on; its AUC should be 0.5",
+)
+RECONSTRUCTION = (
+    (
+        "hit rate",
+        "share of the samples that the judge, a classifier trained on records of its "
+        "own, takes for the class",
+    ),
+    (
+        "Frechet distance",
+        "how far two sets of images lie apart in what the judge computes of them: 0 "
+        "for equal sets, smaller is nearer",
+    ),
+    (
+        "nearest private, nearest public",
+        "mean Euclidean distance from a sample to the nearest of the victim's images, "
+        "and of as many images of the class that nobody holds",
+    ),
+    ("diversity", "mean distance between samples, near 0 when all are alike"),
+)
+PRIVACY = (
+    "epsilon",
+    "what differential privacy allows: one participant's records change the "
+    "probability of any upload by at most a factor of e to the power of epsilon",
+)
+
+
+def of_tables(result: dict) -> list[tuple[str, str]]:
+    """Returns the terms of a result's tables beside AUC, with their meanings."""
+    terms = list(MEMBERSHIP) if result["membership"] else []
+    terms += [NULL_CHECK] if result.get("null_checks") else []
+    terms += RECONSTRUCTION if result["reconstruction"] else ()
+    return terms + ([PRIVACY] if result.get("privacy") else [])
