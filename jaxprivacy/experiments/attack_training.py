@@ -13,7 +13,7 @@ import numpy as np
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.evaluation import membership
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 
 Advance = Callable[[float], None]
 
@@ -41,7 +41,7 @@ class Fit(NamedTuple):
     score: Callable
     # (features, indices of the attack-training records) -> features with their scales
     normalise: Callable
-    preset: attack_networks.Preset
+    preset: attack_presets.Preset
 
 
 class Trained(NamedTuple):
@@ -55,7 +55,7 @@ class Trained(NamedTuple):
 
 def make_fit(
     attack: whitebox.Attack,
-    preset: attack_networks.Preset,
+    preset: attack_presets.Preset,
     moments: Callable | None = None,
 ) -> Fit:
     """Jits a supervised attack.

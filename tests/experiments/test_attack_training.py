@@ -7,7 +7,7 @@ import pytest
 from jaxprivacy.attacks import features
 from jaxprivacy.experiments import attack_training
 from jaxprivacy.experiments.attack_training import Fit, Positions
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 
 SOME = Positions(np.arange(4), np.arange(2), np.arange(2))
 
@@ -19,7 +19,7 @@ SOME = Positions(np.arange(4), np.arange(2), np.arange(2))
 def test_so_many_epochs_are_trained(epochs, least_steps, trained):
     """Two steps an epoch; the loss always falls, so that nothing stops it early."""
     preset = dataclasses.replace(
-        attack_networks.TABLE_XIV, batch_size=4, epochs=epochs, least_steps=least_steps
+        attack_presets.TABLE_XIV, batch_size=4, epochs=epochs, least_steps=least_steps
     )
     asked = []
 
@@ -93,8 +93,8 @@ def test_an_anchored_attack_that_did_not_learn_keeps_its_start():
     members = Positions(np.array([0]), np.array([4, 6]), np.array([0]))
     others = Positions(np.array([1]), np.array([3, 5]), np.array([1]))
     for preset, kept in (
-        (attack_networks.ANCHORED, "start"),
-        (attack_networks.TABLE_XIV, "trained"),
+        (attack_presets.ANCHORED, "start"),
+        (attack_presets.TABLE_XIV, "trained"),
     ):
         fit = Fit(
             init=lambda *inputs: (State("start"), 0.25),
