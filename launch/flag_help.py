@@ -50,7 +50,8 @@ HELP = {
     "dcgan_steps": "Steps of the DCGAN on the victim's images.",
     "observed_rounds": "Rounds, evenly spaced, at which the server keeps the victim's "
     "parameters.",
-    "preset": "Attack network: table-xiv.",
+    "preset": "Attack network: anchored | table-xiv | authors-2019 | "
+    "ml-privacy-meter-0.1.",
     "gradient_kernels": "Kernels over each layer's gradient in the attack network. "
     "Table XIV has 1000, for which two cores are too slow.",
     "ascent_rate": "Rate of the active server's gradient ascent.",
@@ -113,7 +114,8 @@ WHITEBOX = HELP | {
     "--attack_members.",
     "evaluation_records": "Members, and as many non-members, that the attacks are "
     "measured on. Absent: 45 % of those there are.",
-    "preset": "Attack network: table-xiv | authors-2019 | ml-privacy-meter-0.1.",
+    "preset": "Attack network: anchored (begins as the best simple rule on what it "
+    "sees) | table-xiv (the paper's) | authors-2019 | ml-privacy-meter-0.1.",
     "gradient_kernels": "Kernels over each layer's gradient in the attack network. "
     "Absent: the preset's, and 10 in place of Table XIV's 1000, for which two cores "
     "are too slow.",

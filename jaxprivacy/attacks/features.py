@@ -17,17 +17,35 @@ from jax import lax
 
 from jaxprivacy import types
 from jaxprivacy.attacks import capture
+from jaxprivacy.attacks import statistics as statistics_lib
 from jaxprivacy.models import interception
 from jaxprivacy.models.interception import Layer
 from jaxprivacy.training import losses
 
+TINY = 1e-12  # added to a scale, of which nothing may be 0
 
-class Scales(NamedTuple):
-    """What `take` divides by: root mean squares, over snapshots and records."""
 
-    loss: jax.Array  # ()
+class Measured(NamedTuple):
+    """The features that have a scale, or what is known of the scale of each."""
+
+    loss: jax.Array
     hidden: dict[str, jax.Array]
     gradients: dict[str, dict[str, jax.Array]]
+    statistics: statistics_lib.Statistics | tuple = ()
+
+
+class Scales(NamedTuple):
+    """What `take` subtracts, and what it divides by."""
+
+    shift: Measured
+    scale: Measured
+
+
+class Moments(NamedTuple):
+    """First and second moments of features over snapshots and records, unit by unit."""
+
+    mean: Measured
+    mean_square: Measured
 
 
 class Features(NamedTuple):
@@ -42,9 +60,10 @@ class Features(NamedTuple):
     norm: jax.Array  # (T, N) L2 norm of the gradient of all captured layers
     # (T, N, L) the same of each layer alone, in order of their calls
     layer_norms: jax.Array | tuple = ()
-    # What `take` divides by: a second copy of all features could be too large. () in
-    # what it returns.
+    # What `take` brings to scale: a second copy of all features could be too large. ()
+    # in what it returns.
     scales: Scales | tuple = ()
+    statistics: statistics_lib.Statistics | tuple = ()
 
 
 class Source(NamedTuple):
@@ -103,6 +122,11 @@ def extractor(
             },
             norm=jnp.sqrt(sum(squares)),
             layer_norms=jnp.sqrt(jnp.stack(squares, axis=-1)),
+            statistics=jax.vmap(statistics_lib.statistics)(
+                seen.logits,
+                y,
+                {p[0].path: s for p, s in zip(pairs, squares, strict=True)},
+            ),
         )
 
     def batch(snapshots, x, y):
@@ -203,11 +227,11 @@ def gradient_matrix(layer: Layer, kept: dict[str, jax.Array]) -> jax.Array:
 
 
 def take(features: Features, indices: jax.Array) -> Features:
-    """Gathers records, N -> B behind any snapshot axis, and divides by the scales."""
+    """Gathers records, N -> B behind any snapshot axis, and brings them to scale."""
     bare = features._replace(label=(), scales=())
     taken = jax.tree.map(lambda a: a[:, indices], bare)
     taken = taken._replace(label=features.label[indices])
-    return _divided(taken, features.scales) if features.scales else taken
+    return _scaled(taken, features.scales) if features.scales else taken
 
 
 def computing_take(batch: Extractor) -> Callable[[Source, jax.Array], Features]:
@@ -215,37 +239,30 @@ def computing_take(batch: Extractor) -> Callable[[Source, jax.Array], Features]:
 
     def computed(source, indices):
         features = batch(source.snapshots, source.x[indices], source.y[indices])
-        return _divided(features, source.scales)
+        return _scaled(features, source.scales)
 
     return computed
 
 
-def scales(features: Features, known: jax.Array) -> Scales:
-    """Computes the root mean square of loss, hidden outputs and gradients.
-
-    Features that are given it as their `scales` are divided by it as they are taken. A
-    deviation from paper B, which feeds them as they are: gradients of a trained model
-    are orders of magnitude smaller than the other features, and with weights from
-    N(0, 0.01) their components hardly train (BUILD_NOTES.md has the comparison).
+def moments(features: Features, known: jax.Array) -> Moments:
+    """Computes the moments of loss, hidden outputs, gradients and statistics.
 
     Args:
       features: of N records.
       known: indices of the attack-training records; no others set the scale.
     """
-    return _roots(
-        jax.tree.map(lambda a: _mean_square(a[:, known]), _measured(features))
-    )
+    return _moments(jax.tree.map(lambda a: a[:, known], _measured(features)))
 
 
-def computing_scales(
+def computing_moments(
     batch: Extractor,
     snapshots: types.Params,
     x: jax.Array,
     y: jax.Array,
     *,
     feature_batch: int = 256,
-) -> Scales:
-    """Like `scales`, of a `Source`: never holds more than a batch's features.
+) -> Moments:
+    """Like `moments`, of a `Source`: never holds more than a batch's features.
 
     Args:
       batch: of `extractor`.
@@ -260,24 +277,63 @@ def computing_scales(
 
     def one(start):
         part = [lax.dynamic_slice_in_dim(a, start, size) for a in (x, y)]
-        return jax.tree.map(_mean_square, _measured(batch(snapshots, *part)))
+        return _moments(_measured(batch(snapshots, *part)))
 
-    means = lax.map(one, starts)
-    return _roots(jax.tree.map(lambda a: a.mean(axis=0), means))
+    return jax.tree.map(lambda a: a.mean(axis=0), lax.map(one, starts))
+
+
+def root_mean_square(moments: Moments) -> Scales:
+    """Divides loss, hidden outputs and gradients by one number each.
+
+    A deviation from paper B, which feeds them as they are: gradients of a trained model
+    are orders of magnitude smaller than the other features, and with weights from
+    N(0, 0.01) their components hardly train (BUILD_NOTES.md has the comparison).
+    """
+    scale = jax.tree.map(lambda a: jnp.sqrt(a.mean()) + TINY, moments.mean_square)
+    shift = jax.tree.map(jnp.zeros_like, scale)
+    return Scales(shift, scale)
+
+
+def standard(moments: Moments) -> Scales:
+    """Brings every unit to mean 0 and standard deviation 1, a unit that varies.
+
+    But the W units of a hidden output to 1 / sqrt(W), so that they weigh as much as one
+    statistic: at 1 they are learned by heart before the rest is learned. And a gradient
+    is divided by its root mean square as a whole: its units keep their proportions and
+    their zero, so that outer products of its two factors stay the gradient.
+    """
+    mean, square = moments
+    variance = jax.tree.map(lambda m, s: s - m**2, mean, square)
+    # The difference of two float32 numbers: below, it is their rounding.
+    scale = jax.tree.map(
+        lambda v, s: jnp.sqrt(jnp.maximum(v, 1e-6 * s)) + TINY, variance, square
+    )
+    whole = root_mean_square(moments)
+    hidden = {path: a * jnp.sqrt(a.size) for path, a in scale.hidden.items()}
+    return Scales(
+        mean._replace(gradients=whole.shift.gradients),
+        scale._replace(hidden=hidden, gradients=whole.scale.gradients),
+    )
 
 
 def _measured(features):
-    return Scales(features.loss, features.hidden, features.gradients)
+    return Measured(
+        features.loss, features.hidden, features.gradients, features.statistics
+    )
 
 
-def _mean_square(a):
-    return jnp.mean(a**2)
+def _moments(measured):
+    def over_records(a):  # (T, N, ...): of each unit.
+        return a.mean(axis=(0, 1))
+
+    return Moments(
+        jax.tree.map(over_records, measured),
+        jax.tree.map(lambda a: over_records(a**2), measured),
+    )
 
 
-def _roots(mean_squares):
-    return jax.tree.map(lambda a: jnp.sqrt(a) + 1e-12, mean_squares)
-
-
-def _divided(features, by):
-    divided = jax.tree.map(jnp.divide, _measured(features), by)
-    return features._replace(**divided._asdict())
+def _scaled(features, by):
+    scaled = jax.tree.map(
+        lambda a, shift, scale: (a - shift) / scale, _measured(features), *by
+    )
+    return features._replace(**scaled._asdict())

@@ -6,6 +6,7 @@ Table XIV; PAPERS row B13).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from jax import lax
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import whitebox
+from jaxprivacy.attacks import statistics, whitebox
 from jaxprivacy.attacks.features import Features, Source
 from jaxprivacy.models import attack_networks
 from jaxprivacy.models.interception import Layer
@@ -26,7 +27,6 @@ from jaxprivacy.models.interception import Layer
 RECONSTRUCTED = 4  # numbers of a record at a snapshot
 LANDMARKS = 1000  # embeddings that are clustered; the affinities take 8 MB
 UNDECIDED = 0.5
-SMALLEST_NORM = 1e-6  # a gradient of rounding errors
 
 
 class State(NamedTuple):
@@ -74,7 +74,7 @@ def reconstruction_targets(features: Features) -> jax.Array:
     right = features.output.argmax(axis=-1) == features.label.argmax(axis=-1)
     true_class = jnp.sum(features.output * features.label, axis=-1)
     entropy = jax.vmap(jax.vmap(uncertainty))(features.output)
-    norm = jnp.log(features.norm + SMALLEST_NORM)
+    norm = jnp.log(features.norm + statistics.SMALLEST_NORM)
     four = jnp.stack([right, true_class, entropy, norm], axis=-1)  # (T, N, 4)
     return jnp.moveaxis(four, 0, 1).reshape(four.shape[1], -1)
 
@@ -119,6 +119,8 @@ def autoencoder(
     Raises:
       InputError: none of the features is taken.
     """
+    # An anchor is fitted to known members, of whom there are none.
+    preset = dataclasses.replace(preset, anchored=False)
     encoder = whitebox.network(layers, preset, **chosen)
     optimizer = optax.adam(preset.learning_rate)
 

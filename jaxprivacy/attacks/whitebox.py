@@ -12,6 +12,7 @@ from jax import lax
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.attacks import threshold
 from jaxprivacy.attacks.features import Features, Source
 from jaxprivacy.models import attack_networks
 from jaxprivacy.models.interception import Layer
@@ -34,19 +35,20 @@ class State(NamedTuple):
 
     params: types.Params
     opt_state: optax.OptState
-    best_params: types.Params  # of the epoch with the smallest selection loss
-    best_loss: jax.Array  # ()
+    # Of the largest AUC on the selection records: of an epoch, or of the start.
+    best_params: types.Params
+    best_auc: jax.Array  # ()
 
 
 class Attack(NamedTuple):
     """A supervised attack as pure functions; `epochs` may be called in chunks."""
 
-    # (key, features) -> state
-    init: Callable[[jax.Array, Features | Source], State]
+    # (key, features, examples, selection) -> (state, training loss at the start)
+    init: Callable[..., tuple[State, jax.Array]]
     # (key, state, features, examples, selection, epoch numbers (E,)) -> (state, info)
     epochs: Callable[..., tuple[State, dict]]
-    # (params, features) -> (N,) scores in [0, 1], higher means member
-    score: Callable[[types.Params, Features | Source], jax.Array]
+    # (params, features, indices (B,)) -> (B,) logits of membership
+    score: Callable[[types.Params, Features | Source, jax.Array], jax.Array]
 
 
 def squared_error(logits: jax.Array, is_member: jax.Array) -> jax.Array:
@@ -137,9 +139,13 @@ def supervised(
     What the attacker sees: the features (see `features.extract`) of all records, and of
     some records whether they are members. Each batch holds as many members as
     non-members, and an epoch passes over the kind of which there are more, the others
-    being repeated (the authors' script stops at the fewer). The epoch is chosen by the
-    loss on the selection records (paper B reports the best epoch on the evaluation
-    records: not copied).
+    being repeated (the authors' script stops at the fewer). The epoch, of which the
+    untrained start is one, is chosen by the AUC on the selection records, since the
+    loss rises with a confidence that does the order no harm (paper B reports the best
+    epoch on the evaluation records: not copied).
+
+    Scores are logits: the membership probability, which the paper scores by, ties in
+    float32 where the logits do not, near 0.5 as near 1.
 
     Args:
       layers: those whose gradients are among the features; () is the black-box attack.
@@ -156,12 +162,21 @@ def supervised(
     module = network(layers, preset, **chosen)
     optimizer = optax.adam(preset.learning_rate)
 
-    def init(key, features):
+    def init(key, features, examples, selection):
         two = take(features, jnp.arange(2))
         params = module.init(key, two, training=False)["params"]
-        # A strong type, as the epochs return it: these are then compiled once.
-        none_yet = jnp.full((), jnp.inf, jnp.float32)
-        return State(params, optimizer.init(params), params, none_yet)
+        if preset.anchored:
+            params = params | anchored(features, examples)
+        _, auc = evaluate(params, features, selection)
+        loss, _ = evaluate(params, features, examples)
+        return State(params, optimizer.init(params), params, auc), loss
+
+    def anchored(features, examples):
+        def rules(indices):
+            return module.rules(take(features, indices))
+
+        values = (in_chunks(rules, indices, at_once) for indices in examples)
+        return threshold.anchor(*values)._asdict()
 
     def logits(params, features, key=None):
         return module.apply(
@@ -191,7 +206,8 @@ def supervised(
         values = logits_at(params, features, jnp.concatenate(examples))
         members, others = jnp.split(values, [len(examples.members)])
         # The two kinds weigh the same, however many there are of either.
-        return (squared_error(members, 1.0) + squared_error(others, 0.0)) / 2
+        loss = (squared_error(members, 1.0) + squared_error(others, 0.0)) / 2
+        return loss, threshold.auc(members, others)
 
     def epoch(key, state, features, examples, selection):
         key_members, key_others, key_dropout = jax.random.split(key, 3)
@@ -207,15 +223,19 @@ def supervised(
             (state.params, state.opt_state),
             (jax.random.split(key_dropout, steps), *orders),
         )
-        loss = evaluate(params, features, selection)
+        loss, auc = evaluate(params, features, selection)
         best = jax.tree.map(
-            lambda new, old: jnp.where(loss < state.best_loss, new, old),
+            lambda new, old: jnp.where(auc > state.best_auc, new, old),
             params,
             state.best_params,
         )
-        info = {"train_loss": losses.mean(), "selection_loss": loss}
-        best_loss = jnp.minimum(loss, state.best_loss)
-        return State(params, opt_state, best, best_loss), info
+        info = {
+            "train_loss": losses.mean(),
+            "selection_loss": loss,
+            "selection_auc": auc,
+        }
+        best_auc = jnp.maximum(auc, state.best_auc)
+        return State(params, opt_state, best, best_auc), info
 
     def epochs(key, state, features, examples, selection, numbers):
         def one(state, number):
@@ -224,8 +244,4 @@ def supervised(
 
         return lax.scan(one, state, numbers)
 
-    def score(params, features):
-        everyone = jnp.arange(count(features))
-        return jax.nn.sigmoid(logits_at(params, features, everyone))
-
-    return Attack(init, epochs, score)
+    return Attack(init, epochs, logits_at)

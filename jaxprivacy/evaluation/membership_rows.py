@@ -21,8 +21,8 @@ class Scored(NamedTuple):
     # The unsupervised attack's numbers of evaluation members and non-members.
     embeddings: tuple[np.ndarray, np.ndarray] | None = None
     everyone: np.ndarray | None = None  # scores of all records that are observed
-    trained: bool | None = None  # None: a rule that learns nothing
-    null_trained: bool | None = None  # the same of the null check's own attack
+    trained: bool | None = None  # whether it learned; None: a rule, which does not
+    null_trained: bool | None = None  # the same of the null check's attack
 
 
 def rows(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from jaxprivacy.evaluation.intervals import clopper_pearson, student_t
 
@@ -19,19 +20,19 @@ def votes(
     """Adds up for each kind by how much it wins its duels with the others.
 
     Args:
-      duels: (first, second) -> scores (N,) in [0, 1] of an attack that tells the two
-        kinds apart, 1 for the first; of records of any kind.
+      duels: (first, second) -> (N,) logits of an attack that tells the two kinds apart,
+        that of the first; of records of any kind.
       kinds: K of them; every two have a duel, in either order.
 
     Returns:
-      (N, K), the mean score of each kind over its K - 1 duels. The kind with the
+      (N, K), the mean probability of each kind over its K - 1 duels. The kind with the
       largest one is the answer: Hastie and Tibshirani, "Classification by pairwise
       coupling", Annals of Statistics 1998, their estimate before iteration.
     """
     total = dict.fromkeys(kinds, 0.0)
-    for (first, second), scores in duels.items():
-        total[first] = total[first] + scores
-        total[second] = total[second] + (1 - scores)
+    for (first, second), logits in duels.items():
+        total[first] = total[first] + special.expit(logits)
+        total[second] = total[second] + special.expit(-logits)
     return np.stack([total[kind] for kind in kinds], axis=1) / (len(kinds) - 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,9 +17,11 @@ from jaxprivacy.models import attack_networks
 
 Advance = Callable[[float], None]
 
-# The attack stops when its selection loss has not improved for so many steps and
-# epochs.
-PATIENCE_STEPS, PATIENCE_EPOCHS = 150, 3
+# The attack stops when its AUC on the selection records has not improved for so many
+# steps and epochs, once the training loss is below that of the start by this share.
+PATIENCE_STEPS, PATIENCE_EPOCHS = 500, 3
+LEFT = 0.02
+SURE = 0.95  # with which an attack that learned is better than its start
 EPOCH_CHUNK, CHUNK_STEPS = 10, 300
 
 
@@ -42,24 +44,33 @@ class Fit(NamedTuple):
     preset: attack_networks.Preset
 
 
+class Trained(NamedTuple):
+    """A supervised attack after its training."""
+
+    scores: np.ndarray  # (N,) logits of membership of all records, float64
+    # Whether it learned: on the selection records the chosen epoch is better than the
+    # untrained start, by more than their number allows for.
+    trained: bool
+
+
 def make_fit(
     attack: whitebox.Attack,
     preset: attack_networks.Preset,
-    scales: Callable | None = None,
+    moments: Callable | None = None,
 ) -> Fit:
     """Jits a supervised attack.
 
     Args:
       attack: the attack.
       preset: of its network.
-      scales: (features, known) -> what they are divided by; None: of features that
-        are kept.
+      moments: (features, known) -> their moments; None: of features that are kept.
     """
-    scales = scales or jax.jit(features_lib.scales)
+    moments = moments or jax.jit(features_lib.moments)
+    form = features_lib.standard if preset.anchored else features_lib.root_mean_square
 
     def normalise(features, known):
         # What is jitted gives no records back: they would be copied.
-        return features._replace(scales=scales(features, known))
+        return features._replace(scales=form(moments(features, known)))
 
     return Fit(*map(jax.jit, attack), normalise, preset)
 
@@ -71,40 +82,89 @@ def train_attack(
     members: Positions,
     non_members: Positions,
     advance: Advance,
-) -> np.ndarray:
-    """Trains one supervised attack and scores all records: (N,).
+) -> Trained:
+    """Trains one supervised attack and scores all records.
 
-    Stops early once the loss on the selection records has stopped improving; the
-    weights of the best epoch are kept in either case.
+    The epoch with the largest AUC on the selection records is kept; training ends once
+    that has not improved for a number of steps and of epochs, but not before the
+    network has left its start. An anchored attack that did not learn keeps its start, a
+    simple rule: what it did learn is not told from chance.
     """
     examples = whitebox.Examples(members.train, non_members.train)
     selection = whitebox.Examples(members.selection, non_members.selection)
     features = fit.normalise(features, np.concatenate(examples))
     key_init, key_epochs = jax.random.split(key)
-    state = fit.init(key_init, features)
+    start, start_loss = fit.init(key_init, features, examples, selection)
+    state = _train(
+        fit, key_epochs, start, start_loss, features, examples, selection, advance
+    )
+    everyone = np.arange(whitebox.count(features))
+
+    def everyone_scored(state):
+        found = fit.score(state.best_params, features, everyone)
+        return np.asarray(found, np.float64)
+
+    before, after = everyone_scored(start), everyone_scored(state)
+    trained = learned(*([s[kind] for kind in selection] for s in (after, before)))
+    keep_start = fit.preset.anchored and not trained
+    return Trained(before if keep_start else after, trained)
+
+
+def _train(fit, key, state, start_loss, features, examples, selection, advance):
     longest = max(map(len, examples))
     steps = max(1, longest // (fit.preset.batch_size // 2))
-    patience = max(PATIENCE_STEPS, PATIENCE_EPOCHS * steps)
     total = max(fit.preset.epochs, math.ceil(fit.preset.least_steps / steps))
     at_once = max(1, min(EPOCH_CHUNK, CHUNK_STEPS // steps, total))
     chunks = math.ceil(total / at_once)
-    best_loss, best_epoch, done = math.inf, 0, 0.0
+    train_losses, aucs = [], [float(state.best_auc)]
     for chunk in range(chunks):
         first = chunk * at_once
         numbers = jnp.arange(first, min(first + at_once, total))
-        state, info = fit.epochs(
-            key_epochs, state, features, examples, selection, numbers
-        )
+        state, info = fit.epochs(key, state, features, examples, selection, numbers)
         advance(1 / chunks)
-        done += 1 / chunks
-        selection_losses = np.asarray(info["selection_loss"])
-        if selection_losses.min() < best_loss:
-            best_loss = selection_losses.min()
-            best_epoch = first + selection_losses.argmin()
-        if (first + at_once - best_epoch) * steps >= patience:
+        train_losses += np.asarray(info["train_loss"]).tolist()
+        aucs += np.asarray(info["selection_auc"]).tolist()
+        if stops(float(start_loss), train_losses, aucs, steps):
+            advance(1 - (chunk + 1) / chunks)
             break
-    advance(1 - done)
-    return np.asarray(fit.score(state.best_params, features))
+    return state
+
+
+def stops(
+    start_loss: float, train_losses: Sequence[float], aucs: Sequence[float], steps: int
+) -> bool:
+    """Whether a training is over.
+
+    That is where the network has left its start, and its best AUC on the selection
+    records is at least `PATIENCE_STEPS` steps and `PATIENCE_EPOCHS` epochs old. With
+    small initial weights nothing moves for thousands of steps before the loss falls:
+    without the first condition the training would end there.
+
+    Args:
+      start_loss: training loss before the first epoch.
+      train_losses: of the E epochs so far.
+      aucs: on the selection records, before the first and after each: E + 1.
+      steps: of an epoch.
+    """
+    has_left = min(train_losses) < (1 - LEFT) * start_loss
+    age = len(aucs) - 1 - int(np.argmax(aucs))
+    return has_left and age >= PATIENCE_EPOCHS and age * steps >= PATIENCE_STEPS
+
+
+def learned(
+    after: tuple[np.ndarray, np.ndarray], before: tuple[np.ndarray, np.ndarray]
+) -> bool:
+    """Whether scores order members and non-members better than before, beyond chance.
+
+    That is, whether the interval of the difference of the two AUCs on the same records
+    (DeLong) lies above 0. As the epoch was chosen on these records, a little of the
+    difference is chance in any case, which is why the interval is that of `SURE`.
+
+    Args:
+      after: scores of M members and of N non-members.
+      before: of the same records in the same order.
+    """
+    return membership.auc_difference(after, before, SURE).low > 0
 
 
 def scores(

@@ -235,7 +235,7 @@ def _membership(settings, dataset, split, key, stages):
     scored = membership.attack_run(
         fits, passive, records, "passive", key_passive, stages.advance
     )
-    scored.append(membership.loss_threshold(passive, records, "passive"))
+    scored += membership.simple_rules(passive, records, "passive")
     white_box = {"white_box": fits["white_box"]}
     name = "positive control"
     stages.stage(name, STAGES[name])
@@ -253,7 +253,7 @@ def _membership(settings, dataset, split, key, stages):
     scored += membership.attack_run(
         white_box, raised, records, "gradient_ascent", key_active, stages.advance
     )
-    scored.append(membership.loss_threshold(raised, records, "gradient_ascent"))
+    scored += membership.simple_rules(raised, records, "gradient_ascent")
     return scored, controls, passive, raised
 
 

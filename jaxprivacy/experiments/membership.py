@@ -17,6 +17,7 @@ from jaxprivacy.experiments.attack_training import (
     Advance,
     Fit,
     Positions,
+    Trained,
     scores,
     train_attack,
 )
@@ -166,7 +167,7 @@ def attack_run(
     for i, (attack, fit) in enumerate(fits.items()):
         both = []
         for j, members in enumerate(kinds):
-            all_scores = train_attack(
+            learned = train_attack(
                 fit,
                 jax.random.fold_in(key, 2 * i + j),
                 inputs[attack],
@@ -174,24 +175,40 @@ def attack_run(
                 records.non_members,
                 lambda share: advance(share / (len(kinds) * len(fits))),
             )
-            both.append(scores(all_scores, members, records.non_members))
-        result.append(_scored(attack, mode, *both))
+            both.append((learned, members))
+        result.append(_scored(attack, mode, records, *both))
     return result
 
 
-def _scored(attack, mode, real, null=None):
-    return Scored({"attack": attack, "attacker": "global", "mode": mode}, real, null)
-
-
-def loss_threshold(run: Run, records: Records, mode: str) -> Scored:
-    """Scores one run's records by their loss."""
-    all_scores = np.asarray(threshold.loss_threshold(run.features))
-    return _scored(
-        "loss_threshold",
-        mode,
-        scores(all_scores, records.members, records.non_members),
-        scores(all_scores, records.untrained, records.non_members),
+def _scored(attack, mode, records, real, null=None):
+    row = {"attack": attack, "attacker": "global", "mode": mode}
+    of_real, members = real
+    found = Scored(
+        row,
+        scores(of_real.scores, members, records.non_members),
+        None,
+        trained=of_real.trained,
     )
+    if null is None:
+        return found
+    of_null, untrained = null
+    return found._replace(
+        null=scores(of_null.scores, untrained, records.non_members),
+        null_trained=of_null.trained,
+    )
+
+
+def simple_rules(run: Run, records: Records, mode: str) -> list[Scored]:
+    """Scores one run's records by their loss and by the confidence in their class."""
+    found = []
+    for attack, rule in (
+        ("loss_threshold", threshold.loss_threshold),
+        ("confidence", threshold.confidence),
+    ):
+        values = Trained(np.asarray(rule(run.features), np.float64), None)
+        pairs = (values, records.members), (values, records.untrained)
+        found.append(_scored(attack, mode, records, *pairs))
+    return found
 
 
 def control(
@@ -222,7 +239,7 @@ def control(
     signal = np.asarray(threshold.loss_threshold(run.features))
     members, others, auc = planted.plant(pool, signal, np.random.default_rng(seed))
     leaking = records._replace(members=members, non_members=others, untrained=members)
-    rule = loss_threshold(run, leaking, "passive")._replace(null=None)
+    rule, *_ = simple_rules(run, leaking, "passive")
     found = attack_run(fits, run, leaking, "passive", key, advance, null_checks=False)
     told = {"control": "planted", "planted": auc}
-    return [s._replace(row=s.row | told) for s in (rule, *found)]
+    return [s._replace(row=s.row | told, null=None) for s in (rule, *found)]

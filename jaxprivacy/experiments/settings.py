@@ -42,7 +42,7 @@ class Settings:
     learning_rate: float = 0.1
     momentum: float = 0.0
     observed_rounds: int = 5
-    preset: str = "table-xiv"
+    preset: str = attack_networks.ANCHORED.name
     gradient_kernels: int = 10  # the preset's own are out of two cores' reach
     ascent_rate: float = 0.5
     target_class: int = 0

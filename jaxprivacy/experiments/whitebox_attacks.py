@@ -12,12 +12,13 @@ import numpy as np
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.attacks import threshold as rules
 from jaxprivacy.attacks import unsupervised
 from jaxprivacy.data import Dataset, attack_sets
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import attack_training, training
 from jaxprivacy.experiments import whitebox_views as views_lib
-from jaxprivacy.experiments.attack_training import Advance, Positions
+from jaxprivacy.experiments.attack_training import Advance, Positions, Trained
 from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
 from jaxprivacy.experiments.whitebox_views import Observation, View
 
@@ -164,7 +165,7 @@ def _scored(
     settings: WhiteboxSettings,
     row: dict,
     records: Records,
-    score: Callable[[Positions, Positions, int, Advance], np.ndarray],
+    score: Callable[[Positions, Positions, int, Advance], Trained],
     advance: Advance,
     *,
     size: Size | None = None,
@@ -173,35 +174,48 @@ def _scored(
     """Scores members against non-members and, for the null check, among the latter.
 
     `score` takes where members and non-members stand, a number for its key, and who is
-    told the share done; it returns scores of all records.
+    told the share done; it returns scores of all records, and whether it learned them.
     """
     passes = 2 if settings.null_checks else 1
 
     def once(number, members, non_members):
-        all_scores = score(
+        return score(
             members, non_members, number, lambda share: advance(share / passes)
         )
-        return all_scores, attack_training.scores(all_scores, members, non_members)
 
     size = size or Size(None, None)
     known = limited(records.members, size.members)
     others = limited(records.non_members, size.non_members)
-    everyone, real = once(0, known, others)
-    first, second = null_positions(records)
-    first, second = limited(first, size.members), limited(second, size.non_members)
-    null = once(1, first, second)[1] if settings.null_checks else None
-    return Scored(row, real, null, threshold, everyone=everyone)
+    found = once(0, known, others)
+    real = attack_training.scores(found.scores, known, others)
+    null, null_trained = None, None
+    if settings.null_checks:
+        first, second = null_positions(records)
+        first, second = limited(first, size.members), limited(second, size.non_members)
+        of_null = once(1, first, second)
+        null = attack_training.scores(of_null.scores, first, second)
+        null_trained = of_null.trained
+    return Scored(
+        row,
+        real,
+        null,
+        threshold,
+        everyone=found.scores,
+        trained=found.trained,
+        null_trained=null_trained,
+    )
 
 
 def _thresholds(attacks, observation, row) -> list[Job]:
-    """The simplest attacks: by the loss, and by the norm of the gradient.
+    """The simplest attacks: by the loss, the confidence and the gradient's norm.
 
     The norm is of all layers, and of those that a view is limited to: what their
     gradients give away to an attacker that learns nothing.
     """
     basic = observation.basic
     cases = [
-        ({"attack": "loss_threshold"}, -basic.loss[-1, :, 0]),
+        ({"attack": "loss_threshold"}, rules.loss_threshold(basic)),
+        ({"attack": "confidence"}, rules.confidence(basic)),
         ({"attack": "gradient_norm"}, -basic.norm[-1]),
     ]
     limited_to = {
@@ -215,7 +229,7 @@ def _thresholds(attacks, observation, row) -> list[Job]:
 
     def job(name, values):
         def run(records, advance):
-            scores = np.asarray(values)
+            scores = Trained(np.asarray(values, np.float64), None)
             return _scored(
                 attacks.settings,
                 {**name, **row},
@@ -292,7 +306,7 @@ def _unsupervised(attacks, observation, key, row) -> list[Job]:
                 )
                 scores, numbers[which] = np.zeros((2, len(observation.y)))
                 scores[where], numbers[which][where] = found
-                return scores
+                return Trained(scores, bool(np.ptp(found[1]) > 0))
 
             scored = _scored(
                 attacks.settings,

@@ -91,7 +91,7 @@ class WhiteboxSettings:
     attack_members: tuple[int, ...] = ()  # (): 40 % of those there are
     attack_non_members: tuple[int, ...] = ()
     evaluation_records: int | None = None  # of each kind; None: 45 % of the fewer
-    preset: str = "table-xiv"
+    preset: str = attack_networks.ANCHORED.name
     gradient_kernels: int | None = None  # None: the preset's, or those of KERNELS
     attack_learning_rate: float | None = None  # None: the preset's
     attack_epochs: int | None = None  # None: the preset's

@@ -177,7 +177,7 @@ def attack(
         labels = jnp.concatenate([part.label for part in inputs])
         features = stacked._replace(label=labels)
         members, others = _positions(len(observation.y), shadows)
-        all_scores = attack_training.train_attack(
+        learned = attack_training.train_attack(
             fit,
             jax.random.fold_in(key, i),
             features,
@@ -190,7 +190,7 @@ def attack(
             **views_lib.described(variant),
             "supervision": "shadow",
         }
-        found.append(_scored(told | row, all_scores, members, others, records, attacks))
+        found.append(_scored(told | row, learned, members, others, records, attacks))
     return found
 
 
@@ -207,10 +207,10 @@ def _positions(start, shadows):
     return positions(members), positions(members + count)
 
 
-def _scored(row, all_scores, members, others, records, attacks):
+def _scored(row, learned, members, others, records, attacks):
     def scores(first, second):
         return attack_training.scores(
-            all_scores,
+            learned.scores,
             members._replace(evaluation=first.evaluation),
             others._replace(evaluation=second.evaluation),
         )
@@ -218,4 +218,11 @@ def _scored(row, all_scores, members, others, records, attacks):
     null = None
     if attacks.settings.null_checks:
         null = scores(*null_positions(records))
-    return Scored(row, scores(records.members, records.non_members), null)
+    # The null check's attack is the same one, trained on shadows: so is what it knows.
+    return Scored(
+        row,
+        scores(records.members, records.non_members),
+        null,
+        trained=learned.trained,
+        null_trained=learned.trained,
+    )

@@ -218,8 +218,8 @@ def observer(
         attack = whitebox.supervised(view.gradients, preset, **options)
         if not streamed:
             return attack_training.make_fit(attack, preset)
-        scales = _computing_scales(_batch(model, view), feature_batch)
-        return attack_training.make_fit(attack, preset, scales)
+        moments = _computing_moments(_batch(model, view), feature_batch)
+        return attack_training.make_fit(attack, preset, moments)
 
     def autoencoder(view, streamed, options):
         del streamed
@@ -289,14 +289,14 @@ def _batch(model, view):
     return features_lib.extractor(model, hidden=view.hidden, gradients=view.gradients)
 
 
-def _computing_scales(batch, feature_batch):
-    """What a source's features are divided by, from the records known."""
+def _computing_moments(batch, feature_batch):
+    """The moments of a source's features, from the records known."""
     computed = jax.jit(
-        functools.partial(features_lib.computing_scales, batch),
+        functools.partial(features_lib.computing_moments, batch),
         static_argnames="feature_batch",
     )
 
-    def scales(source, known):
+    def moments(source, known):
         known = jnp.asarray(known)
         x, y = source.x[known], source.y[known]
         # Batches of one size that leave out next to none: the last records are all of
@@ -304,7 +304,7 @@ def _computing_scales(batch, feature_batch):
         size = len(known) // -(-len(known) // feature_batch)
         return computed(source.snapshots, x, y, feature_batch=size)
 
-    return scales
+    return moments
 
 
 def _inputs(observation, view):

@@ -22,6 +22,13 @@ THREATS = {
         "the last observed round, and nothing else of the model. It takes a "
         "record with a low loss for a member; nothing is learned but one threshold.",
     ),
+    "confidence": Threat(
+        "Confidence",
+        "The attacker sees how sure the observed model, as it was at the last observed "
+        "round, is of a record's own class, as log-odds, and nothing else of the "
+        "model. It takes a record of which the model is sure for a member; nothing is "
+        "learned but one threshold.",
+    ),
     "gradient_norm": Threat(
         "Gradient norm",
         "The attacker holds the model's parameters and looks at no more than the norm "

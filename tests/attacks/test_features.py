@@ -208,7 +208,7 @@ def test_take_gathers_records(extracted):
 
 def test_scales_are_those_of_the_known_records_alone(extracted):
     known = np.array([0, 3])
-    scales = jax.jit(features.scales)(extracted, known)
+    scales = features.root_mean_square(jax.jit(features.moments)(extracted, known))
     got = jax.jit(features.take)(extracted._replace(scales=scales), np.array([2, 1]))
 
     def scaled(a):
@@ -220,12 +220,35 @@ def test_scales_are_those_of_the_known_records_alone(extracted):
         loss=scaled(extracted.loss),
         hidden=jax.tree.map(scaled, extracted.hidden),
         gradients=jax.tree.map(scaled, extracted.gradients),
+        statistics=jax.tree.map(scaled, extracted.statistics),
     )
     chex.assert_trees_all_close(got, want, rtol=1e-5)
 
 
 def test_features_that_are_0_can_be_scaled(extracted):
     zero = extracted._replace(loss=np.zeros_like(extracted.loss))
-    scales = jax.jit(features.scales)(zero, np.array([0, 1]))
+    scales = features.root_mean_square(features.moments(zero, np.array([0, 1])))
     got = features.take(zero._replace(scales=scales), np.arange(2))
     np.testing.assert_array_equal(got.loss, zero.loss[:, :2])
+
+
+def test_standard_units_have_mean_0_and_deviation_1(extracted):
+    known = np.arange(4)
+    scales = features.standard(features.moments(extracted, known))
+    got = features.take(extracted._replace(scales=scales), known)
+    for a, deviation in (
+        (got.statistics.log_odds, 1.0),
+        (got.loss, 1.0),
+        *((a, a.shape[-1] ** -0.5) for a in got.hidden.values()),
+    ):
+        flat = np.asarray(a, np.float64).reshape(-1, a.shape[-1])
+        np.testing.assert_allclose(flat.mean(axis=0), 0, atol=1e-3)
+        varies = flat.std(axis=0) > 1e-3
+        np.testing.assert_allclose(flat.std(axis=0)[varies], deviation, rtol=1e-2)
+
+
+def test_a_constant_unit_becomes_0(extracted):
+    same = extracted._replace(loss=np.full_like(extracted.loss, 3.0))
+    scales = features.standard(features.moments(same, np.arange(3)))
+    got = features.take(same._replace(scales=scales), np.arange(3))
+    np.testing.assert_allclose(got.loss, 0, atol=1e-3)

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 from jaxprivacy import checks
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.attacks.features import Features
+from jaxprivacy.evaluation import membership
 from jaxprivacy.models import attack_networks, interception, targets
 from jaxprivacy.models.interception import Layer
 from tests import arrays
@@ -41,11 +43,15 @@ TINY = whitebox.Examples(jnp.arange(0, 12, 2), jnp.arange(1, 12, 2))
 IS_MEMBER = np.arange(N) % 2 == 0
 EPOCHS = np.arange(8)
 
-init, epochs, score = (
-    jax.jit(ATTACK.init),
-    jax.jit(ATTACK.epochs),
-    jax.jit(ATTACK.score),
-)
+begin, epochs, score_some = map(jax.jit, ATTACK)
+
+
+def init(key, features, train=TRAIN, select=SELECT):
+    return begin(key, features, train, select)[0]
+
+
+def score(params, features):
+    return score_some(params, features, jnp.arange(N))
 
 
 def features(signal):
@@ -91,7 +97,6 @@ def held_out_auc(params, features):
     """The share of pairs of a member and a non-member that the scores order right."""
     scores = np.asarray(score(params, features))
     assert scores.shape == (N,)
-    assert ((scores >= 0) & (scores <= 1)).all()
     of_members = scores[EVALUATION][IS_MEMBER[EVALUATION]][:, None]
     of_others = scores[EVALUATION][~IS_MEMBER[EVALUATION]]
     return np.mean((of_members > of_others) + 0.5 * (of_members == of_others))
@@ -127,15 +132,17 @@ def test_noise_is_not(noise):
     assert abs(held_out_auc(attack.last.best_params, seen) - 0.5) < 3 * 0.046
 
 
-def test_the_best_epoch_is_that_of_the_smallest_selection_loss(noise):
-    """Without signal the selection loss goes up again: the best is not the last."""
-    _, attack = noise
-    selection = attack.info["selection_loss"]
-    for last, state in enumerate(attack.states):
-        best = np.argmin(selection[: last + 1])
-        assert state.best_loss == selection[best]
-        chex.assert_trees_all_equal(state.best_params, attack.states[best].params)
-    assert best < len(EPOCHS) - 1
+def test_the_best_epoch_is_that_of_the_largest_selection_auc(noise):
+    """Without signal it is no later one's: the start counts as one too."""
+    seen, attack = noise
+    at_start = init(KEY, seen)
+    aucs = [float(at_start.best_auc), *attack.info["selection_auc"]]
+    states = [at_start, *attack.states]
+    for last, state in enumerate(states):
+        best = np.argmax(aucs[: last + 1])
+        assert state.best_auc == pytest.approx(aucs[best])
+        chex.assert_trees_all_equal(state.best_params, states[best].params)
+    assert best < len(EPOCHS)
     with pytest.raises(AssertionError):
         chex.assert_trees_all_close(state.best_params, state.params, rtol=1e-2)
 
@@ -143,9 +150,22 @@ def test_the_best_epoch_is_that_of_the_smallest_selection_loss(noise):
 def test_the_selection_loss_is_that_of_the_selection_records(separable):
     seen, attack = separable
     chosen = np.concatenate(SELECT)
-    errors = np.asarray(score(attack.last.params, seen))[chosen] - IS_MEMBER[chosen]
+    logits = np.asarray(score(attack.last.params, seen), np.float64)[chosen]
+    is_member = IS_MEMBER[chosen]
+    errors = special.expit(logits) - is_member
     last = float(attack.info["selection_loss"][-1])
     assert last == pytest.approx(np.mean(errors**2), rel=1e-4)
+    want = membership.auc(logits[is_member], logits[~is_member]).value
+    assert float(attack.info["selection_auc"][-1]) == pytest.approx(want, rel=1e-5)
+
+
+def test_scores_are_logits(noise):
+    """Those of a network that has hardly moved differ, where probabilities tie."""
+    seen, _ = noise
+    params = jax.tree.map(lambda a: a * 0.01, init(KEY, seen).params)
+    scores = score(params, seen)
+    assert len(np.unique(scores)) > N / 2
+    assert len(np.unique(jax.nn.sigmoid(scores))) < N / 20
 
 
 def test_squared_error_by_hand():
@@ -167,7 +187,7 @@ def test_epochs_are_traced_once():
     chex.clear_trace_counter()
     trace = jax.jit(chex.assert_max_traces(ATTACK.epochs, n=1)).trace
     seen = features(0.0)
-    state = jax.eval_shape(ATTACK.init, KEY, seen)
+    state, _ = jax.eval_shape(ATTACK.init, KEY, seen, TRAIN, SELECT)
     for _ in range(2):
         rest = seen, TRAIN, SELECT, EPOCHS
         state, _ = trace(KEY, state, *rest).out_info
@@ -203,7 +223,7 @@ def test_selection_records_choose_and_do_not_train(separable):
 
     other = fit(changed(seen, np.concatenate(SELECT), shift)).last
     chex.assert_trees_all_equal(other.params, attack.last.params)
-    assert other.best_loss != attack.last.best_loss
+    assert not np.array_equal(other.best_auc, attack.last.best_auc)
 
 
 def test_same_key_same_attack(separable):
@@ -233,7 +253,7 @@ def test_unequal_numbers_of_both_kinds(separable):
     state, info = epochs(KEY, init(KEY, seen), seen, train, select, EPOCHS)
     assert held_out_auc(state.best_params, seen) > 0.9
     # The two kinds weigh the same.
-    found = np.asarray(score(state.params, seen))
+    found = special.expit(np.asarray(score(state.params, seen)))
     errors = [np.mean((found[i] - y) ** 2) for i, y in zip(select, (1, 0), strict=True)]
     assert info["selection_loss"][-1] == pytest.approx(np.mean(errors), rel=1e-4)
 
@@ -253,19 +273,24 @@ def test_computed_features_serve_like_kept_ones():
     snapshots = jax.tree.map(lambda a: a[None], arrays.params_of(model))
     layers = interception.layers(model.apply, arrays.params_of(model), x)[-1:]
     batch = features_lib.extractor(model, hidden=[], gradients=layers)
-    ones = features_lib.Scales(2.0, {}, {"Dense_1": {"h": 1.0, "delta": 1.0}})
-    source = features_lib.Source(snapshots, x, y, ones)
     kept = jax.jit(batch)(snapshots, x, y)
+    of_statistics = jax.tree.map(lambda a: 1.0, kept.statistics)
+    of_gradients = {"Dense_1": {"h": 1.0, "delta": 1.0}}
+    ones = features_lib.Measured(2.0, {}, of_gradients, of_statistics)
+    zeros = jax.tree.map(lambda a: 0.0, ones)
+    ones = features_lib.Scales(zeros, ones)
+    source = features_lib.Source(snapshots, x, y, ones)
     kept = kept._replace(loss=kept.loss / 2)
     keeping = whitebox.supervised(layers, PRESET)
     take = features_lib.computing_take(batch)
     computing = whitebox.supervised(layers, PRESET, take=take, at_once=10)
-    state = jax.eval_shape(keeping.init, KEY, kept)
+    state, _ = jax.eval_shape(keeping.init, KEY, kept, TINY, TINY)
     params = arrays.params_like(state.params)
-    want = jax.jit(keeping.score)(params, kept)
+    everyone = jnp.arange(24)
+    want = jax.jit(keeping.score)(params, kept, everyone)
     assert want.shape == (24,)
     assert np.std(want) > 1e-3
-    got = jax.jit(computing.score)(params, source)
+    got = jax.jit(computing.score)(params, source, everyone)
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
     # Training takes its records in the same way; it is only traced, which is fast.
     shapes = [
@@ -273,6 +298,57 @@ def test_computed_features_serve_like_kept_ones():
         for a, features in ((keeping, kept), (computing, source))
     ]
     chex.assert_trees_all_equal_shapes_and_dtypes(*shapes)
+
+
+@pytest.mark.parametrize("seen", ["everything", "a hidden output", "a gradient"])
+def test_an_anchored_attack_begins_as_the_simplest_rule_on_what_it_sees(seen):
+    model = targets.build("mlp", (6,), 3, widths=(4,))
+    x, y = arrays.normal(1, 40, 6), jnp.arange(40) % 3
+    params = arrays.params_of(model)
+    layers = interception.layers(model.apply, params, x)
+    first = layers[:1] if seen != "a hidden output" else ()
+    hidden = ["Dense_1"] if seen != "a gradient" else []
+    found = features_lib.extract(
+        model,
+        jax.tree.map(lambda a: jnp.stack([-a, a]), params),
+        x,
+        y,
+        hidden=hidden,
+        gradients=first,
+    )
+    taken = found._replace(
+        scales=features_lib.standard(features_lib.moments(found, jnp.arange(12)))
+    )
+    sees_all = seen == "everything"
+    preset = dataclasses.replace(PRESET, anchored=True, init_std=None)
+    attack = whitebox.supervised(
+        first,
+        preset,
+        use_output=sees_all,
+        use_loss=sees_all,
+        use_label=sees_all,
+        hidden=hidden,
+    )
+    state, _ = attack.init(KEY, taken, TINY, TINY)
+    rules = {
+        "everything": [
+            found.statistics.confidence[-1],
+            found.statistics.ranked[-1, :, :1],
+            -found.statistics.log_norms["Dense_0"][-1],
+        ],
+        "a hidden output": [found.statistics.ranked[-1, :, :1]],
+        "a gradient": [-found.statistics.log_norms["Dense_0"][-1]],
+    }[seen]
+    scores = np.asarray(attack.score(state.params, taken, jnp.arange(40)))
+    orders = [np.argsort(np.asarray(rule)[:, 0]).tolist() for rule in rules]
+    assert state.params["slopes"].shape == (len(rules),)
+    assert np.argsort(scores).tolist() in orders or np.ptp(scores) == 0
+    chosen = np.count_nonzero(state.params["slopes"])
+    assert chosen <= 1
+    moved, _ = jax.eval_shape(
+        attack.epochs, KEY, state, taken, TINY, TINY, jnp.arange(1)
+    )
+    chex.assert_trees_all_equal_shapes(moved, state)
 
 
 def test_what_is_taken_is_chosen():

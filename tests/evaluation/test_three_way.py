@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.intervals import clopper_pearson
 
 KINDS = ("base", "fine-tuning", "fresh")
-# Four records; each duel's score is how much it speaks for the first kind.
+# Four records; the logit of a duel's probability of the first kind.
 DUELS = {
-    ("base", "fine-tuning"): np.array([0.9, 0.2, 0.5, 0.9]),
-    ("base", "fresh"): np.array([0.8, 0.9, 0.1, 0.6]),
-    ("fine-tuning", "fresh"): np.array([0.5, 0.9, 0.3, 0.0]),
+    ("base", "fine-tuning"): logit([0.9, 0.2, 0.5, 0.9]),
+    ("base", "fresh"): logit([0.8, 0.9, 0.1, 0.6]),
+    ("fine-tuning", "fresh"): logit([0.5, 0.9, 0.3, 0.0]),
 }
 EVALUATION = {"base": [0, 3], "fine-tuning": [1], "fresh": [2]}
 
@@ -22,14 +23,14 @@ def test_votes_by_hand():
 
 
 def test_a_duels_order_does_not_matter():
-    turned = {(b, a): 1 - scores for (a, b), scores in DUELS.items()}
+    turned = {(b, a): -scores for (a, b), scores in DUELS.items()}
     np.testing.assert_allclose(
         three_way.votes(turned, KINDS), three_way.votes(DUELS, KINDS)
     )
 
 
 def test_row_by_hand():
-    mistaken = DUELS | {("base", "fresh"): np.array([0.1, 0.9, 0.1, 0.6])}
+    mistaken = DUELS | {("base", "fresh"): logit([0.1, 0.9, 0.1, 0.6])}
     row = three_way.three_way_row(
         {"attack": "white_box", "seed": 3}, mistaken, EVALUATION, 0.9
     )
