@@ -30,7 +30,7 @@ setuptools.setup(
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
         "bench": ["torch>=2.4"],
-        "torch": ["torch>=2.4"],
+        "torch": ["torch>=2.6"],
         "cuda": ["jax[cuda12]>=0.10,<0.13"],
     },
 )

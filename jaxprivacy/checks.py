@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 
 class InputError(ValueError):
     """A user's argument or file is not what it must be.
@@ -11,6 +13,10 @@ class InputError(ValueError):
     The message is one line that names the argument or file, the value and what is
     accepted; launch scripts print it and exit with status 2.
     """
+
+
+class NotWritten(OSError):
+    """A finished result found no place on any disk; its message is one line."""
 
 
 def positive_integer(name: str, value: int, least: int = 1) -> int:
@@ -46,3 +52,27 @@ def one_of(name: str, value: str, accepted: Sequence[str]) -> str:
     if value not in accepted:
         raise InputError(f"{name}={value}: accepted are {', '.join(accepted)}")
     return value
+
+
+def labels(name: str, y: np.ndarray, outputs: int) -> None:
+    """Checks that labels are among those that a model with so many outputs tells apart.
+
+    Args:
+      name: of the argument.
+      y: (N,) numbers.
+      outputs: K; a single output tells the labels 0 and 1 apart.
+
+    Raises:
+      InputError: naming the first label that is not an integer 0 to K - 1.
+    """
+    most = max(outputs, 2) - 1
+    wrong = np.flatnonzero(~np.isin(y, np.arange(most + 1)))
+    if not len(wrong):
+        return
+    cure = ""
+    if y.min() == 1 and y.max() == most + 1:
+        cure = f"; labels from 1 on become such by {name} - 1"
+    raise InputError(
+        f"{name}: holds {y[wrong[0]]} at record {wrong[0]}: accepted are the integers "
+        f"0 to {most}, as the model has {outputs} output{'s' * (outputs > 1)}{cure}"
+    )

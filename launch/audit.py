@@ -8,24 +8,24 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.experiments.settings import Settings
-from launch import common, flag_help
+from launch import common, flag_help, publishing
 
 common.define_settings(Settings, flag_help.HELP)
 common.define_report("audit")
 flags.adopt_module_key_flags(common)
 
 
-def main() -> None:
+def main() -> int:
     """Runs the audit that the flags describe."""
     from jaxprivacy.experiments import audit
     from jaxprivacy.report import progress
 
     settings = common.settings(Settings)
-    publish = common.publisher()
-    prepared = audit.prepare(settings)
-    with progress.progress(audit.weight(prepared)) as stages:
-        report = audit.run(settings, prepared, stages, common.command())
-    publish(report)
+    with publishing.publisher() as publish:
+        prepared = audit.prepare(settings)
+        with progress.progress(audit.weight(prepared)) as stages:
+            report = audit.run(settings, prepared, stages, common.command())
+        return publish(report)
 
 
 if __name__ == "__main__":

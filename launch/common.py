@@ -1,4 +1,4 @@
-"""What the launch scripts share: flags, errors, the compilation cache."""
+"""What the launch scripts share: flags and errors."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ import pathlib
 import re
 import shlex
 import sys
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from absl import app, flags, logging
 
 from jaxprivacy import checks
-
-if TYPE_CHECKING:
-    from jaxprivacy.report import contents
+from launch import stopping
 
 T = TypeVar("T")
 
@@ -32,8 +29,12 @@ CHECKPOINT = (
 
 def checkpoint_folder(asked: str | None) -> str:
     """The folder that is asked for, or else the one beside `--out`."""
-    out = os.path.normpath(flags.FLAGS.out)
-    return f"{out}.checkpoint" if asked is None else asked
+    if asked is not None:
+        return asked
+    out = flags.FLAGS.out
+    # Where it ends in `..`, or in nothing, the name of the folder must be found out.
+    ends = os.path.basename(out) in ("", ".", "..")
+    return f"{os.path.realpath(out) if ends else out}.checkpoint"
 
 
 def define_settings(kind_of_settings: type, texts: dict[str, str]) -> None:
@@ -97,70 +98,18 @@ def define_report(name: str) -> None:
     flags.DEFINE_bool("overwrite", False, "Replace the report in --out.")
 
 
-def publisher() -> Callable[[contents.Report], None]:
-    """Makes sure of `--out` before anything is computed, and takes the time.
-
-    Returns:
-      A function that writes a report there and prints its summary.
-
-    Raises:
-      InputError: something is there, or nothing can be written.
-    """
-    from rich import console
-
-    from jaxprivacy.report import store, tables
-
-    start = time.perf_counter()
-    out = flags.FLAGS.out
-    store.reserve(out, flags.FLAGS.overwrite)
-    compiled = use_compilation_cache()
-
-    def publish(report):
-        store.write(report, out)
-        terminal = console.Console()
-        tables.print_summary(report, terminal, out)
-        seconds = time.perf_counter() - start
-        terminal.print(f"{seconds:.0f} s in all; {compiled()}", markup=False)
-
-    return publish
-
-
 def command() -> str:
     """The command line as a shell would take it."""
     script = f"launch.{pathlib.Path(sys.argv[0]).stem}"
     return "python -m " + shlex.join([script, *sys.argv[1:]])
 
 
-def use_compilation_cache() -> Callable[[], str]:
-    """Keeps compiled programs on disk, so that a second run compiles nothing.
+def run(main: Callable[[], int | None]) -> None:
+    """Runs a launch script; what the user got wrong ends in one line and status 2.
 
-    Returns:
-      A function that says how many programs were compiled and how many were found.
+    So does Ctrl-C, with status 130, and SIGTERM, with 143; and a report that no disk
+    takes, with 1.
     """
-    import jax
-
-    counts = {"cache_hits": 0, "cache_misses": 0}
-
-    def count(event: str, **kwargs) -> None:
-        del kwargs
-        name = event.removeprefix("/jax/compilation_cache/")
-        if name in counts:
-            counts[name] += 1
-
-    jax.monitoring.register_event_listener(count)
-    folder = flags.FLAGS.compilation_cache
-    if folder:
-        jax.config.update("jax_compilation_cache_dir", os.path.expanduser(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    return lambda: (
-        f"{counts['cache_misses']} programs compiled, {counts['cache_hits']} found "
-        f"compiled in {folder or 'no cache'}"
-    )
-
-
-def run(main: Callable[[], None]) -> None:
-    """Runs a launch script; what the user got wrong ends in one line and status 2."""
 
     def parse(argv: list[str]) -> list[str]:
         if {"--help", "-help", "-h"} & set(argv[1:]):
@@ -178,15 +127,31 @@ def run(main: Callable[[], None]) -> None:
             _refuse(f"{rest[1]}: accepted are flags, --name=value; --help lists them")
         return rest
 
-    def checked(argv: list[str]) -> None:
+    def checked(argv: list[str]) -> int | None:
         del argv
         logging.set_verbosity(logging.WARNING)  # JAX tells which backends it tried.
         try:
-            main()
+            with stopping.signals():
+                return main()
+        except stopping.Stopped as stopped:
+            (number,) = stopped.args
+            print(stopping.told(number, _folders()), file=sys.stderr)
+            stopping.leave(128 + number)
         except checks.InputError as error:
-            _refuse(error)
+            return _refuse(error)
+        except checks.NotWritten as error:
+            return _refuse(error, 1)
 
     app.run(checked, flags_parser=parse)
+
+
+def _folders() -> dict[str, str]:
+    """The folders for what a run keeps of itself, by the flags that name them."""
+    names = [name for name in stopping.STEPS if name in flags.FLAGS]
+    folders = {name: flags.FLAGS[name].value for name in names}
+    if "checkpoint" in folders:
+        folders["checkpoint"] = checkpoint_folder(folders["checkpoint"])
+    return folders
 
 
 def _is_text(argument: str) -> bool:
@@ -208,6 +173,11 @@ def _with_accepted(error: Exception) -> str:
     return f"{error}; accepted is {kind}"
 
 
-def _refuse(problem: object) -> None:
+def _refuse(problem: object, status: int = 2) -> None:
+    complain(problem)
+    sys.exit(status)
+
+
+def complain(problem: object) -> None:
+    """Says in one line on standard error what went wrong."""
     print("error: " + " ".join(str(problem).split()), file=sys.stderr)
-    sys.exit(2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.experiments.settings import GanSettings
-from launch import common, flag_help
+from launch import common, flag_help, publishing
 
 common.define_settings(GanSettings, flag_help.HELP)
 common.define_report("gan_attack")
@@ -17,19 +17,21 @@ flags.adopt_module_key_flags(common)
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)
 
 
-def main() -> None:
+def main() -> int:
     """Runs the attack that the flags describe."""
     from jaxprivacy.experiments import gan_attack
     from jaxprivacy.report import progress
 
     settings = common.settings(GanSettings)
-    publish = common.publisher()
-    prepared = gan_attack.prepare(settings)
-    folder = common.checkpoint_folder(_CHECKPOINT.value)
-    with gan_attack.checkpoints(settings, prepared, folder) as kept:
-        with progress.progress(gan_attack.weight(settings)) as stages:
-            report = gan_attack.run(settings, prepared, stages, common.command(), kept)
-        publish(report)
+    with publishing.publisher() as publish:
+        prepared = gan_attack.prepare(settings)
+        folder = common.checkpoint_folder(_CHECKPOINT.value)
+        with gan_attack.checkpoints(settings, prepared, folder) as kept:
+            with progress.progress(gan_attack.weight(settings)) as stages:
+                report = gan_attack.run(
+                    settings, prepared, stages, common.command(), kept
+                )
+            return publish(report)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from absl import flags
 
 from jaxprivacy import checks
 from jaxprivacy.experiments.settings import GanSettings
-from launch import common, flag_help
+from launch import common, flag_help, publishing
 
 common.define_settings(GanSettings, flag_help.HELP)
 common.define_report("sweep")
@@ -28,7 +28,7 @@ _MEMORY = flags.DEFINE_float("memory", 4.0, "GiB that the runs may take at once.
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)
 
 
-def main() -> None:
+def main() -> int:
     """Runs the grid that the flags describe."""
     import jax
 
@@ -41,22 +41,22 @@ def main() -> None:
     if devices is not None:
         checks.positive_integer("--devices", devices)
     jax.config.update("jax_num_cpu_devices", devices or len(os.sched_getaffinity(0)))
-    publish = common.publisher()
-    prepared = sweep_study.prepare(settings, grid)
-    folder = common.checkpoint_folder(_CHECKPOINT.value)
-    memory = _MEMORY.value * 2**30
-    with sweep_study.checkpoints(settings, grid, prepared, folder, memory) as kept:
-        with progress.progress(sweep_study.weight(settings, prepared)) as stages:
-            report = sweep_study.run(
-                settings,
-                grid,
-                prepared,
-                stages,
-                common.command(),
-                memory=memory,
-                kept=kept,
-            )
-        publish(report)
+    with publishing.publisher() as publish:
+        prepared = sweep_study.prepare(settings, grid)
+        folder = common.checkpoint_folder(_CHECKPOINT.value)
+        memory = _MEMORY.value * 2**30
+        with sweep_study.checkpoints(settings, grid, prepared, folder, memory) as kept:
+            with progress.progress(sweep_study.weight(settings, prepared)) as stages:
+                report = sweep_study.run(
+                    settings,
+                    grid,
+                    prepared,
+                    stages,
+                    common.command(),
+                    memory=memory,
+                    kept=kept,
+                )
+            return publish(report)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
-from launch import common, flag_help
+from launch import common, flag_help, publishing
 
 common.define_settings(WhiteboxSettings, flag_help.WHITEBOX)
 common.define_report("whitebox")
@@ -22,19 +22,19 @@ _TARGETS = flags.DEFINE_string(
 )
 
 
-def main() -> None:
+def main() -> int:
     """Runs the attacks that the flags describe."""
     from jaxprivacy.experiments import whitebox
     from jaxprivacy.report import progress
 
     settings = common.settings(WhiteboxSettings)
-    publish = common.publisher()
-    prepared = whitebox.prepare(settings)
-    with progress.progress(whitebox.weight(settings)) as stages:
-        report = whitebox.run(
-            settings, prepared, stages, common.command(), _TARGETS.value
-        )
-    publish(report)
+    with publishing.publisher() as publish:
+        prepared = whitebox.prepare(settings)
+        with progress.progress(whitebox.weight(settings)) as stages:
+            report = whitebox.run(
+                settings, prepared, stages, common.command(), _TARGETS.value
+            )
+        return publish(report)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ def capture(
       loss: (logits, y) -> (B,).
 
     Raises:
+      InputError: `loss` refuses the labels; the default, which knows their values
+        outside `jax.jit` only, takes the integers 0 to K - 1 and makes of others NaN.
       ValueError: a layer is called twice, or has a form that is not captured.
     """
     zeros = {

@@ -115,7 +115,7 @@ def extractor(
         return Features(
             label=jax.nn.one_hot(y, seen.logits.shape[-1]),
             loss=seen.loss[:, None],
-            output=jax.nn.softmax(seen.logits),
+            output=losses.probabilities(seen.logits),
             hidden={path: seen.inputs[path].reshape(len(y), -1) for path in hidden},
             gradients={
                 pair[0].path: compact(*pair) for pair in pairs if pair[0].path in kept
@@ -158,8 +158,15 @@ def extract(
       gradients: see `extractor`.
       loss: (logits, y) -> (B,).
       feature_batch: records captured at once; sets the memory beside the features.
+
+    Raises:
+      InputError: labels that the model's outputs do not tell apart, see
+        `losses.cross_entropy`.
     """
     batch = extractor(model, hidden=hidden, gradients=gradients, loss=loss)
+    if loss is losses.cross_entropy:  # Inside the loop over batches they are traced.
+        one = jax.eval_shape(batch, snapshots, x[:1], y[:1])
+        losses.check_labels(y, one.output.shape[-1])
     return _in_batches(lambda x, y: batch(snapshots, x, y), (x, y), feature_batch)
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 RANKED = 10  # classes whose log-odds are kept in falling order
 SMALLEST_NORM = 1e-6  # a gradient of rounding errors
-MOST_LOG_ODDS = 100.0  # in either direction; of a single class they are infinite
+MOST_LOG_ODDS = 100.0  # in either direction
 
 
 class Statistics(NamedTuple):
@@ -59,10 +59,12 @@ def statistics(
     """The statistics of one record at one snapshot.
 
     Args:
-      logits: (K,).
+      logits: (K,); of a single one, the logit of class 1 of two.
       label: () its class.
       squared_norms: path -> () of the gradient of each layer.
     """
+    if len(logits) == 1:
+        logits = jnp.concatenate([jnp.zeros_like(logits), logits])
     odds = log_odds(logits)
     ranked = jax.lax.top_k(odds, min(RANKED, len(odds)))[0]
     norms = {path: log_norm(square)[None] for path, square in squared_norms.items()}

@@ -48,7 +48,9 @@ def load(spec: str, *, records: int | None = None, seed: int = 0) -> Dataset:
       with images or a table and integer labels.
     - `npz:PATH`: a NumPy archive of `x` and `y`, or of `x_train`, `y_train`, `x_test`
       and `y_test`; images uint8 (N, H, W) or (N, H, W, C), tables (N, F) of finite
-      numbers, labels the integers 0 to K - 1, K at least 2, each present.
+      numbers, labels the integers 0 to K - 1, K at least 2, each present. What says the
+      same in another form is taken: pixels as whole numbers of any type, whole labels
+      as floats, labels of shape (N, 1).
 
     Where a source separates training and test records they are pooled: members and
     non-members must be drawn from one pool, otherwise an attack could tell who wrote
@@ -183,7 +185,22 @@ def _wanted(source: str, names: list[str]) -> tuple[str, ...]:
     forms = [form for form in (_ARRAYS, _SPLIT_ARRAYS) if set(form) & set(names)]
     if len(forms) == 1 and set(forms[0]) <= set(names):
         return forms[0]
+    cure = ""
+    if forms == [_SPLIT_ARRAYS]:
+        missing = [name for name in _SPLIT_ARRAYS if name not in names]
+        cure = f"; missing {_are(missing)}"
+        if set(names) <= {"x_train", "y_train"}:
+            cure += ", so save the one set as numpy.savez(path, x=x_train, y=y_train)"
+    elif forms == [_ARRAYS]:
+        missing = [name for name in _ARRAYS if name not in names]
+        cure = f"; missing {_are(missing)}"
+    elif len(forms) == 2:
+        cure = "; leave one of the two out"
     raise checks.InputError(
         f"{source}: holds the arrays {', '.join(map(repr, names)) or 'none'}: accepted "
-        f"are {', '.join(_ARRAYS)}, or {', '.join(_SPLIT_ARRAYS)}"
+        f"are {', '.join(_ARRAYS)}, or {', '.join(_SPLIT_ARRAYS)}{cure}"
     )
+
+
+def _are(names: list[str]) -> str:
+    return f"{'is' if len(names) == 1 else 'are'} {', '.join(names)}"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxprivacy import checks
-from jaxprivacy.data import stratify
+from jaxprivacy.data import copies, stratify
 from jaxprivacy.data.partitions import partition
 from jaxprivacy.data.sources import Dataset
 
@@ -35,6 +35,8 @@ class Split(NamedTuple):
     selection: MembershipRecords
     evaluation: MembershipRecords
     public: np.ndarray  # Held by nobody, used by no attack.
+    copies_left_out: int = 0  # The victim's and unheld ones, see `copies`.
+    copies_kept: bool = False  # Too few were left without them.
 
 
 class Count(NamedTuple):
@@ -64,7 +66,8 @@ def split(
     the unheld u_c records of class c, min(n_c, floor(u_c / 3)) members are attackable,
     at random; as many unheld records of the class are non-members, and as many again
     stand in for members in the null check. So the three differ in nothing but
-    training. They are divided, class for class alike, into disjoint sets on which
+    training. Records with exact copies are not among them, see `copies`. They are
+    divided, class for class alike, into disjoint sets on which
     attacks are trained, their epoch is selected and every number is measured. At least
     a third of the unheld records of each class remain public.
 
@@ -100,8 +103,17 @@ def split(
     pool = stratify.draw(dataset.y, held, rng)
     unheld = dataset.without(pool)
     shares = partition(dataset.y, pool, participants, how, alpha=alpha, rng=rng)
-    matched, public = _match(dataset.y, shares[victim], unheld, rng)
-    return Split(shares, int(victim), *_divide(matched, fractions), public)
+    alone = _without_copies(dataset, shares[victim], unheld)
+    matched, public = _match(dataset.y, *alone.kinds, rng)
+    copied = np.setdiff1d(unheld, alone.kinds[1])
+    try:
+        sets = _divide(matched, fractions)
+    except checks.InputError as error:
+        told = copies.with_left_out(error, alone.left_out)
+        raise checks.InputError(told) from error
+    if len(copied):  # Drawn last, so that they change nothing else.
+        public = rng.permutation(np.concatenate([public, copied]))
+    return Split(shares, int(victim), *sets, public, *alone[1:])
 
 
 def _check_fractions(attack_train: float, selection: float) -> tuple[float, float]:
@@ -138,6 +150,19 @@ def _check_sizes(records: int, participants: int, members: int | None) -> int:
             f"{participants * members} records; accepted are at most {records}"
         )
     return participants * members
+
+
+def _without_copies(dataset, victims, unheld) -> copies.Left:
+    """The records of both kinds that can be attacked, class by class as in `_match`."""
+    kinds = victims, unheld
+    found = copies.leave_out(copies.have_copies(dataset.x), kinds)
+    members, others = (
+        np.bincount(dataset.y[kind], minlength=dataset.num_classes)
+        for kind in found.kinds
+    )
+    if found.left_out and np.minimum(members, others // 3).sum() < copies.FEWEST:
+        return copies.Left(kinds, 0, True)
+    return found
 
 
 def _match(

@@ -18,6 +18,9 @@ _TABLES = "tables of finite numbers of shape (N, F)"
 _LABELS = "integers 0 to K - 1 of shape (N,), K at least 2, each present"
 
 
+_MOST = 2**62  # of a label: what int64 holds, in any type
+
+
 class Part(NamedTuple):
     """Records and labels as they were found, with the names to use in errors."""
 
@@ -46,9 +49,14 @@ def pool(source: str, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
     Raises:
       InputError: if an array is not what `load` documents.
     """
+    parts = [
+        part._replace(
+            x=_records(source, part.x_name, part.x),
+            y=_labels(source, part.y_name, part.y),
+        )
+        for part in parts
+    ]
     for part in parts:
-        _check_records(source, part.x_name, part.x)
-        _check_labels(source, part.y_name, part.y)
         if len(part.x) != len(part.y):
             raise checks.InputError(
                 f"{source}: {part.x_name} has {len(part.x)} records and {part.y_name} "
@@ -61,13 +69,17 @@ def pool(source: str, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
                 "accepted are records of one shape"
             )
     names = " and ".join(part.y_name for part in parts)
-    y = np.concatenate([part.y.astype(np.int64) for part in parts])
+    y = np.concatenate([part.y for part in parts])
     _check_classes(source, names, y)
     x = np.concatenate([part.x for part in parts])
     return (_scale_table if x.ndim == 2 else _scale_images)(x), y.astype(np.int32)
 
 
-def _check_records(source: str, name: str, x: np.ndarray) -> None:
+def _records(source: str, name: str, x: np.ndarray) -> np.ndarray:
+    """Returns the records as images of uint8 or a table of numbers, if they are such.
+
+    What says the same in another type is taken: whole numbers 0 to 255 are pixels.
+    """
     found = f"{source}: {name} has shape {x.shape} and dtype {x.dtype}"
     if x.ndim not in (2, 3, 4):
         raise checks.InputError(f"{found}: accepted are {_IMAGES}, and {_TABLES}")
@@ -75,13 +87,41 @@ def _check_records(source: str, name: str, x: np.ndarray) -> None:
         raise checks.InputError(f"{found}: accepted are arrays that are not empty")
     if x.ndim == 2:
         _check_table(source, name, x)
-    elif x.dtype != np.uint8:
-        nan = " and holds NaN" if x.dtype.kind == "f" and np.isnan(x).any() else ""
-        raise checks.InputError(f"{found}{nan}: accepted are {_IMAGES}")
-    elif x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
+        return x
+    if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
         raise checks.InputError(
-            f"{found}: its channels seem to stand first; accepted are {_IMAGES}"
+            f"{found}: its channels seem to stand first; accepted are {_IMAGES}, as "
+            f"numpy.moveaxis({name}, 1, -1) gives them"
         )
+    if x.dtype != np.uint8 and not _are_pixels(x):
+        problem, cure = _no_pixels(name, x)
+        raise checks.InputError(f"{found}{problem}: accepted are {_IMAGES}{cure}")
+    return x.astype(np.uint8, copy=False)
+
+
+def _are_pixels(x: np.ndarray) -> bool:
+    """Whether uint8 holds the same numbers; 0 and 1 alone may be black and white."""
+    if x.dtype.kind not in "iuf" or not (x.min() >= 0 and 1 < x.max() <= 255):
+        return False
+    return x.dtype.kind != "f" or bool(np.array_equal(x, np.rint(x)))
+
+
+def _no_pixels(name: str, x: np.ndarray) -> tuple[str, str]:
+    """What is wrong with images that are not uint8, and what makes them so."""
+    if x.dtype.kind not in "biuf":
+        return "", ""
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        return f" and holds {'NaN' if np.isnan(x).any() else 'infinity'}", ""
+    low, high = (int(v) if x.dtype.kind == "b" else v for v in (x.min(), x.max()))
+    values = f" and values from {low:g} to {high:g}"
+    if 0 <= low and high <= 1:
+        return values, f", as ({name} * 255).round().astype('uint8') gives them"
+    if -1 <= low and high <= 1:
+        made = f"(({name} + 1) * 127.5).round().astype('uint8')"
+        return values, f", as {made} gives them"
+    if 0 <= low and high <= 255:
+        return values, f", as {name}.round().astype('uint8') gives them"
+    return values, ", so scale them to 0 to 255 first"
 
 
 def _check_table(source: str, name: str, x: np.ndarray) -> None:
@@ -98,26 +138,39 @@ def _check_table(source: str, name: str, x: np.ndarray) -> None:
         row, column = bad[0]
         raise checks.InputError(
             f"{source}: {name} holds {x[row, column]} at record {row}, column {column}"
-            f": accepted are {_TABLES}, none beyond float32's 3.4e38"
+            f": accepted are {_TABLES}, none beyond float32's 3.4e38; leave such "
+            "records out, or fill them in"
         )
 
 
-def _check_labels(source: str, name: str, y: np.ndarray) -> None:
-    if y.dtype.kind not in "iu":
-        whole = y.dtype.kind == "f" and np.array_equal(y, np.rint(y))
-        hint = " (whole numbers stored as floats are refused too)" if whole else ""
+def _labels(source: str, name: str, y: np.ndarray) -> np.ndarray:
+    """Returns the labels as (N,) int64, if they are whole numbers in any type."""
+    numbered = f"; numpy.unique({name}, return_inverse=True)[1] numbers the classes so"
+    if y.dtype.kind not in "buif":
         raise checks.InputError(
-            f"{source}: {name} has dtype {y.dtype}{hint}: accepted are {_LABELS}"
+            f"{source}: {name} has dtype {y.dtype}: accepted are {_LABELS}"
+            f"{numbered * (y.dtype.kind in 'US')}"
         )
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim != 1 or y.size == 0:
+        one_hot = y.ndim == 2 and y.size and (y.sum(axis=1) == 1).all()
+        cure = f"; {name}.argmax(axis=1) makes them of one-hot rows" * bool(one_hot)
         raise checks.InputError(
-            f"{source}: {name} has shape {y.shape}: accepted are {_LABELS}"
+            f"{source}: {name} has shape {y.shape}: accepted are {_LABELS}{cure}"
+        )
+    whole = np.isfinite(y) & (y == np.rint(y)) & (y < _MOST)
+    if not whole.all():
+        first = whole.argmin()
+        raise checks.InputError(
+            f"{source}: {name} has dtype {y.dtype} and holds {y[first]} at record "
+            f"{first}: accepted are {_LABELS}{numbered * bool(np.isfinite(y).all())}"
         )
     if y.min() < 0:
         raise checks.InputError(
-            f"{source}: {name} holds {y.min()} at record {y.argmin()}: accepted are "
-            f"{_LABELS}"
+            f"{source}: {name} holds {y.min():g} at record {y.argmin()}: accepted are "
+            f"{_LABELS}{numbered}"
         )
+    return y.astype(np.int64)
 
 
 def _check_classes(source: str, name: str, y: np.ndarray) -> None:
@@ -128,11 +181,15 @@ def _check_classes(source: str, name: str, y: np.ndarray) -> None:
             f"{_LABELS}"
         )
     missing = np.flatnonzero(present != np.arange(len(present)))
-    if len(missing):
-        raise checks.InputError(
-            f"{source}: {name} holds labels up to {present[-1]} and no {missing[0]}: "
-            f"accepted are {_LABELS}"
-        )
+    if not len(missing):
+        return
+    cure = "numpy.unique(labels, return_inverse=True)[1] numbers the classes so"
+    if present[0] == 1 and len(present) == present[-1]:
+        cure = "subtract 1 from each"
+    raise checks.InputError(
+        f"{source}: {name} holds labels up to {present[-1]} and no {missing[0]}: "
+        f"accepted are {_LABELS}; {cure}"
+    )
 
 
 def _scale_images(x: np.ndarray) -> np.ndarray:

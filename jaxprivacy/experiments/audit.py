@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import jax
@@ -10,6 +9,7 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
+from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     collaboration,
@@ -130,7 +130,7 @@ def run(
       stages: where progress is shown.
       command: how the run was started, for the report.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, split, who, notes = prepared
     notes = list(notes)
     key_members, key_images = jax.random.split(jax.random.key(settings.seed))
@@ -138,7 +138,8 @@ def run(
         settings, dataset, split, key_members, stages
     )
     notes.append(_cost_of_ascent(passive, raised))
-    notes += _copies(dataset, split)
+    told = split.copies_left_out, split.copies_kept
+    notes += copies.notes(*told)
     rows, null_rows = membership_rows.rows(scored, "federated")
     image_rows, pictures = [], None
     if who is not None:
@@ -146,13 +147,21 @@ def run(
             settings, dataset, who, key_images, stages, notes
         )
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(
+            command,
+            settings,
+            dataset,
+            begun,
+            members_per_participant=len(split.participants[0]),
+        ),
         "target": results.accuracies(passive.info),
         "membership": rows,
         "null_checks": null_rows,
         "positive_controls": membership_rows.control_rows(controls, "federated"),
         "reconstruction": image_rows,
     }
+    # Beside what it says else of the data.
+    result["data"] = {**result.get("data", {}), **copies.told(*told)}
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),
@@ -175,27 +184,6 @@ def _cost_of_ascent(passive, raised):
         "Under gradient ascent the shared model ends at a test accuracy of "
         f"{after:.1%}, without at {before:.1%}."
     )
-
-
-def _copies(dataset, split):
-    """Says how many attacked records have an exact copy of other membership."""
-    sets = (split.attack_train, split.selection, split.evaluation)
-    members, non_members, _ = map(np.concatenate, zip(*sets, strict=True))
-    held = np.concatenate(split.participants)
-    unheld = dataset.without(held)
-
-    def copied(records, others):
-        known = {dataset.x[i].tobytes() for i in others}
-        return sum(dataset.x[i].tobytes() in known for i in records)
-
-    count = copied(members, unheld) + copied(non_members, held)
-    if not count:
-        return []
-    return [
-        f"{count} of the {2 * len(members)} attacked records have an exact copy of the "
-        "other kind (a member's that nobody holds, or the reverse): no attack can tell "
-        "these apart."
-    ]
 
 
 def _gradient_norms(settings, dataset, split, passive):

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -22,14 +23,20 @@ from absl import logging
 
 from jaxprivacy import checks
 from jaxprivacy.data import Dataset
+from jaxprivacy.report import lock, progress
 
 STUDY, PARTIAL = "study.json", "study.json.partial"
 RUNS, REMOVED = "runs", "removed"
-_ACCEPTED = "accepted is another folder, or the same flags as before"
+_CUT_OFF = "*.orbax-checkpoint-tmp*"  # A step of Orbax that is not complete.
+_ACCEPTED = "accepted is another folder, or the same flags and code as before"
 
 
 class Damaged(checks.InputError):
     """A checkpoint is there and cannot be restored."""
+
+
+class NotSaved(OSError):
+    """A state could not be written, for the reason that is the message."""
 
 
 class Checkpoint(NamedTuple):
@@ -69,30 +76,61 @@ def study(folder: str, identity: dict[str, Any]) -> Iterator[Checkpoints]:
       identity: all that the numbers depend on, by name, as JSON takes it.
 
     Yields:
-      The checkpoint of each run, by name.
+      The checkpoint of each run, by name. A save that fails, as on a full disk, is said
+      in one line and the run goes on.
 
     Raises:
       InputError: naming `--checkpoint`: the folder holds something else, or cannot be
-        written.
+        written, or another process is at it.
     """
     if not folder:
         yield nowhere
         return
-    path = pathlib.Path(folder).absolute()
-    made = [parent for parent in path.parents if not parent.exists()]
-    _claim(path, folder, json.dumps(identity, indent=2) + "\n")
-    try:
-        yield lambda name: checkpoint(path / RUNS / name, folder)
-    except Damaged:
-        raise
-    except checks.InputError:
-        _remove(path, made)
-        raise
-    _remove(path, made)
+    named, path = f"--checkpoint={folder}", pathlib.Path(os.path.realpath(folder))
+    made = [part for part in (path, *path.parents) if not part.exists()] or [path]
+    with contextlib.ExitStack() as held:
+        held.callback(_remove_empty, made)
+        try:
+            held.enter_context(lock.locked(path, named))
+        except OSError as error:
+            raise checks.InputError(
+                f"{named}: cannot be used ({error.strerror}); {_ACCEPTED}"
+            ) from error
+        _claim(path, folder, json.dumps(identity, indent=2) + "\n")
+        try:
+            yield lambda name: lenient(checkpoint(path / RUNS / name, folder), named)
+        except Damaged:
+            raise
+        except checks.InputError:
+            _remove(path)
+            raise
+        _remove(path)
+
+
+def lenient(strict: Checkpoint, named: str) -> Checkpoint:
+    """Says in one line that a state could not be saved: no run is lost to that.
+
+    Args:
+      strict: whose `save` raises `NotSaved`.
+      named: the argument that names the folder, and its value.
+    """
+
+    def save(done, tree):
+        try:
+            strict.save(done, tree)
+        except NotSaved as error:
+            progress.warn(
+                f"{named}: the state after {done} rounds cannot be saved ({error}); "
+                "the run goes on"
+            )
+
+    return strict._replace(save=save)
 
 
 def checkpoint(path: pathlib.Path, folder: str) -> Checkpoint:
     """The checkpoint of one run; the newest replaces the one before.
+
+    Saving raises `NotSaved` where it fails, and leaves the one before as it was.
 
     Args:
       path: absolute, where it is kept; need not exist yet.
@@ -118,17 +156,23 @@ def checkpoint(path: pathlib.Path, folder: str) -> Checkpoint:
             ) from error
 
     def save(done, tree):
-        with _manager(path) as (orbax, manager):
-            manager.save(done, args=orbax.args.StandardSave(jax.device_get(tree)))
+        # As with restoring, errors are of many kinds.
+        try:
+            with _manager(path) as (orbax, manager):
+                manager.save(done, args=orbax.args.StandardSave(jax.device_get(tree)))
+        except Exception as error:
+            for cut in path.glob(_CUT_OFF):
+                shutil.rmtree(cut, ignore_errors=True)  # The next start tries again.
+            raise NotSaved(_reason(error)) from error
 
     return Checkpoint(restore, save)
 
 
 @contextlib.contextmanager
 def _manager(path: pathlib.Path) -> Iterator[tuple[Any, Any]]:
-    """Orbax, which logs every step it takes, and its manager of the folder."""
+    """Orbax, which logs every step and error of its, and its manager of the folder."""
     verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity(logging.FATAL)
     try:
         import orbax.checkpoint as orbax
 
@@ -144,37 +188,50 @@ def _manager(path: pathlib.Path) -> Iterator[tuple[Any, Any]]:
         logging.set_verbosity(verbosity)
 
 
+def _reason(error: Exception) -> str:
+    """Why nothing could be written: TensorStore has the system's number in its text."""
+    number = re.search(r"os_error_code='(\d+)'", str(error))
+    if number:
+        return os.strerror(int(number[1]))
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
 def _claim(path: pathlib.Path, folder: str, text: str) -> None:
     """Makes the folder the study's, unless it is something else's."""
     try:
-        held = _held(path)
+        held = _held(path, folder)
         if held is not None and (other := _different(held, json.loads(text))):
             raise checks.InputError(
                 f"--checkpoint={folder}: holds a run with another "
                 f"{', '.join(other)}; {_ACCEPTED}"
             )
-        if held is None and path.is_dir() and set(os.listdir(path)) - {PARTIAL}:
+        if held is None and set(os.listdir(path)) - {PARTIAL, lock.NAME}:
             raise checks.InputError(
                 f"--checkpoint={folder}: holds files, but no {STUDY}; {_ACCEPTED}"
             )
-        path.mkdir(parents=True, exist_ok=True)
         (path / PARTIAL).write_text(text)
         os.replace(path / PARTIAL, path / STUDY)
     except OSError as error:
+        (path / PARTIAL).unlink(missing_ok=True)
         raise checks.InputError(
             f"--checkpoint={folder}: cannot be used ({error.strerror}); {_ACCEPTED}"
         ) from error
 
 
-def _held(path: pathlib.Path) -> dict | None:
-    """The identity of the study that the folder holds; what is none has no names."""
+def _held(path: pathlib.Path, folder: str) -> dict | None:
+    """The identity of the study that the folder holds; None: it holds none."""
     if not (path / STUDY).exists():
         return None
     try:
         held = json.loads((path / STUDY).read_text())
     except ValueError:
-        return {}
-    return held if isinstance(held, dict) else {}
+        held = None
+    if not isinstance(held, dict):
+        raise Damaged(
+            f"--checkpoint={folder}: {STUDY} is damaged; accepted is another "
+            "folder, or this one emptied, which starts anew"
+        )
+    return held
 
 
 def _different(held: dict, asked: dict) -> list[str]:
@@ -183,8 +240,8 @@ def _different(held: dict, asked: dict) -> list[str]:
     return [n for n in names if n not in held or n not in asked or held[n] != asked[n]]
 
 
-def _remove(path: pathlib.Path, made: list[pathlib.Path]) -> None:
-    """Removes the checkpoints, and the folders of theirs that are empty then."""
+def _remove(path: pathlib.Path) -> None:
+    """Removes the checkpoints."""
     if (path / REMOVED).exists():
         shutil.rmtree(path / REMOVED)
     if (path / RUNS).exists():
@@ -192,6 +249,10 @@ def _remove(path: pathlib.Path, made: list[pathlib.Path]) -> None:
         os.replace(path / RUNS, path / REMOVED)
         shutil.rmtree(path / REMOVED)
     (path / STUDY).unlink()
-    for folder in (path, *made):
-        if not any(folder.iterdir()):
+
+
+def _remove_empty(folders: list[pathlib.Path]) -> None:
+    """Removes those of the folders that hold nothing."""
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxprivacy import checks, types
+from jaxprivacy import types
 from jaxprivacy.attacks import gan
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import training
@@ -251,7 +251,7 @@ def collaborative_run(
             checkpoint,
         )
         adversary = state.participants[1].inner
-        check_finite(settings, info)
+        check_finite(settings, (info, state.server.params, adversary.params), swept)
         samples = info.pop("samples")[:, 0]
         first = jax.tree.map(lambda a: a[0], adversary.params)
         return Attacked(state.server.params, first, samples, info)
@@ -259,11 +259,17 @@ def collaborative_run(
     return run
 
 
-def check_finite(settings: GanSettings, info: dict) -> None:
-    """Refuses rates at which training diverges."""
-    if not all(np.isfinite(info[name]).all() for name in ("samples", "loss")):
-        raise checks.InputError(
-            f"--learning_rate={settings.learning_rate}, --generator_learning_rate="
-            f"{settings.generator_learning_rate}: collaborative training diverges; "
-            "accepted are rates at which it does not"
-        )
+def check_finite(settings: GanSettings, left: Any, swept: dict) -> None:
+    """Checks what a collaborative run left behind.
+
+    Args:
+      settings: of the run.
+      left: a tree of arrays.
+      swept: what the run has in the place of the settings.
+
+    Raises:
+      training.Diverged: naming the rates of the run.
+    """
+    names = ("learning_rate", "generator_learning_rate")
+    rates = {name: float(swept.get(name, getattr(settings, name))) for name in names}
+    training.check_finite(left, **rates)

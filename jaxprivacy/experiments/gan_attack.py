@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from jaxprivacy.experiments import (
     checkpoint,
     collaboration,
     judge,
+    provenance,
     reconstruction,
     results,
     training,
@@ -121,8 +121,9 @@ def checkpoints(
     settings: GanSettings, prepared: Prepared, folder: str
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
+    code = {"code": provenance.code()}
     data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
-    return checkpoint.study(folder, vars(settings) | data | training.versions())
+    return checkpoint.study(folder, vars(settings) | data | training.versions() | code)
 
 
 def run(
@@ -142,7 +143,7 @@ def run(
       kept: where the runs of collaborative training are kept; what is short is
         computed anew.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, held, who = prepared
     key_run, key_judge, key_dcgan, key_draw = keys(settings.seed)
 
@@ -184,7 +185,7 @@ def run(
     main = next(iter(attacked))
     privacy = account(settings, dataset)
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun),
         "target": results.accuracies(attacked[main].info),
         "membership": [],
         "reconstruction": rows,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import types
 from jaxprivacy.attacks import active, threshold, whitebox
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, Split
@@ -126,12 +126,9 @@ def federated_run(
         )
     )
     features = extract(state.snapshots, records.batch.x, records.batch.y)
-    if not np.isfinite(features.norm).all():
-        flag = "ascent_rate" if ascent else "learning_rate"
-        raise checks.InputError(
-            f"--{flag}={getattr(settings, flag)}: the training diverges; accepted are "
-            "rates at which it does not"
-        )
+    flag = "ascent_rate" if ascent else "learning_rate"
+    shown = features.loss, features.output, features.norm
+    training.check_finite(shown, **{flag: getattr(settings, flag)})
     return Run(features, info)
 
 
@@ -181,20 +178,15 @@ def attack_run(
 
 
 def _scored(attack, mode, records, real, null=None):
-    row = {"attack": attack, "attacker": "global", "mode": mode}
-    of_real, members = real
-    found = Scored(
-        row,
-        scores(of_real.scores, members, records.non_members),
-        None,
-        trained=of_real.trained,
-    )
-    if null is None:
-        return found
-    of_null, untrained = null
-    return found._replace(
-        null=scores(of_null.scores, untrained, records.non_members),
-        null_trained=of_null.trained,
+    def picked(learned, members):
+        return scores(learned.scores, members, records.non_members)
+
+    return Scored(
+        {"attack": attack, "attacker": "global", "mode": mode},
+        picked(*real),
+        picked(*null) if null else None,
+        trained=real[0].trained,
+        null_trained=null[0].trained if null else None,
     )
 
 
@@ -239,7 +231,7 @@ def control(
     signal = np.asarray(threshold.loss_threshold(run.features))
     members, others, auc = planted.plant(pool, signal, np.random.default_rng(seed))
     leaking = records._replace(members=members, non_members=others, untrained=members)
-    rule, *_ = simple_rules(run, leaking, "passive")
+    rule = simple_rules(run, leaking, "passive")[0]._replace(null=None)
     found = attack_run(fits, run, leaking, "passive", key, advance, null_checks=False)
     told = {"control": "planted", "planted": auc}
-    return [s._replace(row=s.row | told, null=None) for s in (rule, *found)]
+    return [s._replace(row=s.row | told) for s in (rule, *found)]

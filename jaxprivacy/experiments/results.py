@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import membership as membership_evaluation
-from jaxprivacy.experiments import training
+from jaxprivacy.experiments import provenance, training
 from jaxprivacy.experiments.settings import GanSettings, Settings
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.report import contents, threats
 
-SCHEMA = 1  # of result.json
+SCHEMA = 2  # of result.json
 
 
-def head(command: str, seed: int, start: float) -> dict[str, Any]:
+class Begun(NamedTuple):
+    """What is taken down when a run begins, since it may change while it lasts."""
+
+    seconds: float  # by `time.perf_counter`
+    commit: str | None
+
+
+def begin() -> Begun:
+    """Takes the time, and which code runs."""
+    return Begun(time.perf_counter(), provenance.commit())
+
+
+def head(
+    command: str,
+    settings: Settings | GanSettings | WhiteboxSettings,
+    dataset: Dataset,
+    begun: Begun,
+    **found: Any,
+) -> dict[str, Any]:
     """How a result came about: the first entries of result.json.
 
     Args:
       command: how the run was started.
-      seed: the first, if there are several.
-      start: when, by `time.perf_counter`.
+      settings: as they were given: all of them are told, and their seed, the first if
+        there are several.
+      dataset: the data.
+      begun: of `begin`.
+      **found: what the settings left open and the run settled, beside the model.
     """
     return {
         "schema": SCHEMA,
         "command": command,
-        "seed": seed,
+        "settings": dataclasses.asdict(settings),
+        "in_effect": {"model": training.model_name(settings, dataset), **found},
+        "data": provenance.data(dataset),
+        "commit": begun.commit,
+        "machine": provenance.machine(),
+        "seed": settings.seed,
         "versions": training.versions(),
-        "seconds": time.perf_counter() - start,
+        "seconds": time.perf_counter() - begun.seconds,
     }
 
 

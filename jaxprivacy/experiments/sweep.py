@@ -271,7 +271,10 @@ def run_points(
         )
         states = jax.device_get(states)
         alone = len(points) - chunk * size
-        found += [_attacked(settings, states, info, i) for i in range(min(size, alone))]
+        found += [
+            _attacked(points[indices[i]].settings, states, info, i)
+            for i in range(min(size, alone))
+        ]
     return found
 
 
@@ -279,12 +282,12 @@ def _attacked(settings, states, info, index):
     def one(tree):
         return jax.tree.map(lambda a: a[index], tree)
 
-    info = one(info)
-    collaboration.check_finite(settings, info)
-    samples = info.pop("samples")[:, 0]
+    info, shared = one(info), one(states.server.params)
     adversary = one(states.participants[1].inner.params)
+    collaboration.check_finite(settings, (info, shared, adversary), {})
+    samples = info.pop("samples")[:, 0]
     return Attacked(
-        one(states.server.params),
+        shared,
         jax.tree.map(lambda a: a[0], adversary),
         samples,
         info,

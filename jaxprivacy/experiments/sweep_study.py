@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from jaxprivacy.experiments import (
     collaboration,
     gan_attack,
     judge,
+    provenance,
     reconstruction,
     results,
     sweep,
@@ -69,6 +69,7 @@ def checkpoints(
     memory: float,
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
+    code = {"code": provenance.code()}
     identity = {
         "content_of_data": checkpoint.fingerprint(prepared.dataset),
         "grid": {name: [str(v) for v in values] for name, values in grid.items()},
@@ -76,7 +77,9 @@ def checkpoints(
         "devices": jax.device_count(),
         "memory": memory,
     }
-    return checkpoint.study(folder, vars(settings) | identity | training.versions())
+    return checkpoint.study(
+        folder, vars(settings) | identity | training.versions() | code
+    )
 
 
 def weight(settings: GanSettings, prepared: Prepared) -> float:
@@ -125,7 +128,7 @@ def run(
       memory: bytes that the runs may take at once.
       kept: where the runs are kept, to go on after an interruption.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset, _, points = prepared
     weights = _weights(settings, prepared)
 
@@ -174,7 +177,7 @@ def run(
     averaged = _averaged(points, courses) if plain else []
     privacy = gan_attack.account(settings, dataset)
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun),
         "target": accuracy,
         "membership": [],
         "reconstruction": rows,

@@ -20,14 +20,18 @@ def check_free(folder: str) -> None:
     """Checks, before a long training, that a target can be saved here.
 
     Raises:
-      InputError: naming `--export_target`: the folder holds something.
+      InputError: naming `--export_target`: the folder holds something, or cannot be
+        written.
     """
-    path = pathlib.Path(folder)
+    path = _absolute(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise checks.InputError(
             f"--export_target={folder}: holds something already; accepted is a new or "
             "empty folder"
         )
+    near = next(part for part in (path, *path.parents) if part.exists())
+    if not near.is_dir() or not os.access(near, os.W_OK):
+        raise _not_exported(folder, f"{near} is no folder that can be written")
 
 
 def save(folder: str, params: types.Params, description: dict[str, Any]) -> None:
@@ -46,7 +50,8 @@ def save(folder: str, params: types.Params, description: dict[str, Any]) -> None
         written.
     """
     check_free(folder)
-    path = pathlib.Path(folder).absolute()
+    path = _absolute(folder)
+    made = [part for part in path.parents if not part.exists()]
     partial = path.with_name(path.name + ".partial")
     text = json.dumps(description, indent=2, allow_nan=False) + "\n"
     try:
@@ -57,10 +62,23 @@ def save(folder: str, params: types.Params, description: dict[str, Any]) -> None
         (partial / DESCRIPTION).write_text(text)
         os.replace(partial, path)
     except OSError as error:
-        raise checks.InputError(
-            f"--export_target={folder}: cannot be written ({error.strerror}); accepted "
-            "is a new or empty folder"
-        ) from error
+        shutil.rmtree(partial, ignore_errors=True)
+        for part in made:
+            if part.is_dir() and not any(part.iterdir()):
+                part.rmdir()
+        raise _not_exported(folder, error.strerror or error) from error
+
+
+def _absolute(folder: str) -> pathlib.Path:
+    """Without links and `..`, which Orbax cannot do with."""
+    return pathlib.Path(os.path.realpath(folder))
+
+
+def _not_exported(folder: str, why: object) -> checks.InputError:
+    return checks.InputError(
+        f"--export_target={folder}: cannot be written ({why}); accepted is a new or "
+        "empty folder"
+    )
 
 
 def load(
@@ -77,7 +95,7 @@ def load(
       InputError: naming `--import_target`: the folder holds no target, one of another
         description (naming what differs), or a damaged one.
     """
-    path = pathlib.Path(folder).absolute()
+    path = _absolute(folder)
     held, asked = _described(path, folder), json.loads(json.dumps(description))
     other = [
         f"{name} {held.get(name)} (asked for: {asked.get(name)})"

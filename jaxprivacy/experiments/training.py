@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 import jaxprivacy
-from jaxprivacy import types
+from jaxprivacy import checks, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.experiments.settings import Settings
@@ -23,6 +23,10 @@ from jaxprivacy.models import targets
 from jaxprivacy.training import gradients, local
 
 MOST_SAVES = 10  # of a run, however short its chunks are
+
+
+class Diverged(checks.InputError):
+    """A training that left something that is no number."""
 
 
 def batch(dataset: Dataset, indices: np.ndarray) -> types.Batch:
@@ -151,6 +155,29 @@ def _placed_as(new: np.ndarray, old: jax.Array) -> jax.Array:
 def _joined(infos: Sequence[dict], axis: int) -> dict:
     """What was logged, one after the other."""
     return jax.tree.map(lambda *parts: np.concatenate(parts, axis), *infos)
+
+
+def check_finite(left: Any, **rates: float) -> None:
+    """Checks what a training left: parameters, or what was computed with them.
+
+    Args:
+      left: a tree of arrays.
+      **rates: the settings at fault where something in it is no number, by flag.
+
+    Raises:
+      Diverged: naming the rates.
+    """
+    if is_finite(left):
+        return
+    named = ", ".join(f"--{flag}={rate:g}" for flag, rate in rates.items())
+    raise Diverged(
+        f"{named}: the training diverges; accepted are rates at which it does not"
+    )
+
+
+def is_finite(tree: Any) -> bool:
+    """Whether a tree of arrays holds neither NaN nor infinity."""
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
 
 
 def versions() -> dict[str, str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import jax
 
 from jaxprivacy import checks
 from jaxprivacy import data as data_lib
+from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
     checkpoint,
@@ -83,6 +82,9 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
         for count in _participants(settings)
         for seed in _seeds(settings)
     }
+    if settings.import_target:  # Now, not behind the null check.
+        shares = dealt[1, settings.seed].shares
+        whitebox_imports.load(settings, dataset, shares, network)
     if "shadow" in settings.supervision:
         seen = [view for _, view in views]
         each = views_lib.record_bytes(network, seen, params, dataset.x)
@@ -149,7 +151,7 @@ def run(
       command: how the run was started, for the report.
       targets: folder in which trained targets are kept; empty: nowhere.
     """
-    start = time.perf_counter()
+    begun = results.begin()
     dataset = prepared.dataset
     observer = views_lib.observer(
         whitebox_targets.model(settings, dataset),
@@ -160,11 +162,11 @@ def run(
         memory=settings.feature_memory * 2**30,
     )
     attacks = Attacks(settings, observer, prepared.views, prepared.layers)
-    data = ""
+    data, kept = "", {}
     if targets:
         whitebox_kept.usable(targets)
-        data = checkpoint.fingerprint(dataset)
-    study = Study(settings, prepared, attacks, stages, targets, data, {})
+        data, kept = checkpoint.fingerprint(dataset), whitebox_kept.identities(targets)
+    study = Study(settings, prepared, attacks, stages, targets, data, kept, {})
     untrained = []
     if settings.null_checks:  # First, since it can fail.
         cases = whitebox_checks.untrained_cases(_cases(settings))
@@ -177,8 +179,12 @@ def run(
     scored = [s for finding in findings for s in finding.scored]
     rows, null_rows = membership_rows.rows(scored, settings.setting, untrained)
     first = findings[0]
+    found = {
+        "target_layers": tuple(layer.path for layer in prepared.layers),
+        "gradient_kernels": settings.attack_preset().gradient_kernels,
+    }
     result = {
-        **results.head(command, settings.seed, start),
+        **results.head(command, settings, dataset, begun, **found),
         "target": results.accuracies(first.seen.info),
         "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
         "membership": rows,
@@ -191,19 +197,23 @@ def run(
         "reconstruction": [],
     }
     split = next(iter(prepared.splits.values()))
+    kept = any(s.copies_kept for s in prepared.splits.values())
+    told = split.copies_left_out, kept
+    # Beside what it says else of the data.
+    result["data"] = {**result.get("data", {}), **copies.told(*told)}
+    notes = copies.notes(*told)
     return contents.Report(
         result=result,
         settings=results.used_settings(
             settings,
             dataset,
-            target_layers=tuple(layer.path for layer in prepared.layers),
-            gradient_kernels=settings.attack_preset().gradient_kernels,
+            **found,
         ),
         split_counts=splits.counts(split),
         roc_curves=whitebox_report.curves(first.scored, rows[: len(first.scored)]),
         gradient_norms=None,
         training=results.course(first.seen.info),
         reconstructions=None,
-        notes=[note for finding in findings for note in finding.notes],
+        notes=notes + [note for finding in findings for note in finding.notes],
         diagnostics=first.diagnostics,
     )

@@ -14,6 +14,7 @@ from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
     results,
+    training,
     whitebox_attacks,
     whitebox_checks,
     whitebox_imports,
@@ -53,6 +54,7 @@ class Study(NamedTuple):
     stages: Stages
     targets: str  # folder of trained targets
     data: str  # its fingerprint, where targets are kept
+    kept: dict  # identities of the targets that were kept before
     trainers: dict  # (participants, place, mode) -> what trains such targets
 
 
@@ -96,7 +98,7 @@ def _kept(study, trained, **options):
     described = whitebox_kept.identity(
         study.settings, trained, data=study.data, **options
     )
-    return whitebox_kept.kept(study.targets, described)
+    return whitebox_kept.kept(study.targets, described, study.kept, study.stages.say)
 
 
 def _key(settings, seed, name):
@@ -133,18 +135,17 @@ def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Fin
         )
         # Participant 0's are named as before there was another.
         case = (place, mode, rate, victim)[: 4 if victim else 3]
+        told = {"ascent_rate": rate} if rate else {}
         try:
             seen = _target(study, trained, given, split, seed, case, attacked)
-        except whitebox_targets.Diverged as error:
+            study.stages.stage(f"attacks ({named})", ATTACKING)
+            found = _attack_one(study, seen, records, row | told, seed)
+        except training.Diverged as error:
             diverged.append(error)
-            study.stages.stage(f"attacks ({named}): none", ATTACKING)
             continue
-        study.stages.stage(f"attacks ({named})", ATTACKING)
-        told = {"ascent_rate": rate} if rate else {}
-        found = _attack_one(study, seen, records, row | told, seed)
         if settings.setting == "federated" and place == "global":
-            victim = whitebox_targets.victim_accuracies(trained, given, seen)
-            found = found._replace(row=found.row | victim)
+            reached = whitebox_targets.victim_accuracies(trained, given, seen)
+            found = found._replace(row=found.row | reached)
         tried.append(found)
     if not tried:
         raise diverged[0]
@@ -239,11 +240,18 @@ def _selected(scored):
     return 0.0
 
 
-def _observation(study, seen, records, rounds):
+def _observation(study, seen, records, rounds, ascent_rate):
     """What the attacker holds at these rounds, counted from 1."""
     where = np.array([seen.rounds.index(number) for number in rounds])
     snapshots = jax.tree.map(lambda a: a[where], seen.snapshots)
-    return study.attacks.observer.observe(snapshots, records.batch.x, records.batch.y)
+    return _observed(study, snapshots, records.batch, ascent_rate)
+
+
+def _observed(study, snapshots, batch, ascent_rate=0.0):
+    """The snapshots as attacks take them; refused where they overflow."""
+    observation = study.attacks.observer.observe(snapshots, batch.x, batch.y)
+    whitebox_targets.check_observed(study.settings, observation.basic, ascent_rate)
+    return observation
 
 
 def _attack_one(study, seen, records, row, seed) -> Finding:
@@ -258,7 +266,7 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
         key = jax.random.fold_in(_key(settings, seed, "attacks"), number)
         found += whitebox_attacks.attack(
             study.attacks,
-            _observation(study, seen, records, rounds),
+            _observation(study, seen, records, rounds, row.get("ascent_rate", 0.0)),
             records,
             key,
             row | told,
@@ -268,6 +276,7 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
     basic = study.attacks.observer.observe_basic(
         seen.snapshots, records.batch.x[shown], records.batch.y[shown]
     )
+    whitebox_targets.check_observed(settings, basic, row.get("ascent_rate", 0.0))
     unit = "round" if federated else "epoch"
     told = whitebox_report.diagnostics(basic, seen.rounds, found, unit)
     return Finding(row, seen, found, told)
@@ -286,6 +295,12 @@ def _shadowed(study, seen, split, records, row, seed):
     def half(share):
         study.stages.advance(share / 2)
 
+    def kept(shares):
+        total, few = settings.rounds, len(shares[0])
+        trained = _trainer(study, 1, "global", "passive", total=total, records=few)
+        last = trained._replace(rounds=[])  # No round but the last is looked at.
+        return _kept(study, last, shares=shares, seed=seed, case=("shadows",))
+
     shadows = whitebox_shadows.train(
         settings,
         study.prepared.dataset,
@@ -295,6 +310,7 @@ def _shadowed(study, seen, split, records, row, seed):
         key_train,
         seed,
         half,
+        kept,
     )
     row = row | {"overlapping": shadows.overlapping}
     return whitebox_shadows.attack(
@@ -324,7 +340,7 @@ def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> F
     )
     study.stages.stage(f"attacks (seed {seed})", ATTACKING)
     batch, positions = whitebox_attacks.gather_kinds(dataset, split.members.values())
-    observation = study.attacks.observer.observe(snapshots, batch.x, batch.y)
+    observation = _observed(study, snapshots, batch)
     where = dict(zip(split.members, positions, strict=True))
     pairs = list(itertools.combinations(where, 2))
     found = {}

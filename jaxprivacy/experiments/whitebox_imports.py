@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -85,7 +84,7 @@ def imported(
       InputError: naming `--import_target`.
     """
     network = whitebox_targets.model(settings, dataset)
-    params = _load(settings, dataset, shares, network)
+    params = load(settings, dataset, shares, network)
 
     @jax.jit
     def measure(params, train, test):
@@ -105,12 +104,13 @@ def imported(
     return Seen(snapshots, [settings.rounds], info)
 
 
-def _load(
+def load(
     settings: WhiteboxSettings,
     dataset: Dataset,
     shares: Sequence[np.ndarray],
     network: types.Model,
-) -> Any:
+) -> types.Params:
+    """Reads the target's parameters, for `network`; see `imported`."""
     if settings.imports_torch():
         return torch_weights.load(settings.import_target, network)
     shapes = jax.eval_shape(network.init, jax.random.key(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import attack_training, training, whitebox_targets
 from jaxprivacy.experiments import whitebox_views as views_lib
 from jaxprivacy.experiments.attack_training import Advance, Positions
+from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.experiments.whitebox_attacks import (
     Attacks,
     Records,
@@ -35,12 +37,15 @@ class Shadows(NamedTuple):
 def pool(dataset: Dataset, split: Split, each: int) -> tuple[np.ndarray, bool]:
     """The attacker's records, and whether the target trained on some of them.
 
-    Never those on which the attack is selected or measured. Where enough are left that
-    nobody holds, they are the pool; else all that are left, as in paper B for CIFAR-100
-    (PAPERS row B14).
+    Never those on which the attack is selected or measured, nor, where they are not
+    attacked, those with exact copies: of a shadow model too, membership would be no
+    question. Where enough are left that nobody holds, they are the pool; else all that
+    are left, as in paper B for CIFAR-100 (PAPERS row B14).
     """
     sets = [*split.members.values(), *split.non_members.values()]
     judged = np.concatenate([np.concatenate(kind[1:]) for kind in sets])
+    if not split.copies_kept:
+        judged = np.union1d(judged, np.flatnonzero(split.copied))
     free = np.setdiff1d(split.unheld, judged)
     if len(free) >= 2 * each:
         return free, False
@@ -77,6 +82,7 @@ def train(
     key: jax.Array,
     seed: int,
     advance: Advance,
+    kept: Callable[[Sequence[np.ndarray]], Checkpoint | None] = lambda shares: None,
 ) -> Shadows:
     """Trains all shadow models in one program, each like the target.
 
@@ -84,8 +90,20 @@ def train(
     it is smaller; as many others are its non-members. Of both the attack learns from so
     many that all shadows together give what a supervised attacker would know.
 
+    Args:
+      settings: checked settings.
+      dataset: the data.
+      split: who holds what.
+      records: that are attacked, for how many the attack learns from.
+      observer: what the attacker sees of a model.
+      key: randomness of the shadows' training.
+      seed: of which records each trains on.
+      advance: told the share done.
+      kept: where shadows that train on these records are kept; complete ones are not
+        trained again, and an interrupted training goes on.
+
     Raises:
-      InputError: the pool is too small.
+      InputError: the pool is too small, or a training diverges.
     """
     each = len(split.shares[0])
     owned, overlapping = pool(dataset, split, each)
@@ -100,24 +118,27 @@ def train(
         )
     rng = np.random.default_rng([seed, settings.shadows])
     draws = [rng.permutation(owned)[: 2 * each] for _ in range(settings.shadows)]
-    trained = _train_all(settings, dataset, [d[:each] for d in draws], key, advance)
+    shares = [draw[:each] for draw in draws]
+    trained = _train_all(settings, dataset, shares, key, advance, kept(shares))
     observations = []
     for i, draw in enumerate(draws):
         known = np.concatenate([draw[:count], draw[each : each + count]])
         batch = training.batch(dataset, known)
         snapshot = jax.tree.map(lambda a, i=i: a[i][None], trained)
         observations.append(observer.observe(snapshot, batch.x, batch.y))
+        whitebox_targets.check_observed(settings, observations[-1].basic)
     return Shadows(observations, count, overlapping)
 
 
-def _train_all(settings, dataset, shares, key, advance):
+def _train_all(settings, dataset, shares, key, advance, kept=None):
     """The parameters of all shadow models, (S, ...)."""
     network = whitebox_targets.model(settings, dataset)
-    data = training.stack(dataset, shares)
     role = whitebox_targets.participant(settings, network, len(shares[0]))
 
     @jax.jit
-    def init(keys, data):
+    def init(data, keys, params):
+        del params  # Each shadow has its own.
+
         def one(key, data):
             key_init, _ = jax.random.split(key)
             params = network.init(key_init)
@@ -126,7 +147,7 @@ def _train_all(settings, dataset, shares, key, advance):
         return local.side_by_side(one, keys, data)
 
     @jax.jit
-    def rounds(keys, models, data, indices):
+    def rounds(data, keys, models, indices):
         def one(key, model, data):
             _, key_rounds = jax.random.split(key)
 
@@ -138,14 +159,19 @@ def _train_all(settings, dataset, shares, key, advance):
 
             return jax.lax.scan(round_, model, indices)[0]
 
-        return local.side_by_side(one, keys, models, data)
+        # The log says no more than that the rounds are done, which is waited for.
+        return local.side_by_side(one, keys, models, data), {"round": indices}
 
     keys = jax.random.split(key, len(shares))
-    models, length = init(keys, data), training.chunk_length(settings.rounds)
-    for start in range(0, settings.rounds, length):
-        indices = start + jnp.arange(length)
-        models = jax.block_until_ready(rounds(keys, models, data, indices))
-        advance(length / settings.rounds)
+    models, _ = training.run(
+        training.Runner(init, rounds),
+        training.stack(dataset, shares),
+        (keys, keys),
+        (),
+        settings.rounds,
+        advance,
+        kept,
+    )
     return models[0]
 
 

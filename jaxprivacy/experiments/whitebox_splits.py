@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxprivacy import checks
-from jaxprivacy.data import Dataset, attack_sets
+from jaxprivacy.data import Dataset, attack_sets, copies
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 
 BASE, FINE_TUNING, FRESH = "base", "fine-tuning", "fresh"
@@ -21,6 +21,9 @@ class Split(NamedTuple):
     # Attacker's place -> the members that it attacks; fine-tuning: kind -> its records.
     members: dict[str, attack_sets.Sets]
     non_members: dict[str, attack_sets.Sets]  # likewise
+    copied: np.ndarray  # (N,) which records of the data set have exact copies
+    copies_left_out: int  # of those that could be attacked
+    copies_kept: bool  # too few were left without them
 
 
 def split(
@@ -48,15 +51,19 @@ def split(
         shares, unheld = _published(dataset, each)
     else:
         shares, unheld = attack_sets.deal(dataset, holders=holders, each=each, rng=rng)
-    members, non_members = {}, {}
+    copied = copies.have_copies(dataset.x)
+    members, non_members, left = {}, {}, []
     for place in settings.attacker:
         attacked = shares[0] if place == "global" else np.concatenate(shares[:-1])
-        chosen = _sizes(settings, len(attacked), len(unheld))
+        left.append(copies.leave_out(copied, (attacked, unheld)))
+        chosen = _sizes(settings, left[-1])
         members[place], non_members[place] = (
             attack_sets.divide(dataset.y, np.sort(records), size, rng)
-            for records, size in zip((attacked, unheld), chosen, strict=True)
+            for records, size in zip(left[-1].kinds, chosen, strict=True)
         )
-    return Split(shares, unheld, members, non_members)
+    # The local attacker's members hold those of the global one.
+    most, kept = max(found.left_out for found in left), any(f.kept for f in left)
+    return Split(shares, unheld, members, non_members, copied, most, kept)
 
 
 def of_victim(
@@ -98,14 +105,22 @@ def _published(dataset, count):
     return [np.arange(count)], np.arange(count, len(dataset.y))
 
 
-def _sizes(settings, members, non_members):
-    return attack_sets.sizes(
-        members,
-        non_members,
-        attack_members=max(settings.attack_members, default=None),
-        attack_non_members=max(settings.attack_non_members, default=None),
-        evaluation=settings.evaluation_records,
-    )
+def _sizes(settings, left):
+    """How many are for what; of several kinds as many as the fewest would give."""
+    members, *_, others = map(len, left.kinds)
+    if len(left.kinds) > 2:
+        members = others = min(map(len, left.kinds))
+    try:
+        return attack_sets.sizes(
+            members,
+            others,
+            attack_members=max(settings.attack_members, default=None),
+            attack_non_members=max(settings.attack_non_members, default=None),
+            evaluation=settings.evaluation_records,
+        )
+    except checks.InputError as error:
+        told = copies.with_left_out(error, left.left_out)
+        raise checks.InputError(told) from error
 
 
 def _fine_tuning_split(settings, dataset, seed):
@@ -121,17 +136,18 @@ def _fine_tuning_split(settings, dataset, seed):
         )
     (held,), unheld = attack_sets.deal(dataset, holders=1, each=total, rng=rng)
     tuning, base = attack_sets.part(dataset.y, held, later, rng)
-    kinds = {BASE: base, FINE_TUNING: tuning, FRESH: unheld}
-    least = min(map(len, kinds.values()))
+    copied = copies.have_copies(dataset.x)
+    left = copies.leave_out(copied, (base, tuning, unheld))
+    kinds = dict(zip((BASE, FINE_TUNING, FRESH), left.kinds, strict=True))
     # Each kind is the first of one pair and the second of another.
-    first, second = _sizes(settings, least, least)
+    first, second = _sizes(settings, left)
     most = max(first.attack_train, second.attack_train)
     size = first._replace(attack_train=most)
     sets = {
         kind: attack_sets.divide(dataset.y, np.sort(records), size, rng)
         for kind, records in kinds.items()
     }
-    return Split([base, tuning], unheld, sets, sets)
+    return Split([base, tuning], unheld, sets, sets, copied, *left[1:])
 
 
 def counts(split: Split) -> list[tuple[str, int, str]]:

@@ -13,6 +13,7 @@ import optax
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import active
+from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import training
 from jaxprivacy.experiments.attack_training import Advance
@@ -25,10 +26,6 @@ from jaxprivacy.training import gradients, local, losses
 MEASURED = 5000  # records at most, for the accuracies of every round
 DROP = 0.1  # of the learning rate
 MOST_STEPS = 2**31 - 1  # Optax counts them in 32 bits.
-
-
-class Diverged(checks.InputError):
-    """A training whose parameters are no numbers any more."""
 
 
 class Seen(NamedTuple):
@@ -280,7 +277,7 @@ def train(
       checkpoint: where the run is kept; a complete one is not trained again.
 
     Raises:
-      Diverged: the training diverges.
+      training.Diverged: the training diverges.
     """
     key_params, key_run = jax.random.split(key)
     if params is None:
@@ -294,14 +291,39 @@ def train(
         advance,
         checkpoint,
     )
-    if not all(np.isfinite(a).all() for a in jax.tree.leaves(state.snapshots)):
-        flag, rate = "learning_rate", trained.learning_rate
-        if given.rate:
-            flag, rate = "ascent_rate", float(given.rate)
-        raise Diverged(
-            f"--{flag}={rate:g}: the training diverges; accepted are rates at which it "
-            "does not"
-        )
+    training.check_finite(
+        state.snapshots, **_at_fault(trained.learning_rate, float(given.rate))
+    )
     info = {**info, "loss": info["loss"].mean(axis=1)}
     shared = jax.tree.map(lambda a: a[-1], state.snapshots)
     return Seen(state.snapshots, [r + 1 for r in trained.rounds], info), shared
+
+
+def check_observed(
+    settings: WhiteboxSettings, seen: features_lib.Features, ascent_rate: float = 0.0
+) -> None:
+    """Checks what a target shows of the attacked records: finite weights can overflow.
+
+    Args:
+      settings: how it was trained, or where it comes from.
+      seen: the records' outputs, losses and gradient norms are looked at.
+      ascent_rate: of an active attacker; 0 where there is none.
+
+    Raises:
+      InputError: something is no number; `training.Diverged` of a target trained here.
+    """
+    shown = seen.loss, seen.output, seen.norm
+    if settings.import_target and not training.is_finite(shown):
+        raise checks.InputError(
+            f"--import_target={settings.import_target}: its outputs or gradients on "
+            "the attacked records are no finite numbers; accepted are weights with "
+            "which they are"
+        )
+    training.check_finite(shown, **_at_fault(settings.learning_rate, ascent_rate))
+
+
+def _at_fault(learning_rate, ascent_rate):
+    """Which rate a divergence is put down to."""
+    if ascent_rate:
+        return {"ascent_rate": ascent_rate}
+    return {"learning_rate": learning_rate}

@@ -14,23 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks, types
-from jaxprivacy.models import targets
+from jaxprivacy.models import torch_layout
 
 # The inputs that bearpaw's training scripts for CIFAR-10 and CIFAR-100 make, of the
 # pixels in [0, 1]; red, green, blue.
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2023, 0.1994, 0.2010)
 
-_LEAVES = {
-    "kernel": "weight",
-    "scale": "weight",
-    "bias": "bias",
-    "mean": "running_mean",
-    "var": "running_var",
-}
-# Where PyTorch has the axes of a kernel: of HWIO in OIHW, of (in, out) in (out, in).
-_AXES = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
-_IGNORED = "num_batches_tracked"  # Counts training steps; evaluation has no use for it.
+# Counts of training steps and, by a profiler, of operations: no weights.
+_IGNORED = ("num_batches_tracked", "total_ops", "total_params")
 
 
 def standardise(x: jax.Array) -> jax.Array:
@@ -45,9 +37,11 @@ def standardise(x: jax.Array) -> jax.Array:
 def load(path: str, model: types.Model) -> types.Params:
     """Reads the weights of a model from a file of `torch.save`.
 
-    The file holds a `state_dict`, or bearpaw's checkpoint: a dictionary with one under
-    "state_dict". Names may begin with "module.", as DataParallel has them. The tensors
-    alone are read (`weights_only=True`): a file that wants to run code is refused.
+    The file holds a `state_dict`, or a checkpoint: a dictionary with one under
+    "state_dict" and whatever else. `module`, which DataParallel puts into names, is
+    dropped wherever it stands (bearpaw's AlexNet has `features.module.0.weight`), and
+    what is no weight is passed by. The tensors alone are read (`weights_only=True`): a
+    file that wants to run code is refused.
 
     Args:
       path: of the file, as the user named it.
@@ -59,22 +53,33 @@ def load(path: str, model: types.Model) -> types.Params:
 
     Raises:
       InputError: naming `--import_target`: PyTorch is not installed, the file cannot be
-        read, or it lacks a weight, holds one too many or one of another shape.
+        read, a weight is no number, or it lacks a weight, holds one too many or one of
+        another shape; then with the model that the file fits, if there is one.
     """
     found = _state_dict(path)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
+    held = {name: tuple(tensor.shape) for name, tensor in found.items()}
+    if problem := torch_layout.mismatch(held, torch_layout.named_shapes(shapes)):
+        fit = torch_layout.fitting(held)
+        raise _refused(path, problem + (f"; the file fits {fit}" if fit else ""))
 
     def take(names, wanted):
-        return _take(path, found, _torch_name(names), wanted.shape)
+        name = torch_layout.torch_name(names)
+        array = found[name].float().numpy()
+        if not np.isfinite(array).all():
+            raise _refused(
+                path,
+                f"holds {name} with {np.sum(~np.isfinite(array))} of {array.size} "
+                "values that are NaN or infinite",
+            )
+        axes = torch_layout.AXES[len(wanted.shape)]
+        return jnp.asarray(array.transpose(np.argsort(axes)))
 
-    params = jax.tree_util.tree_map_with_path(take, shapes)
-    if found:
-        raise _refused(path, f"holds {min(found)}, which the model lacks")
-    return params
+    return jax.tree_util.tree_map_with_path(take, shapes)
 
 
 def _state_dict(path: str) -> dict[str, Any]:
-    """The tensors of a file by name, without DataParallel's prefix."""
+    """The tensors of a file that are weights, by name without DataParallel's part."""
     try:
         import torch
     except ImportError as error:
@@ -84,45 +89,32 @@ def _state_dict(path: str) -> dict[str, Any]:
         ) from error
     # What torch.load raises on a file of another kind is of many types.
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numbers()):
+            held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise _refused(
             path, f"cannot be read as weights alone ({type(error).__name__})"
         ) from error
     if isinstance(held, dict) and isinstance(held.get("state_dict"), dict):
         held = held["state_dict"]
-    if not isinstance(held, dict) or not held:
-        raise _refused(path, "holds no state_dict")
-    for name, value in held.items():
-        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-            raise _refused(path, f"holds {name}, which is no tensor")
-    return {
-        name.removeprefix("module."): value
-        for name, value in held.items()
-        if not name.endswith(_IGNORED)
+    found = {
+        torch_layout.plain_name(name): value
+        for name, value in (held.items() if isinstance(held, dict) else ())
+        if isinstance(name, str) and isinstance(value, torch.Tensor)
     }
+    found = {n: v for n, v in found.items() if n.split(".")[-1] not in _IGNORED}
+    if not found:
+        raise _refused(path, "holds no state_dict")
+    return found
 
 
-def _torch_name(path: tuple[jax.tree_util.DictKey, ...]) -> str:
-    """`layer1_0/conv1/kernel` -> `layer1.0.conv1.weight`."""
-    names = [entry.key for entry in path]
-    if names[0] in ("params", targets.STATISTICS):
-        names = names[1:]
-    modules = [name.replace("_", ".") for name in names[:-1]]
-    return ".".join([*modules, _LEAVES[names[-1]]])
-
-
-def _take(path: str, found: dict[str, Any], name: str, shape: tuple[int, ...]):
-    """Takes a tensor out of those found, its axes in Linen's order."""
-    if name not in found:
-        raise _refused(path, f"lacks {name}")
-    tensor = found.pop(name)
-    axes = _AXES[len(shape)]
-    wanted = tuple(shape[axis] for axis in axes)
-    if tuple(tensor.shape) != wanted:
-        shapes = f"of shape {tuple(tensor.shape)}, where the model has {wanted}"
-        raise _refused(path, f"holds {name} {shapes}")
-    return jnp.asarray(tensor.float().numpy().transpose(np.argsort(axes)))
+def _numbers() -> list:
+    """The types of NumPy scalars, which old checkpoints hold as `best_acc`."""
+    kinds = [np.dtype(name) for name in ("float32", "float64", "int64")]
+    scalar = np.float64(0).__reduce__()[0]
+    # The second is the name under which NumPy 1 wrote the same function.
+    named = [scalar, (scalar, "numpy.core.multiarray.scalar")]
+    return [*named, np.dtype, *map(type, kinds)]
 
 
 def _refused(path: str, why: str) -> checks.InputError:

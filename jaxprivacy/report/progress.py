@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -16,6 +17,13 @@ class Stages(NamedTuple):
 
     stage: Callable[[str, float], None]  # name, weight: the next stage begins
     advance: Callable[[float], None]  # share in [0, 1] of the stage, just done
+    say: Callable[[str], None] = lambda line: None  # what else the user should know
+
+
+def warn(problem: object) -> None:
+    """Says in one line on standard error what went wrong, and that the run goes on."""
+    # The bar, where there is one, lets lines on standard error pass above it.
+    print("warning: " + " ".join(str(problem).split()), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -42,7 +50,7 @@ def _lines(total: float, console: rich_console.Console) -> Iterator[Stages]:
         line = f"{time.perf_counter() - start:8.1f} s  {name}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    yield Stages(lambda name, weight: say(name), lambda share: None)
+    yield Stages(lambda name, weight: say(name), lambda share: None, say)
     say("done")
 
 
@@ -73,5 +81,8 @@ def _bar(total: float, console: rich_console.Console) -> Iterator[Stages]:
             share = min(share + more, 1.0)
             bar.update(task, completed=begun + share * weight)
 
-        yield Stages(stage, advance)
+        def say(line: str) -> None:
+            bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield Stages(stage, advance, say)
         bar.update(task, completed=total, description="done")

@@ -1,18 +1,21 @@
-"""Where a report is kept: checked before the run, written whole or not at all."""
+"""Where a report is kept: held from before the run, written whole file by file."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import pathlib
+import shutil
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from jaxprivacy.checks import InputError
-from jaxprivacy.report import html, plots
+from jaxprivacy.checks import InputError, NotWritten
+from jaxprivacy.report import html, lock, plots
 from jaxprivacy.report.contents import Report
 
 RESULT, PAGE = "result.json", "report.html"
@@ -42,82 +45,133 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def reserve(out: str, overwrite: bool = False) -> pathlib.Path:
-    """Checks, before a run, that its report can be written; leaves nothing behind.
+@contextlib.contextmanager
+def reserve(out: str, overwrite: bool = False) -> Iterator[pathlib.Path]:
+    """Makes sure, before a run, that its report can be written, and by it alone.
+
+    The folder is made and held until the end; where nothing is written into it, nothing
+    is left behind.
 
     Args:
-      out: the folder to be, as the user named it.
+      out: the folder, as the user named it.
       overwrite: whether a report that is there may be replaced.
+
+    Yields:
+      The folder, absolute.
 
     Raises:
       InputError: naming `--out`, its value and what is accepted.
     """
-    folder = pathlib.Path(out)
+    named = f"--out={out}"
     if not out:
-        raise InputError(f"--out=: {_ACCEPTED}")
-    for part in (folder, *folder.parents):
+        raise InputError(f"{named}: {_ACCEPTED}")
+    for part in (pathlib.Path(out), *pathlib.Path(out).parents):
         if os.path.lexists(part) and not part.is_dir():
-            raise InputError(f"--out={out}: {part} is not a folder; {_ACCEPTED}")
-    try:
-        _try(folder)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"--out={out}: cannot be written ({reason}); {_ACCEPTED}"
-        ) from error
-    held = [name for name in (RESULT, PAGE) if (folder / name).exists()]
-    if held and not overwrite:
-        raise InputError(
-            f"--out={out}: already holds {' and '.join(held)}; accepted is another "
-            "folder (choose another --out), or this one with --overwrite"
-        )
-    return folder
+            raise InputError(f"{named}: {part} is not a folder; {_ACCEPTED}")
+    with contextlib.ExitStack() as held:
+        try:
+            folder = pathlib.Path(os.path.realpath(out))
+            held.enter_context(lock.locked(folder, named))
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except InputError:
+            raise
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{named}: cannot be written ({reason(error)}); {_ACCEPTED}"
+            ) from error
+        there = [name for name in (RESULT, PAGE) if (folder / name).exists()]
+        if there and not overwrite:
+            raise InputError(
+                f"{named}: already holds {' and '.join(there)}; accepted is another "
+                "folder (choose another --out), or this one with --overwrite"
+            )
+        yield folder
 
 
-def _try(folder: pathlib.Path) -> None:
-    """Makes the folder and a file in it, and removes what was made."""
-    missing = [part for part in (folder, *folder.parents) if not part.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    finally:
-        for part in missing:
-            if part.exists():
-                part.rmdir()
+def reason(error: Exception) -> object:
+    """Why the system refused, without its number and the path."""
+    return getattr(error, "strerror", None) or error
 
 
-def write(report: Report, out: str | pathlib.Path) -> pathlib.Path:
-    """Writes result.json, report.html and the figures into `out`.
+def write(report: Report, folder: pathlib.Path) -> pathlib.Path:
+    """Writes result.json, report.html and the figures into a folder.
 
-    Everything is first written into a temporary folder on the same file system and
-    then moved, so that nothing half-written is ever seen; a folder that is there is
-    changed file by file, the page last. Figures of an earlier report that this one
-    does not have are removed.
+    Each file is first written into a temporary folder on the same file system and then
+    moved, so that nothing half-written is ever seen; the page is last. Where figures or
+    page cannot be made, result.json is there without them. What an earlier report has
+    and this one has not is removed.
+
+    Args:
+      report: the findings.
+      folder: where; made if it is not there.
 
     Returns:
       The path of report.html.
+
+    Raises:
+      OSError: not all could be written.
     """
-    out = pathlib.Path(out)
-    figures = plots.draw(report)
-    files = {RESULT: to_json(report.result).encode()}
-    files |= figures
-    files[PAGE] = html.render(report, figures).encode()
-    near = out if out.is_dir() else out.absolute().parent
-    while not near.is_dir():
-        near = near.parent
-    with tempfile.TemporaryDirectory(prefix=".jaxprivacy-", dir=near) as stage:
-        # Inside it, because the temporary folder itself is for its owner only.
-        folder = pathlib.Path(stage) / "report"
-        folder.mkdir()
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        if out.is_dir():
-            for name in files:
-                os.replace(folder / name, out / name)
-            for name in set(plots.ALL_NAMES) - set(files):
-                (out / name).unlink(missing_ok=True)
-        else:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(folder, out)
-    return out / PAGE
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".jaxprivacy-", dir=folder) as stage:
+        _put(pathlib.Path(stage), RESULT, to_json(report.result).encode())
+        whole = [RESULT]
+        try:
+            figures = plots.draw(report)
+            page = html.render(report, figures).encode()
+            for name, content in (figures | {PAGE: page}).items():
+                _put(pathlib.Path(stage), name, content)
+                whole.append(name)
+        finally:
+            for name in {*plots.ALL_NAMES, PAGE} - set(whole):
+                (folder / name).unlink(missing_ok=True)
+            for name in whole:
+                os.replace(pathlib.Path(stage, name), folder / name)
+    return folder / PAGE
+
+
+def _put(folder: pathlib.Path, name: str, content: bytes) -> None:
+    """Writes a file through to the disk, which may be full only then."""
+    with (folder / name).open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_somewhere(report: Report, folder: pathlib.Path) -> tuple[pathlib.Path, str]:
+    """Writes a report where it was meant to go, or else where there is room.
+
+    That is, in this order, a new folder beside it and one among the system's temporary
+    files.
+
+    Returns:
+      The path of report.html, and why it is not in `folder`: empty where it is.
+
+    Raises:
+      NotWritten: there is room nowhere.
+    """
+    try:
+        return write(report, folder), ""
+    except OSError as error:
+        first = error
+    for parent in (folder.parent, pathlib.Path(tempfile.gettempdir())):
+        other = None
+        try:
+            other = pathlib.Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=parent))
+            return write(report, other), str(reason(first))
+        except OSError:
+            if other is not None:
+                shutil.rmtree(other, ignore_errors=True)
+    there = _holds(folder, report)
+    raise NotWritten(
+        f"{'only ' + RESULT if there else 'nothing'} could be written into {folder} "
+        f"({reason(first)}), and nothing beside it or in {tempfile.gettempdir()}"
+    ) from first
+
+
+def _holds(folder: pathlib.Path, report: Report) -> bool:
+    """Whether a folder has this report's result.json."""
+    try:
+        return (folder / RESULT).read_text() == to_json(report.result)
+    except OSError:
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 
 from rich import box
@@ -22,13 +21,12 @@ from jaxprivacy.report.verdict import verdict
 SHOWN_FPRS = (0.1, 0.01)
 
 
-def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> None:
-    """Prints the tables, the verdict and where the report lies.
+def print_summary(report: Report, console: Console) -> None:
+    """Prints the tables and the verdict.
 
     Args:
       report: the findings.
       console: where to print.
-      out: the folder that the report was written into.
     """
     result = report.result
     if result["membership"]:
@@ -53,8 +51,6 @@ def print_summary(report: Report, console: Console, out: pathlib.Path | str) -> 
         # Text, not markup: names come from users.
         sentences.add_row(" -", Text(sentence))
     console.print(sentences)
-    place = Text(f"\nReport: {pathlib.Path(out) / 'report.html'}")
-    console.print(place, soft_wrap=True)
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:

@@ -7,18 +7,61 @@ from collections.abc import Callable
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
-from jaxprivacy import types
+from jaxprivacy import checks, types
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]  # logits (B, K), y (B,) -> (B,)
 
 
 def cross_entropy(logits: jax.Array, y: jax.Array) -> jax.Array:
-    """Cross-entropy of each example in nats: (B, K), (B,) -> (B,)."""
+    """Cross-entropy of each example in nats: (B, K), (B,) -> (B,).
+
+    A single output is the logit of label 1 against label 0 (the logistic loss): the
+    same as two logits of which the first is 0.
+
+    Args:
+      logits: (B, K).
+      y: (B,) integers 0 to K - 1; for one output 0 and 1. Under `jax.jit`, where no
+        value can be refused, loss and gradient of another label are NaN.
+
+    Raises:
+      InputError: another label, outside `jax.jit`.
+    """
     chex.assert_rank([logits, y], [2, 1])
-    return optax.softmax_cross_entropy_with_integer_labels(logits, y)
+    outputs = logits.shape[1]
+    check_labels(y, outputs)
+    if outputs == 1:
+        values = optax.sigmoid_binary_cross_entropy(logits[:, 0], y)
+    else:
+        values = optax.softmax_cross_entropy_with_integer_labels(logits, y)
+    # As a factor, it reaches the gradient too.
+    known = (y >= 0) & (y < max(outputs, 2))
+    return values * jnp.where(known, 1.0, jnp.nan).astype(values.dtype)
+
+
+def check_labels(y: jax.Array, outputs: int) -> None:
+    """Refuses labels that K outputs do not tell apart, unless they are traced.
+
+    Raises:
+      InputError: see `checks.labels`.
+    """
+    if not isinstance(y, jax.core.Tracer):
+        checks.labels("y", np.asarray(y), outputs)
+
+
+def probabilities(logits: jax.Array) -> jax.Array:
+    """Probabilities of the labels: (B, K) -> (B, K); of one output, of label 1."""
+    return jax.nn.sigmoid(logits) if logits.shape[-1] == 1 else jax.nn.softmax(logits)
+
+
+def predicted(logits: jax.Array) -> jax.Array:
+    """The likeliest label: (B, K) -> (B,)."""
+    if logits.shape[-1] == 1:
+        return (logits[:, 0] > 0).astype(jnp.int32)
+    return jnp.argmax(logits, axis=-1)
 
 
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
@@ -29,7 +72,7 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
 def accuracy(
     model: types.Model, params: types.Params, batch: types.Batch, *, at_once: int = 1000
 ) -> jax.Array:
-    """Share of real records whose largest logit is their label's: () in [0, 1].
+    """Share of real records whose likeliest label is theirs: () in [0, 1].
 
     Args:
       model: the classifier.
@@ -39,7 +82,7 @@ def accuracy(
     """
 
     def right(x, y):
-        return (jnp.argmax(model.apply(params, x), axis=-1) == y).astype(jnp.float32)
+        return (predicted(model.apply(params, x)) == y).astype(jnp.float32)
 
     count = len(batch.y)
     chunks = -(-count // at_once)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from jaxprivacy import checks
 from jaxprivacy.attacks import capture
 from jaxprivacy.models import convolution, interception, targets
 from jaxprivacy.training import losses
@@ -114,6 +115,28 @@ def test_equals_a_gradient_per_example(name):
     captured = len(jax.tree.leaves(gradients))
     # LayerNorm's two are passed by.
     assert captured + 2 * (name == "residual") == len(jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_labels_outside_the_outputs_are_refused(label):
+    model, params, x, y = example("bare dense")
+    y = y.at[3].set(label)
+    with pytest.raises(checks.InputError, match=f"^y: holds {label} at record 3"):
+        capture.capture(model.apply, params, x, y)
+    traced = jax.jit(capture.capture, static_argnums=0)(model.apply, params, x, y)
+    wrong = jnp.isnan(traced.loss)
+    assert wrong.tolist() == [False, False, False, True, False]
+    assert jnp.isnan(traced.deltas[""][3]).all()
+
+
+def test_one_output_is_captured_as_a_logit():
+    model = targets.as_model(nn.Dense(1), (4,))
+    params = {"kernel": jnp.ones((4, 1)), "bias": jnp.zeros(1)}
+    x, y = jnp.array([[1.0, 0, 0, 1], [1, 0, 0, 1]]), jnp.array([0, 1])
+    got = capture.capture(model.apply, params, x, y)
+    p = 1 / (1 + jnp.exp(-2.0))
+    chex.assert_trees_all_close(got.loss, jnp.array([-jnp.log(1 - p), -jnp.log(p)]))
+    chex.assert_trees_all_close(got.deltas[""][:, 0], jnp.array([p, p - 1]), rtol=1e-6)
 
 
 def test_layers_are_named_by_path_in_call_order():

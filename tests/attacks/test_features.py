@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxprivacy import checks
 from jaxprivacy.attacks import features
 from jaxprivacy.models import interception, targets
 from jaxprivacy.models.interception import Layer
@@ -252,3 +253,8 @@ def test_a_constant_unit_becomes_0(extracted):
     scales = features.standard(features.moments(same, np.arange(3)))
     got = features.take(same._replace(scales=scales), np.arange(3))
     np.testing.assert_allclose(got.loss, 0, atol=1e-3)
+
+
+def test_labels_outside_the_outputs_are_refused():
+    with pytest.raises(checks.InputError, match="^y: holds 3 at record 4: accepted"):
+        features.extract(MODEL, snapshots(), X, Y.at[4].set(3), hidden=(), gradients=())

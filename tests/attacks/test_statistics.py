@@ -53,3 +53,9 @@ def test_most_classes_ranked():
 
 def test_a_gradient_of_0_has_a_logarithm():
     assert float(statistics.log_norm(jnp.zeros(()))) == pytest.approx(np.log(1e-6))
+
+
+def test_a_single_logit_is_that_of_the_second_class():
+    found = statistics.statistics(jnp.array([0.7]), jnp.array(0), {})
+    np.testing.assert_allclose(found.confidence, [-0.7], rtol=1e-5)
+    np.testing.assert_allclose(found.ranked, [0.7, -0.7], rtol=1e-5)

@@ -329,7 +329,7 @@ def test_an_anchored_attack_begins_as_the_simplest_rule_on_what_it_sees(seen):
         use_label=sees_all,
         hidden=hidden,
     )
-    state, _ = attack.init(KEY, taken, TINY, TINY)
+    state, _ = jax.jit(attack.init)(KEY, taken, TINY, TINY)
     rules = {
         "everything": [
             found.statistics.confidence[-1],
@@ -339,7 +339,7 @@ def test_an_anchored_attack_begins_as_the_simplest_rule_on_what_it_sees(seen):
         "a hidden output": [found.statistics.ranked[-1, :, :1]],
         "a gradient": [-found.statistics.log_norms["Dense_0"][-1]],
     }[seen]
-    scores = np.asarray(attack.score(state.params, taken, jnp.arange(40)))
+    scores = np.asarray(jax.jit(attack.score)(state.params, taken, jnp.arange(40)))
     orders = [np.argsort(np.asarray(rule)[:, 0]).tolist() for rule in rules]
     assert state.params["slopes"].shape == (len(rules),)
     assert np.argsort(scores).tolist() in orders or np.ptp(scores) == 0

@@ -136,6 +136,33 @@ def test_labels_of_any_integer_type(tmp_path):
         np.testing.assert_array_equal(loaded.y, Y)
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"y": Y.astype(np.float32)},
+        {"y": Y[:, np.newaxis]},
+        {"y": Y[:, np.newaxis] * 1.0},
+        {"x": IMAGES[..., np.newaxis]},
+        {"x": IMAGES.astype(np.float64)},
+        {"x": IMAGES.astype(np.int64)},
+        {"x": IMAGES.astype(np.float16)},
+    ],
+    ids=lambda arrays: " ".join(f"{k} {a.dtype} {a.shape}" for k, a in arrays.items()),
+)
+def test_what_says_the_same_is_taken(tmp_path, same):
+    plain = data.load(save(tmp_path / "a.npz", x=IMAGES, y=Y))
+    loaded = data.load(save(tmp_path / "b.npz", **{"x": IMAGES, "y": Y} | same))
+    np.testing.assert_array_equal(loaded.x, plain.x)
+    np.testing.assert_array_equal(loaded.y, plain.y)
+    assert (loaded.x.dtype, loaded.y.dtype) == (np.float32, np.int32)
+
+
+def test_two_classes_may_be_false_and_true(tmp_path):
+    loaded = data.load(save(tmp_path / "a.npz", x=TABLE > 7, y=Y > 0))
+    np.testing.assert_array_equal(loaded.y, np.minimum(Y, 1))
+    np.testing.assert_array_equal(loaded.x, TABLE > 7)
+
+
 def test_train_and_test_are_pooled(tmp_path):
     # Neither part has every class; the pool has. Standardised over both.
     x = np.arange(12.0)[:, np.newaxis]
@@ -285,25 +312,65 @@ ARRAYS = {
     "no_y": ({"x": IMAGES}, "holds the arrays 'x'"),
     "no_y_test": (
         {name: PARTS[name] for name in ("x_train", "y_train", "x_test")},
-        "holds the arrays 'x_train', 'y_train', 'x_test'",
+        "holds the arrays 'x_train', 'y_train', 'x_test': accepted are x, y, or "
+        "x_train, y_train, x_test, y_test; missing is y_test",
     ),
-    "both_forms": (dict(PARTS, x=IMAGES, y=Y), "'x', 'y': accepted are x, y, or"),
+    "train_alone": (
+        {name: PARTS[name] for name in ("x_train", "y_train")},
+        "missing are x_test, y_test, so save the one set as numpy.savez(path, "
+        "x=x_train, y=y_train)",
+    ),
+    "x_train_alone": ({"x_train": IMAGES}, "missing are y_train, x_test, y_test"),
+    "other_names": ({"features": IMAGES, "labels": Y}, "the arrays 'features', 'la"),
+    "upper_case": ({"X": IMAGES, "Y": Y}, "holds the arrays 'X', 'Y': accepted are x,"),
+    "both_forms": (
+        dict(PARTS, x=IMAGES, y=Y),
+        "x_train, y_train, x_test, y_test; leave one of the two out",
+    ),
     "pickled": (
         {"x": IMAGES, "y": Y.astype(object)},
         "y cannot be read (Object arrays",
     ),
     "float_images": (
         {"x": IMAGES / 255, "y": Y},
-        "x has shape (12, 4, 5) and dtype float",
+        "x has shape (12, 4, 5) and dtype float64 and values from 0 to 0.937255: "
+        "accepted are images of dtype uint8 and shape (N, H, W) or (N, H, W, C), as "
+        "(x * 255).round().astype('uint8') gives them",
     ),
-    "int_images": (
-        {"x": IMAGES.astype(int), "y": Y},
-        "dtype int64: accepted are images",
+    "deep_images": (
+        {"x": IMAGES.astype(np.uint16) * 200, "y": Y},
+        "values from 0 to 47800: accepted are images of dtype uint8 and shape (N, H, "
+        "W) or (N, H, W, C), so scale them to 0 to 255 first",
     ),
+    "signed_images": (
+        {"x": IMAGES / 127.5 - 1, "y": Y},
+        "as ((x + 1) * 127.5).round().astype('uint8') gives them",
+    ),
+    "smoothed_images": (
+        {"x": IMAGES + 0.5, "y": Y},
+        "as x.round().astype('uint8') gives them",
+    ),
+    "black_and_white": (
+        {"x": (IMAGES > 9) * 1.0, "y": Y},
+        "and values from 0 to 1: accepted are images of dtype uint8 and shape (N, H, "
+        "W) or (N, H, W, C), as (x * 255).round().astype('uint8') gives them",
+    ),
+    "bool_images": (
+        {"x": IMAGES > 9, "y": Y},
+        "as (x * 255).round().astype('uint8') gives them",
+    ),
+    "infinite_images": (
+        {"x": with_value(IMAGES, (2, 0, 0), np.inf), "y": Y},
+        "and holds infinity: accepted are images",
+    ),
+    "complex_images": ({"x": IMAGES + 1j, "y": Y}, "dtype complex128: accepted are"),
+    "object_images": ({"x": IMAGES.astype(object), "y": Y}, "x cannot be read"),
     "nan_images": ({"x": NAN_IMAGES, "y": Y}, "and holds NaN: accepted are images of"),
     "channels_first": (
         {"x": np.zeros((12, 3, 8, 8), np.uint8), "y": Y},
-        "x has shape (12, 3, 8, 8) and dtype uint8: its channels seem to stand first",
+        "x has shape (12, 3, 8, 8) and dtype uint8: its channels seem to stand first; "
+        "accepted are images of dtype uint8 and shape (N, H, W) or (N, H, W, C), as "
+        "numpy.moveaxis(x, 1, -1) gives them",
     ),
     "scalar": ({"x": np.uint8(1), "y": Y}, "x has shape () "),
     "flat": ({"x": np.arange(12), "y": Y}, "x has shape (12,) "),
@@ -348,24 +415,46 @@ ARRAYS = {
         "x has dtype [('f0', '<i4')",
     ),
     "negative": ({"x": IMAGES, "y": with_value(Y, 4, -1)}, "y holds -1 at record 4"),
-    "whole_floats": (
-        {"x": IMAGES, "y": Y * 1.0},
-        "y has dtype float64 (whole numbers st",
-    ),
     "floats": (
-        {"x": IMAGES, "y": Y + 0.5},
-        "y has dtype float64: accepted are integers",
+        {"x": IMAGES, "y": with_value(Y, 5, 1.5)},
+        "y has dtype float64 and holds 1.5 at record 5: accepted are integers",
     ),
     "nan_labels": (
-        {"x": IMAGES, "y": with_value(Y, 0, np.nan)},
-        "y has dtype float64: ",
+        {"x": IMAGES, "y": with_value(Y, 4, np.nan)},
+        "y has dtype float64 and holds nan at record 4: accepted are integers",
     ),
-    "bools": ({"x": IMAGES, "y": Y > 0}, "y has dtype bool"),
-    "names": ({"x": IMAGES, "y": Y.astype(str)}, "y has dtype <U"),
-    "one_hot": ({"x": IMAGES, "y": np.eye(3, dtype=int)[Y]}, "y has shape (12, 3)"),
-    "column": ({"x": IMAGES, "y": Y[:, np.newaxis]}, "y has shape (12, 1)"),
-    "from_one": ({"x": IMAGES, "y": Y + 1}, "y holds labels up to 3 and no 0"),
-    "gap": ({"x": IMAGES, "y": Y + (Y > 1)}, "y holds labels up to 3 and no 2"),
+    "endless_labels": (
+        {"x": IMAGES, "y": with_value(Y, 4, 1e300)},
+        "y has dtype float64 and holds 1e+300 at record 4: accepted are integers",
+    ),
+    "huge_unsigned": (
+        {"x": IMAGES, "y": with_value(Y.astype("u8"), 4, np.uint64(2**63))},
+        "y has dtype uint64 and holds 9223372036854775808 at record 4: accepted are",
+    ),
+    "names": (
+        {"x": IMAGES, "y": Y.astype(str)},
+        "numpy.unique(y, return_inverse=True)[1] numbers the classes so",
+    ),
+    "dated_labels": ({"x": IMAGES, "y": Y.astype("M8[D]")}, "y has dtype datetime64"),
+    "one_hot": (
+        {"x": IMAGES, "y": np.eye(3, dtype=int)[Y]},
+        "y has shape (12, 3): accepted are integers 0 to K - 1 of shape (N,), K at "
+        "least 2, each present; y.argmax(axis=1) makes them of one-hot rows",
+    ),
+    "two_columns": ({"x": IMAGES, "y": np.stack([Y, Y], 1)}, "y has shape (12, 2): "),
+    "one_label": ({"x": IMAGES, "y": np.int64(1)}, "y has shape (): accepted"),
+    "from_one": (
+        {"x": IMAGES, "y": Y + 1},
+        "y holds labels up to 3 and no 0: accepted are integers 0 to K - 1 of shape "
+        "(N,), K at least 2, each present; subtract 1 from each",
+    ),
+    "gap": (
+        {"x": IMAGES, "y": Y + (Y > 1)},
+        "y holds labels up to 3 and no 2: accepted are integers 0 to K - 1 of shape "
+        "(N,), K at least 2, each present; numpy.unique(labels, return_inverse=True)"
+        "[1] numbers the classes so",
+    ),
+    "gap_after_one": ({"x": IMAGES, "y": Y * 2 + 1}, "and no 0: accepted are integers"),
     "far_gap": (
         {"x": IMAGES, "y": Y * 10**15},
         "y holds labels up to 2000000000000000 and",

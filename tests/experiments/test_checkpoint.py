@@ -1,4 +1,8 @@
+import contextlib
 import dataclasses
+import errno
+import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -219,7 +223,10 @@ def test_no_folder_no_checkpoint(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def assert_refused(folder, identity, *said):
+ACCEPTED = "accepted is another folder, or the same flags and code as before"
+
+
+def assert_refused(folder, identity, *said, accepted=ACCEPTED):
     """The study is refused in one line, and nothing is written."""
     before = files(folder.parent)
     with pytest.raises(checks.InputError) as refused:
@@ -227,7 +234,6 @@ def assert_refused(folder, identity, *said):
             raise AssertionError("accepted")
     line = str(refused.value)
     assert line.startswith(f"--checkpoint={folder}: ") and "\n" not in line
-    accepted = "accepted is another folder, or the same flags as before"
     assert all(word in line for word in (*said, accepted)), line
     assert files(folder.parent) == before
 
@@ -247,10 +253,89 @@ def test_another_study_is_refused(identity, said, place):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\0\xff"])
-def test_an_unreadable_study_is_refused(text, place):
+def test_an_unreadable_study_is_called_damaged(text, place):
     interrupted(place, {"seed": 0})
     (place / "study.json").write_bytes(text.encode("latin-1"))
-    assert_refused(place, {"seed": 0}, "another seed;")
+    said = "study.json is damaged; accepted is another folder"
+    assert_refused(place, {"seed": 0}, said, accepted="this one emptied")
+
+
+def test_a_second_process_is_refused(place):
+    with checkpoint.study(str(place), {"seed": 0}):
+        other = place.parent / "missing" / ".." / place.name
+        with pytest.raises(checks.InputError, match="another run writes there"):
+            with checkpoint.study(str(other), {"seed": 0}):
+                raise AssertionError("accepted")
+    assert not place.parent.exists()
+
+
+def test_paths_with_two_dots(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "sub")
+    monkeypatch.chdir(tmp_path / "link")
+    for folder in ("missing/../kept", "../other/../kept"):
+        with pytest.raises(Stopped):
+            with checkpoint.study(folder, {}) as study:
+                run(20, study("mlp"), 3)
+        with checkpoint.study(folder, {}) as study:
+            assert run(20, study("mlp"))[1] == list(range(6, 20))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "sub"]
+    assert files(tmp_path) == {}
+
+
+@contextlib.contextmanager
+def no_file_above(size):
+    """A limit of the system, which ends writing as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_cannot_be_saved_leaves_the_step_before(kept, tmp_path, capfd):
+    kept.save(1, {"a": np.arange(3)})
+    before = files(tmp_path)
+    with pytest.raises(checkpoint.NotSaved, match="^File too large$"):
+        with no_file_above(50_000):
+            kept.save(2, {"a": np.random.default_rng(0).random(50_000)})
+    assert files(tmp_path) == before
+    assert capfd.readouterr() == ("", "")
+    assert kept.restore(lambda done: {"a": np.zeros(3, int)})[0] == 1
+
+
+def test_a_full_disk_costs_the_checkpoint_and_not_the_run(place, monkeypatch, capsys):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with checkpoint.study(str(place), {"seed": 0}) as study:
+        monkeypatch.setattr(checkpoint.jax, "device_get", full)
+        given, ran = run(20, study("mlp"))
+        monkeypatch.undo()
+    assert ran == list(range(20))
+    assert_same_bits(given, run(20)[0])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == (
+        f"warning: --checkpoint={place}: the state after 2 rounds cannot be saved (No "
+        "space left on device); the run goes on"
+    )
+    assert len(lines) == training.MOST_SAVES
+    assert not place.exists()
+
+
+def test_a_disk_that_is_full_from_the_start(place, tmp_path, monkeypatch):
+    write = pathlib.Path.write_text
+
+    def full(path, text):
+        write(path, text[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", full)
+    with pytest.raises(checks.InputError, match="cannot be used .No space left"):
+        with checkpoint.study(str(place), {"seed": 0}):
+            raise AssertionError("accepted")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_of_other_files_is_refused(place):

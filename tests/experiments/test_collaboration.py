@@ -321,9 +321,13 @@ def test_an_argument_gives_the_same_as_a_setting(own, dataset, run):
 def test_training_that_diverges_is_refused(run, dataset):
     play, _ = run
     good = play(deal(dataset), WITH)
-    info = good.info | {"samples": good.samples}
-    collaboration.check_finite(SETTINGS, info)
-    for name in ("samples", "loss"):
-        bad = info | {name: np.where(info[name] == info[name].max(), np.nan, 0)}
+    collaboration.check_finite(SETTINGS, good, {})
+    leaves, tree = jax.tree.flatten(good)
+    for i, leaf in enumerate(leaves):  # The models too: their last step is not logged.
+        bad = np.array(leaf, np.float32)
+        bad.flat[-1] = np.nan
+        bad = jax.tree.unflatten(tree, [*leaves[:i], bad, *leaves[i + 1 :]])
         with pytest.raises(checks.InputError, match="--learning_rate=0.3.*diverges"):
-            collaboration.check_finite(SETTINGS, bad)
+            collaboration.check_finite(SETTINGS, bad, {})
+    with pytest.raises(checks.InputError, match="--learning_rate=7, --generator"):
+        collaboration.check_finite(SETTINGS, np.inf, {"learning_rate": 7.0})

@@ -1,5 +1,6 @@
 """Targets come back as they were saved; every other folder is refused by name."""
 
+import errno
 import json
 import pathlib
 import shutil
@@ -123,6 +124,44 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     folder = str(tmp_path / "file" / "target")
     with pytest.raises(checks.InputError, match="--export_target=.* cannot be written"):
         target_files.save(folder, PARAMS, DESCRIPTION)
+
+
+@pytest.mark.parametrize("name", ["missing/../target", "sub/..", "link/../target"])
+def test_paths_with_two_dots(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if name == "sub/..":
+        name = "missing/sub/.."
+    if name.startswith("link"):
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
+    target_files.check_free(name)
+    target_files.save(name, PARAMS, DESCRIPTION)
+    target_files.load(name, SHAPES, DESCRIPTION)
+    found = {"missing/../target": "target", "missing/sub/..": "missing"}
+    assert (tmp_path / found.get(name, "a/target") / "target.json").exists()
+
+
+@pytest.mark.parametrize("where", ["weights", "description"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(where, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if where == "weights":
+        monkeypatch.setattr(checkpoint.jax, "device_get", full)
+    else:
+        monkeypatch.setattr(pathlib.Path, "write_text", full)
+    with pytest.raises(checks.InputError) as caught:
+        target_files.save(str(tmp_path / "new" / "target"), PARAMS, DESCRIPTION)
+    line = str(caught.value)
+    assert line.startswith(f"--export_target={tmp_path}") and "\n" not in line
+    assert "cannot be written (No space left on device)" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_known_before_the_training(tmp_path):
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(checks.InputError, match="--export_target=.*file is no folder"):
+        target_files.check_free(str(tmp_path / "file" / "deep" / "target"))
 
 
 def test_a_save_that_is_cut_off_leaves_no_target(folder, monkeypatch):

@@ -11,6 +11,7 @@ from jaxprivacy import checks, data
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.evaluation import membership, membership_rows
 from jaxprivacy.experiments import (
+    checkpoint,
     training,
     whitebox_attacks,
     whitebox_shadows,
@@ -337,6 +338,47 @@ def test_members_that_were_sampled_otherwise_are_seen_without_training(
     assert all(row["target"] == "untrained" for row in checked)
     assert all(held.values()) != biased
     assert held["gradient_norm"] != biased
+
+
+class Stopped(Exception):
+    """What a training that is interrupted ends with."""
+
+
+def test_interrupted_shadows_go_on_to_the_same_numbers(
+    dataset, split, records, layers, model, tmp_path
+):
+    view = views.view(Variant("-1", "none"), layers, NEXT)
+    settings = dataclasses.replace(SETTINGS, rounds=4)
+    asked = []
+
+    def trained(advance, kept=True):
+        def place(shares):
+            asked.append(shares)
+            folder = tmp_path / str(len(shares))
+            return checkpoint.checkpoint(folder, "") if kept else None
+
+        eye, key = observer(model, view, 1e9), jax.random.key(5)
+        given = settings, dataset, split, records, eye, key, 0, advance, place
+        return whitebox_shadows.train(*given).observations
+
+    def stop(share):
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        trained(stop)
+    assert [path.name for path in (tmp_path / str(settings.shadows)).iterdir()] == ["1"]
+    told = []
+    expected, found = trained(told.append, kept=False), trained(told.append)
+    assert told == [1 / 4] * 8
+    again = []
+    complete = trained(again.append)
+    assert again == [1.0]  # Nothing is trained.
+    leaves = [jax.tree.leaves(given) for given in (expected, found, complete)]
+    for a, b, c in zip(*leaves, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    each = {tuple(map(tuple, shares)) for shares in asked}
+    assert len(each) == 1  # They are told what they train on, the same each time.
 
 
 def test_a_shadow_is_trained_like_the_plain_loop(

@@ -1,6 +1,7 @@
 """Laws of the targets: what an attacker that does nothing, or isolates, leaves."""
 
 import dataclasses
+import types
 
 import chex
 import jax
@@ -8,7 +9,12 @@ import numpy as np
 import pytest
 
 from jaxprivacy import checks, data
-from jaxprivacy.experiments import whitebox_kept, whitebox_splits, whitebox_targets
+from jaxprivacy.experiments import (
+    training,
+    whitebox_kept,
+    whitebox_splits,
+    whitebox_targets,
+)
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.experiments.whitebox_targets import Attacker
 from jaxprivacy.training import losses
@@ -221,6 +227,23 @@ def test_divergence_names_the_rate(dataset, split, mode, rate, named):
         trained(dataset, split, "global", mode, rate, settings=settings)
 
 
+def test_finite_weights_that_overflow_are_a_divergence():
+    good = types.SimpleNamespace(
+        loss=np.ones(3), output=np.ones((3, 2)), norm=np.ones(3)
+    )
+    whitebox_targets.check_observed(SETTINGS, good)
+    for name in ("loss", "output", "norm"):
+        bad = types.SimpleNamespace(**vars(good) | {name: np.array([1, np.nan])})
+        with pytest.raises(training.Diverged, match="^--learning_rate=0.2: .*diverges"):
+            whitebox_targets.check_observed(SETTINGS, bad)
+        with pytest.raises(training.Diverged, match="^--ascent_rate=3: .*diverges"):
+            whitebox_targets.check_observed(SETTINGS, bad, ascent_rate=3.0)
+        imported = dataclasses.replace(SETTINGS, import_target="here")
+        with pytest.raises(checks.InputError, match="^--import_target=here: ") as error:
+            whitebox_targets.check_observed(imported, bad)
+        assert not isinstance(error.value, training.Diverged)  # No rate is left out.
+
+
 def identity(split, **changed):
     trainer = whitebox_targets.Trainer(None, None, [1], 2, 0.1, None)
     options = {"data": "", "shares": split.shares, "seed": 0, "case": ("passive",)}
@@ -248,7 +271,7 @@ def test_a_folder_of_targets_that_cannot_be_used(tmp_path):
 
 def test_a_damaged_target_is_named(tmp_path, split):
     described = identity(split)
-    kept = whitebox_kept.kept(str(tmp_path), described)
+    kept = whitebox_kept.kept(str(tmp_path), described, {}, print)
     kept.save(1, {"a": np.zeros(2)})
     for path in tmp_path.rglob("*"):
         if path.is_file():

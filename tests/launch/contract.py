@@ -1,7 +1,18 @@
 """The contract of result.json, checked on what a run wrote."""
 
+import dataclasses
 import json
 import math
+import platform
+import re
+
+from jaxprivacy.experiments.settings import GanSettings, Settings
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+
+SETTINGS = {
+    "launch.audit": Settings,
+    "launch.whitebox": WhiteboxSettings,
+}
 
 ROWS = {
     "real",
@@ -85,12 +96,31 @@ def check_course(row):
     assert 1 <= row["start_round"] <= len(rounds)
 
 
+def check_origin(result):
+    """The settings are told in full, and where the numbers come from."""
+    script = result["command"].split()[2]
+    kind = SETTINGS.get(script, GanSettings)  # Of a sweep's test, "launch.-c".
+    assert set(result["settings"]) == {field.name for field in dataclasses.fields(kind)}
+    assert result["settings"]["seed"] == result["seed"]
+    assert result["in_effect"]["model"]
+    data = result["data"]
+    assert data["name"] == result["settings"]["data"]
+    assert re.fullmatch("[0-9a-f]{64}", data["fingerprint"])
+    assert data["records"] >= data["classes"] > 1 and data["shape"]
+    commit = result["commit"]
+    assert commit is None or re.fullmatch(r"[0-9a-f]{40,64}(\+changes)?", commit)
+    machine = result["machine"]
+    assert machine["cores"] > 0 and machine["backend"] == "cpu"
+    assert platform.node() not in machine.values()
+
+
 def check(text):
     """Checks the text of a result.json and returns what it holds."""
     result = strict(text)
-    assert result["schema"] == 1
+    assert result["schema"] == 2
     assert result["command"].startswith("python -m launch.")
     assert isinstance(result["seed"], int)
+    check_origin(result)
     assert {"jaxprivacy", "jax", "numpy"} <= set(result["versions"])
     assert result["seconds"] > 0
     assert set(result["target"]) == {"train_accuracy", "test_accuracy"}

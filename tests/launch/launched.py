@@ -17,7 +17,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from jaxprivacy.experiments import attack_training, judge, reconstruction
 from jaxprivacy.models import attack_networks
-from launch import common
+from launch import common, stopping
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -51,7 +51,11 @@ def run(name, *arguments):
     """Runs `python -m launch.NAME` as if in a new process; returns its exit status."""
     main = script(name).main
     command = [f"launch/{name}.py", *map(str, arguments)]
-    with flagsaver.flagsaver(), mock.patch.object(sys, "argv", command):
+    with (
+        flagsaver.flagsaver(),
+        mock.patch.object(sys, "argv", command),
+        mock.patch.object(stopping, "leave", sys.exit),
+    ):
         with pytest.raises(SystemExit) as ended:
             common.run(main)
     return ended.value.code or 0

@@ -1,6 +1,7 @@
-"""A run of the GAN attack that is killed and started again."""
+"""A run of the GAN attack that is killed, or stopped, and started again."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -58,8 +59,11 @@ def steps(run):
     return sorted(int(path.name) for path in run.iterdir() if path.name.isdecimal())
 
 
-def kill_when_saved(command, run):
-    """Starts the command and kills it as soon as there is a checkpoint of the run."""
+def end_when_saved(command, run, number=signal.SIGKILL):
+    """Starts the command and ends it as soon as there is a checkpoint of the run.
+
+    Returns its exit status and what it said on standard error.
+    """
     pipe = subprocess.PIPE
     process = subprocess.Popen(  # noqa: S603
         command, cwd=launched.ROOT, stdout=pipe, stderr=pipe, text=True
@@ -72,9 +76,9 @@ def kill_when_saved(command, run):
             assert time.monotonic() < deadline, "there was no checkpoint in time"
             time.sleep(0.002)
     finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == -9, "ended before it was killed"
+        process.send_signal(number)
+        said = process.communicate()[1]
+    return process.returncode, said
 
 
 def finished(command, out):
@@ -107,16 +111,27 @@ def test_a_killed_run_goes_on_to_the_same_numbers(command, tmp_path):
     assert {"reconstruction", "courses", "target"} <= set(expected)
 
     kept = tmp_path / "cut.checkpoint"
-    kill_when_saved([*command, f"--out={cut}"], kept / "runs" / "gan")
+    killed = end_when_saved([*command, f"--out={cut}"], kept / "runs" / "gan")
+    assert killed[0] == -9, "ended before it was killed"
     assert 0 < steps(kept / "runs" / "gan")[-1] < ROUNDS
     assert not steps(kept / "runs" / "gan_no_influence")
     assert refused([*command, f"--out={cut}"], kept) == (
         f"error: --checkpoint={kept}: holds a run with another seed; accepted is "
-        "another folder, or the same flags as before\n"
+        "another folder, or the same flags and code as before\n"
     )
     assert not cut.exists()
-    # It goes on, and is killed once more in the second run.
-    kill_when_saved([*command, f"--out={cut}"], kept / "runs" / "gan_no_influence")
+    # It goes on, and is stopped once more in the second run.
+    status, said = end_when_saved(
+        [*command, f"--out={cut}"], kept / "runs" / "gan_no_influence", signal.SIGINT
+    )
+    *stages, line = said.splitlines()
+    assert (status, line) == (
+        130,
+        f"stopped by Ctrl-C; what is trained is kept in {kept}: the same command goes "
+        "on from there",
+    )
+    assert all(stage.split()[1] == "s" for stage in stages), said
+    assert not cut.exists()
     assert steps(kept / "runs" / "gan") == [ROUNDS]
     assert 0 < steps(kept / "runs" / "gan_no_influence")[-1] < ROUNDS
 

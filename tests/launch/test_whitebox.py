@@ -2,10 +2,13 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.experiments import target_files
+from jaxprivacy.models import targets
 from tests.launch import contract, launched
 
 RNG = np.random.default_rng(3)
@@ -116,6 +119,13 @@ def test_gains_are_over_outputs_alone(standalone):
         assert ("over_outputs" in row) != (sees_outputs or row["trained"] is False)
 
 
+def test_the_result_says_how_many_copies_were_left_out(standalone):
+    told = {
+        name: standalone["data"][name] for name in ("copies_left_out", "copies_kept")
+    }
+    assert told == {"copies_left_out": 0, "copies_kept": False}
+
+
 def test_pairs_of_layers_and_gradients(study, folder):
     result = study(
         "pairs",
@@ -211,6 +221,31 @@ def test_kept_targets_are_not_trained_again(study, folder, capsys):
     assert first["membership"] == second["membership"]
 
 
+def test_kept_shadows_are_not_trained_again(study, folder):
+    options = (
+        f"--targets={folder / 'trained'}",
+        "--nonull_checks",
+        "--noblack_box",
+        "--supervision=shadow",
+        "--shadows=3",
+        "--layers=-1",
+        "--gradients=none",
+    )
+    first = study("shadows", *options)
+    before = files(folder / "trained")
+    # The target and its shadows, each after its last round.
+    assert len({name.split("/")[0] for name in before if "/12/" in name}) == 2
+    second = study("shadows_again", *options)
+    assert files(folder / "trained") == before
+    assert first["membership"] == second["membership"]
+
+
+def files(folder):
+    """The names of all files below a folder, and when each was written."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {f"{p.relative_to(folder)} {p.stat().st_mtime_ns}" for p in found}
+
+
 def test_an_exported_target_is_imported(study, folder, capsys):
     target = folder / "target"
     options = ("--nonull_checks", "--noblack_box", "--gradients=-1")
@@ -233,6 +268,31 @@ def test_an_exported_target_is_imported(study, folder, capsys):
     error = capsys.readouterr().err
     assert "another members ['200 records, " in error
     assert "(asked for: ['190 records, " in error
+
+
+def test_an_imported_target_that_overflows_is_refused(study, folder, capsys):
+    """Finite weights whose outputs are none: the attacks would end in a traceback."""
+    target, huge = folder / "small", folder / "huge"
+    study("finite", f"--export_target={target}", "--nonull_checks", "--noblack_box")
+    description = json.loads((target / target_files.DESCRIPTION).read_text())
+    network = targets.build("mlp", (12,), 4, widths=(16, 8))
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    params = jax.tree.map(lambda a: np.full(a.shape, 3e38, np.float32), shapes)
+    target_files.save(str(huge), params, description)
+    capsys.readouterr()
+    status = launched.run(
+        "whitebox",
+        f"--data=npz:{folder / '<b>&table.npz'}",
+        f"--out={folder / 'overflowed'}",
+        f"--import_target={huge}",
+        "--compilation_cache=",
+        "--nonull_checks",
+        *TINY,
+    )
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert status == 2
+    assert line.startswith(f"error: --import_target={huge}: its outputs or gradients")
+    assert "accepted are" in line
 
 
 @pytest.mark.parametrize(

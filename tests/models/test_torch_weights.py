@@ -77,15 +77,53 @@ def test_logits_are_those_of_pytorch(network, file):
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("inside", [False, True])
-def test_checkpoints_and_prefixes(prefix, inside, small, file):
+@pytest.mark.parametrize("best", [None, torch.tensor(0.4), np.float64(0.4), 0.4])
+def test_checkpoints_and_prefixes(prefix, best, small, file):
+    """`best` is what a checkpoint holds beside; None: the bare state_dict."""
     model, state = small
     torch.save(state, file)
     want = torch_weights.load(file, model)
     named = {prefix + name: value for name, value in state.items()}
-    checkpoint = {"epoch": 3, "state_dict": named, "best_acc": torch.tensor(0.4)}
-    torch.save(checkpoint if inside else named, file)
+    optimizer = torch.optim.SGD(
+        [torch.nn.Parameter(torch.ones(2))], lr=0.1
+    ).state_dict()
+    checkpoint = {
+        "epoch": 3,
+        "arch": "resnet",
+        "state_dict": named,
+        "best_acc": best,
+        "optimizer": optimizer,
+    }
+    torch.save(named if best is None else checkpoint, file)
     chex.assert_trees_all_equal(torch_weights.load(file, model), want)
+
+
+def test_what_is_no_weight_is_passed_by(small, file):
+    model, state = small
+    torch.save(state, file)
+    want = torch_weights.load(file, model)
+    more = {"epoch": 3, "total_ops": torch.zeros(1), "bn1.total_params": torch.ones(1)}
+    torch.save({**state, **more}, file)
+    chex.assert_trees_all_equal(torch_weights.load(file, model), want)
+
+
+def test_the_public_alexnet_has_module_inside_its_names(file):
+    twin = torch_twins.randomised(torch_twins.AlexNet(7), 2)
+    model = built("alexnet")
+    torch.save(twin.state_dict(), file)
+    want = torch_weights.load(file, model)
+    twin.features = torch.nn.DataParallel(twin.features)
+    assert "features.module.0.weight" in twin.state_dict()
+    torch.save({"state_dict": twin.state_dict()}, file)
+    chex.assert_trees_all_equal(torch_weights.load(file, model), want)
+
+
+@pytest.mark.parametrize("depth", [8, 14, 20, 44])
+def test_another_depth_is_told_which_one_fits(depth, file):
+    twin = torch_twins.randomised(torch_twins.ResNet(2, True, 7), 3)
+    torch.save(twin.state_dict(), file)
+    fit = "--model=resnet --depth=20 --block=bottleneck --normalisation=batch"
+    refused(file, built("resnet", depth=depth), f"; the file fits {fit} on data of 7")
 
 
 def test_where_a_weight_goes(small, file):
@@ -141,7 +179,12 @@ def changed(state, **changes):
             {"fc__weight": torch.zeros(64, 7)},
             "fc.weight of shape (64, 7), where the model has (7, 64);",
         ),
-        ({"epoch": 3}, "holds epoch, which is no tensor;"),
+        # A number that belongs to no layer of the model, but is one of a layer's.
+        ({"layer1__0__bn3__bias": torch.zeros(2)}, "holds layer1.0.bn3.bias, which"),
+        (
+            {"fc__bias": torch.tensor([0, 0, 0, np.nan, 0, 0, np.inf])},
+            "holds fc.bias with 2 of 7 values that are NaN or infinite;",
+        ),
         # Of several, the one that comes first in the model, whatever the file's order.
         ({"fc__bias": None, "bn1__bias": None}, "lacks bn1.bias;"),
     ],

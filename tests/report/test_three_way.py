@@ -59,7 +59,7 @@ def test_the_verdict_says_it_of_the_best_attack():
 @pytest.mark.parametrize("rows", [ROWS, SEEDS])
 def test_the_terminal_shows_it_in_80_columns(rows):
     stream = io.StringIO()
-    print_summary(report(rows), Console(file=stream, width=80), "out")
+    print_summary(report(rows), Console(file=stream, width=80))
     text = stream.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     words = " ".join(text.split())

@@ -1,10 +1,11 @@
 """Losses and measures by hand."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import types
+from jaxprivacy import checks, types
 from jaxprivacy.training import losses
 
 
@@ -13,6 +14,52 @@ def test_cross_entropy_by_hand():
     logits = jnp.log(jnp.array([[1.0, 2.0, 5.0]] * 3))
     got = losses.cross_entropy(logits, jnp.array([0, 1, 2]))
     np.testing.assert_allclose(got, np.log([8, 4, 1.6]), rtol=1e-6)
+
+
+def test_one_output_is_the_softmax_of_a_logit_and_zero():
+    z, y = jnp.array([-90.0, -2.0, 0.3, 2.0, 90.0] * 2), jnp.repeat(jnp.arange(2), 5)
+    two = jnp.stack([jnp.zeros_like(z), z], axis=1)
+
+    def gradient(loss):
+        return jax.grad(lambda z: loss(z).sum())(z)
+
+    def one(z):
+        return losses.cross_entropy(z[:, None], y)
+
+    def both(z):
+        return losses.cross_entropy(jnp.stack([jnp.zeros_like(z), z], axis=1), y)
+
+    np.testing.assert_allclose(one(z), both(z), rtol=1e-6)
+    np.testing.assert_allclose(gradient(one), gradient(both), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        losses.probabilities(z[:, None])[:, 0], losses.probabilities(two)[:, 1]
+    )
+    np.testing.assert_array_equal(losses.predicted(z[:, None]), losses.predicted(two))
+
+
+def test_accuracy_of_one_output():
+    model = types.Model(None, lambda params, x: x)
+    batch = types.Batch(jnp.array([[-1.0], [2.0], [3.0]]), jnp.array([0, 1, 0]), 1.0)
+    batch = batch._replace(mask=jnp.ones(3))
+    assert float(losses.accuracy(model, (), batch)) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("outputs", "label"), [(3, -1), (3, 3), (1, 2), (1, -1)])
+def test_a_label_that_no_output_stands_for(outputs, label):
+    """Outside jit it is refused; inside, loss and gradient are NaN: never a class."""
+    logits, y = jnp.ones((2, outputs)), jnp.array([0, label])
+    with pytest.raises(checks.InputError, match=f"^y: holds {label} at record 1: acc"):
+        losses.cross_entropy(logits, y)
+    got = jax.jit(losses.cross_entropy)(logits, y)
+    np.testing.assert_array_equal(np.isnan(got), [False, True])
+    gradient = jax.jit(jax.grad(lambda a, y: losses.cross_entropy(a, y).sum()))
+    bad = np.isnan(gradient(logits, y))
+    assert bad[1].all() and not bad[0].any()
+
+
+def test_labels_from_one_on_are_told_the_cure():
+    with pytest.raises(checks.InputError, match="labels from 1 on become such by y - "):
+        losses.cross_entropy(jnp.zeros((3, 3)), jnp.array([1, 2, 3]))
 
 
 def test_cross_entropy_refuses_other_ranks():

@@ -1,0 +1,128 @@
+"""Which records an attack learns from, which choose for it, and when it stops.
+
+The attack itself is a stub, whose losses are written down beforehand.
+"""
+
+import dataclasses
+from typing import NamedTuple
+from unittest import mock
+
+import jax
+import numpy as np
+import pytest
+
+from jaxprivacy.experiments import attack_training
+from jaxprivacy.experiments.attack_training import Fit, Positions
+from jaxprivacy.models import attack_networks
+
+MEMBERS = Positions(np.arange(5), np.arange(5, 8), np.arange(8, 12))
+OTHERS = Positions(np.arange(12, 16), np.arange(16, 18), np.arange(18, 20))
+BATCH = 4
+KEY = jax.random.key(0)
+
+
+class State(NamedTuple):
+    """A stub's weights: the number of the epoch."""
+
+    params: float
+    best_params: float
+
+
+def fit_of(losses, seen, epochs=10_000, best=-1.0):
+    """A stub whose selection loss in each epoch is `losses(epoch)`."""
+    preset = dataclasses.replace(
+        attack_networks.TABLE_XIV, batch_size=BATCH, epochs=epochs, least_steps=0
+    )
+
+    def train(key, state, features, examples, selection, numbers):
+        numbers = np.asarray(numbers)
+        seen.setdefault("epochs", []).extend(numbers.tolist())
+        seen["examples"], seen["selection"] = examples, selection
+        of_epoch = np.array([losses(number) for number in numbers])
+        info = {"selection_loss": of_epoch, "train_loss": of_epoch}
+        return State(numbers[-1], best), info
+
+    def normalise(features, known):
+        seen["known"] = known
+        return features
+
+    def score(params, features):
+        seen["scored"] = params
+        return np.arange(20.0)
+
+    return Fit(
+        init=lambda key, features: State(0.0, 0.0),
+        epochs=train,
+        score=score,
+        normalise=normalise,
+        preset=preset,
+    )
+
+
+def trained(members=MEMBERS, others=OTHERS, losses=lambda number: 1.0, **options):
+    """What a stub was given until it stopped."""
+    seen = {}
+    fit = fit_of(losses, seen, **options)
+    attack_training.train_attack(fit, KEY, None, members, others, lambda share: None)
+    return seen
+
+
+def test_an_attack_learns_from_its_records_and_is_selected_on_others():
+    """Records of the evaluation take part in neither; nor do they set the scales."""
+    seen = trained(epochs=2)
+    for name, part in (("examples", "train"), ("selection", "selection")):
+        for kind, want in (("members", MEMBERS), ("non_members", OTHERS)):
+            got = getattr(seen[name], kind)
+            np.testing.assert_array_equal(got, getattr(want, part))
+    np.testing.assert_array_equal(
+        np.sort(seen["known"]), np.sort(np.r_[MEMBERS.train, OTHERS.train])
+    )
+
+
+def test_the_weights_of_the_best_epoch_score():
+    assert trained(epochs=2, best=7.0)["scored"] == 7.0
+
+
+def falling_until(best):
+    """A loss that improves up to an epoch and never again."""
+    return lambda number: 1 - min(number, best) / 1e6
+
+
+def waited(steps, best=3):
+    """After how many epochs of so many steps without improvement it stops."""
+    records = np.arange(steps * BATCH // 2)
+    of_kind = Positions(records, np.arange(2), np.arange(2))
+    with mock.patch.object(attack_training, "EPOCH_CHUNK", 1):  # Not waited for.
+        epochs = trained(of_kind, of_kind, falling_until(best))["epochs"]
+    assert epochs == list(range(len(epochs)))
+    return len(epochs) - 1 - best
+
+
+def test_the_stop_waits_for_a_number_of_steps_and_for_a_number_of_epochs():
+    """Neither many short epochs nor a few long ones end it alone."""
+    steps = waited(1)  # Each epoch is a step: they decide.
+    longest = 100 * steps
+    epochs = waited(longest)  # Each is more steps than are waited for.
+    assert 2 <= epochs < steps
+    for each in (2, 5, 30, steps - 1, 2 * steps, longest // 10):
+        found = waited(each)
+        assert found >= epochs
+        assert found * each >= steps - each
+
+
+def test_an_improvement_begins_the_wait_anew():
+    assert waited(50, best=3) == waited(50, best=25)
+
+
+@pytest.mark.parametrize("more", ["members", "non_members"])
+def test_the_length_of_an_epoch_is_that_of_the_kind_of_which_there_are_more(more):
+    """So many steps are trained at least, which are counted in such epochs."""
+    seen, many, few = {}, np.arange(40), np.arange(4)
+    fit = fit_of(lambda number: -float(number), seen, epochs=1)
+    fit = fit._replace(preset=dataclasses.replace(fit.preset, least_steps=100))
+    members, others = (
+        Positions(many if more == kind else few, few, few)
+        for kind in ("members", "non_members")
+    )
+    attack_training.train_attack(fit, KEY, None, members, others, lambda share: None)
+    assert len(seen["epochs"]) == 5  # Of 20 steps, two records of each kind at a time.
