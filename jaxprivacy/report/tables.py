@@ -206,6 +206,8 @@ def _controls(rows: list[dict]) -> Table:
     table = _table(title, ("AUC planted", "AUC", "found"))
     for row in rows:
         found = Text("yes") if row["found"] else Text("NO", style="bold red")
+        if row["found"] is None:
+            found = Text("too few records")
         auc = Text(text.number_interval(row["auc"]))
         planted = Text(text.number(row["planted"]))
         table.add_row(_name(row, ()), planted, auc, found)

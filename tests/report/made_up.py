@@ -90,6 +90,7 @@ IMAGES = (
 CONTROLS = [
     member_row((0.688, 0.61, 0.75), "loss_threshold") | {"planted": 0.7, "found": True},
     member_row((0.512, 0.44, 0.58)) | {"planted": 0.7, "found": False},
+    member_row((0.6, 0.4, 0.8), "black_box") | {"planted": 0.7, "found": None},
 ]
 NULLS = (member_row((0.503, 0.42, 0.581)) | {"detectable_auc": 0.65},)
 

@@ -51,6 +51,7 @@ def test_summary_says_what_the_page_says():
         "0.503 [0.420, 0.581] 0.650 yes",
         "0.700 0.688 [0.610, 0.750] yes",
         "0.700 0.512 [0.440, 0.580] NO",
+        "0.700 0.600 [0.400, 0.800] too few records",
         "exposure is clear",
         "A made-up note.",
     ):
