@@ -57,7 +57,7 @@ def control_rows(scored: Sequence[Scored], setting: str) -> list[dict]:
     """The rows of `positive_controls` in result.json: what was found of a planted leak.
 
     They are those of `null_checks` and have `control`, `planted`, the AUC of the leak,
-    and `found`, true, false or null, of `null_checks.control_found`. The intervals hold together.
+    and `found`, of `null_checks.control_found`. The intervals hold together.
 
     Args:
       scored: the attacks on the planted leak.
