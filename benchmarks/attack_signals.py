@@ -28,7 +28,7 @@ from jaxprivacy.attacks import threshold, whitebox
 from jaxprivacy.evaluation import membership
 from jaxprivacy.experiments import attack_training
 from jaxprivacy.experiments.attack_training import Positions
-from jaxprivacy.models import attack_networks, interception, targets
+from jaxprivacy.models import attack_presets, interception, targets
 from jaxprivacy.training import losses
 
 _OUT = flags.DEFINE_string("out", "docs/attack_signals.json", "File of the rows.")
@@ -42,8 +42,8 @@ SELECTION, EVALUATION = 0.375, 3_000  # of as many, as the studies have it; of e
 SEEDS = range(5)
 ATTACKS = ("black_box", "white_box")  # the second with the last layer's gradient
 PRESETS = {
-    "anchored": attack_networks.ANCHORED,
-    "table-xiv": dataclasses.replace(attack_networks.TABLE_XIV, gradient_kernels=10),
+    "anchored": attack_presets.ANCHORED,
+    "table-xiv": dataclasses.replace(attack_presets.TABLE_XIV, gradient_kernels=10),
 }
 
 

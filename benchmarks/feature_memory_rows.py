@@ -14,13 +14,13 @@ import numpy as np
 from benchmarks import measure, memory, memory_rows, whitebox_rows
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.experiments import whitebox_views
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 
 FEATURE_BATCH = 256
 KNOWN = 512  # members that the attack is trained on; as many non-members, or fewer
 # Few weights, so that what grows with the records shows.
 PRESET = dataclasses.replace(
-    attack_networks.TABLE_XIV, gradient_kernels=10, gradient_widths=(64,), epochs=1
+    attack_presets.TABLE_XIV, gradient_kernels=10, gradient_widths=(64,), epochs=1
 )
 STREAMED, KEPT = "streamed", "kept"
 SIZES = ((STREAMED, 1000), (STREAMED, 50_000), (KEPT, 1000))

@@ -16,7 +16,7 @@ from benchmarks.measure import Pair, Row, Run, compiled
 from jaxprivacy import types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import whitebox
-from jaxprivacy.models import attack_networks, interception, targets
+from jaxprivacy.models import attack_presets, interception, targets
 from jaxprivacy.models.interception import Layer
 from jaxprivacy.training import gradients
 
@@ -24,10 +24,10 @@ IMAGE, CLASSES = (32, 32, 3), 100
 SIZE, BATCHES = 64, 2  # records whose features are computed at once; how often
 LOOPED = 16  # examples that the loop of single passes is timed on
 MICROBATCH = 16  # examples whose gradients of AlexNet, 10 MB each, PyTorch holds
-METER = dataclasses.replace(attack_networks.ML_PRIVACY_METER, batch_size=128, epochs=1)
+METER = dataclasses.replace(attack_presets.ML_PRIVACY_METER, batch_size=128, epochs=1)
 # What `launch.whitebox` trains unless told otherwise, without dropout, as the peer.
 DEFAULT = dataclasses.replace(
-    attack_networks.TABLE_XIV, gradient_kernels=10, dropout=0.0, epochs=1
+    attack_presets.TABLE_XIV, gradient_kernels=10, dropout=0.0, epochs=1
 )
 # Records of each kind that the attack is trained on, and that the epoch is judged on.
 OF_MLP, OF_ALEXNET = 128, 64
@@ -177,7 +177,7 @@ class Study(NamedTuple):
 
     target: Target
     layers: tuple[Layer, ...]  # whose gradients are seen
-    preset: attack_networks.Preset
+    preset: attack_presets.Preset
     feature_batch: int
 
     def quarters(self) -> list[np.ndarray]:

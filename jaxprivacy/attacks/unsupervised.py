@@ -21,7 +21,7 @@ from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import statistics, whitebox
 from jaxprivacy.attacks.features import Features, Source
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_networks, attack_presets
 from jaxprivacy.models.interception import Layer
 
 RECONSTRUCTED = 4  # numbers of a record at a snapshot
@@ -95,7 +95,7 @@ def standardise(targets: jax.Array) -> jax.Array:
 
 def autoencoder(
     layers: tuple[Layer, ...],
-    preset: attack_networks.Preset = attack_networks.TABLE_XIV,
+    preset: attack_presets.Preset = attack_presets.TABLE_XIV,
     *,
     take: whitebox.Take = features_lib.take,
     at_once: int = whitebox.SCORED_AT_ONCE,

@@ -14,7 +14,7 @@ from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import threshold
 from jaxprivacy.attacks.features import Features, Source
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_networks, attack_presets
 from jaxprivacy.models.interception import Layer
 
 SCORED_AT_ONCE = 256  # records; bounds the memory that scoring takes
@@ -80,7 +80,7 @@ def in_chunks(
 
 def network(
     layers: tuple[Layer, ...],
-    preset: attack_networks.Preset,
+    preset: attack_presets.Preset,
     use_output: bool = True,
     use_loss: bool = True,
     use_label: bool = True,
@@ -128,7 +128,7 @@ def _order(key, indices, length):
 
 def supervised(
     layers: tuple[Layer, ...],
-    preset: attack_networks.Preset = attack_networks.TABLE_XIV,
+    preset: attack_presets.Preset = attack_presets.TABLE_XIV,
     *,
     take: Take = features_lib.take,
     at_once: int = SCORED_AT_ONCE,

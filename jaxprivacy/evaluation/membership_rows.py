@@ -79,6 +79,7 @@ def _row(s, which, trained, setting, **options):
 
 def _check(s, which, trained, setting, confidence):
     row = _row(s, which, trained, setting, confidence=confidence)
+    row.pop("learned", None)  # Said of the attack on the real members.
     counts = row["members"], row["non_members"]
     found = null_checks.detectable_auc(*counts, confidence)
     return row | {"detectable_auc": found}

@@ -23,7 +23,7 @@ def counted(rows: Sequence[dict]) -> list[dict]:
     return [row for row in rows if row.get("trained") is not False]
 
 
-def control_found(row: dict) -> bool:
+def control_found(row: dict) -> bool | None:
     """Whether a positive control was found as large as it was planted.
 
     The AUC's interval lies above 0.5. That of the loss threshold, which ranks records
@@ -32,10 +32,18 @@ def control_found(row: dict) -> bool:
 
     Args:
       row: of `positive_controls` of result.json.
+
+    Returns:
+      Whether it was found; None where it was not and so few records would miss it
+      anyway, their `detectable_auc` being larger than what was planted.
     """
     low, high = row["auc"]["low"], row["auc"]["high"]
     reached = row["attack"] != "loss_threshold" or row["planted"] <= high
-    return 0.5 < low <= row["planted"] and reached
+    if 0.5 < low <= row["planted"] and reached:
+        return True
+    least = row["detectable_auc"]
+    unsure = low <= 0.5 and (least is None or least > row["planted"])
+    return None if unsure else False
 
 
 def detectable_auc(members: int, non_members: int, confidence: float) -> float | None:

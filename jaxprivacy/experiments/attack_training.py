@@ -13,14 +13,15 @@ import numpy as np
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.evaluation import membership
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 
 Advance = Callable[[float], None]
 
 # The attack stops when its AUC on the selection records has not improved for so many
 # steps and epochs, once the training loss is below that of the start by this share.
 PATIENCE_STEPS, PATIENCE_EPOCHS = 500, 3
-LEFT = 0.02
+LEFT = 0.01
+LEAST_SPREAD = 1e-3  # of logits; the probabilities then differ by a fourth of that
 SURE = 0.95  # with which an attack that learned is better than its start
 EPOCH_CHUNK, CHUNK_STEPS = 10, 300
 
@@ -41,21 +42,24 @@ class Fit(NamedTuple):
     score: Callable
     # (features, indices of the attack-training records) -> features with their scales
     normalise: Callable
-    preset: attack_networks.Preset
+    preset: attack_presets.Preset
 
 
 class Trained(NamedTuple):
     """A supervised attack after its training."""
 
     scores: np.ndarray  # (N,) logits of membership of all records, float64
-    # Whether it learned: on the selection records the chosen epoch is better than the
-    # untrained start, by more than their number allows for.
-    trained: bool
+    # Whether the training went anywhere: the network left its start, and the scores
+    # differ. None: a rule, which is not trained.
+    trained: bool | None
+    # Whether the chosen epoch ranks the selection records better than the untrained
+    # start does, by more than their number allows for.
+    learned: bool | None = None
 
 
 def make_fit(
     attack: whitebox.Attack,
-    preset: attack_networks.Preset,
+    preset: attack_presets.Preset,
     moments: Callable | None = None,
 ) -> Fit:
     """Jits a supervised attack.
@@ -87,15 +91,15 @@ def train_attack(
 
     The epoch with the largest AUC on the selection records is kept; training ends once
     that has not improved for a number of steps and of epochs, but not before the
-    network has left its start. An anchored attack that did not learn keeps its start, a
-    simple rule: what it did learn is not told from chance.
+    network has left its start. An anchored attack that is not shown to be better than
+    its start, a simple rule, keeps it: what it learned is not told from chance.
     """
     examples = whitebox.Examples(members.train, non_members.train)
     selection = whitebox.Examples(members.selection, non_members.selection)
     features = fit.normalise(features, np.concatenate(examples))
     key_init, key_epochs = jax.random.split(key)
     start, start_loss = fit.init(key_init, features, examples, selection)
-    state = _train(
+    state, has_left = _train(
         fit, key_epochs, start, start_loss, features, examples, selection, advance
     )
     everyone = np.arange(whitebox.count(features))
@@ -105,12 +109,14 @@ def train_attack(
         return np.asarray(found, np.float64)
 
     before, after = everyone_scored(start), everyone_scored(state)
-    trained = learned(*([s[kind] for kind in selection] for s in (after, before)))
-    keep_start = fit.preset.anchored and not trained
-    return Trained(before if keep_start else after, trained)
+    better = learned(*([s[kind] for kind in selection] for s in (after, before)))
+    kept = before if fit.preset.anchored and not better else after
+    trained = bool(has_left and np.ptp(kept) > LEAST_SPREAD)
+    return Trained(kept, trained, better)
 
 
 def _train(fit, key, state, start_loss, features, examples, selection, advance):
+    """Trains in chunks of epochs: the state, and whether it has left its start."""
     longest = max(map(len, examples))
     steps = max(1, longest // (fit.preset.batch_size // 2))
     total = max(fit.preset.epochs, math.ceil(fit.preset.least_steps / steps))
@@ -124,31 +130,36 @@ def _train(fit, key, state, start_loss, features, examples, selection, advance):
         advance(1 / chunks)
         train_losses += np.asarray(info["train_loss"]).tolist()
         aucs += np.asarray(info["selection_auc"]).tolist()
-        if stops(float(start_loss), train_losses, aucs, steps):
+        has_left = left_start(float(start_loss), train_losses)
+        if has_left and stops(aucs, steps):
             advance(1 - (chunk + 1) / chunks)
             break
-    return state
+    return state, has_left
 
 
-def stops(
-    start_loss: float, train_losses: Sequence[float], aucs: Sequence[float], steps: int
-) -> bool:
-    """Whether a training is over.
+def left_start(start_loss: float, train_losses: Sequence[float]) -> bool:
+    """Whether the training loss has fallen from where it was before the first epoch.
 
-    That is where the network has left its start, and its best AUC on the selection
-    records is at least `PATIENCE_STEPS` steps and `PATIENCE_EPOCHS` epochs old. With
-    small initial weights nothing moves for thousands of steps before the loss falls:
-    without the first condition the training would end there.
+    With small initial weights nothing moves for thousands of steps before it does.
 
     Args:
-      start_loss: training loss before the first epoch.
-      train_losses: of the E epochs so far.
-      aucs: on the selection records, before the first and after each: E + 1.
+      start_loss: before the first epoch.
+      train_losses: of the epochs so far.
+    """
+    return min(train_losses) < (1 - LEFT) * start_loss
+
+
+def stops(aucs: Sequence[float], steps: int) -> bool:
+    """Whether the best AUC on the selection records is too old to go on.
+
+    That is at least `PATIENCE_STEPS` steps and `PATIENCE_EPOCHS` epochs.
+
+    Args:
+      aucs: before the first epoch and after each.
       steps: of an epoch.
     """
-    has_left = min(train_losses) < (1 - LEFT) * start_loss
     age = len(aucs) - 1 - int(np.argmax(aucs))
-    return has_left and age >= PATIENCE_EPOCHS and age * steps >= PATIENCE_STEPS
+    return age >= PATIENCE_EPOCHS and age * steps >= PATIENCE_STEPS
 
 
 def learned(

@@ -181,8 +181,11 @@ def _scored(attack, mode, records, real, null=None):
     def picked(learned, members):
         return scores(learned.scores, members, records.non_members)
 
+    row = {"attack": attack, "attacker": "global", "mode": mode}
+    if real[0].learned is not None:
+        row["learned"] = real[0].learned
     return Scored(
-        {"attack": attack, "attacker": "global", "mode": mode},
+        row,
         picked(*real),
         picked(*null) if null else None,
         trained=real[0].trained,

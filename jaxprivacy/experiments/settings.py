@@ -6,7 +6,7 @@ import dataclasses
 
 from jaxprivacy import checks
 from jaxprivacy.data import partitions
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 
 MODELS = ("mlp", "cnn")
 UPLOADS = ("largest", "random")
@@ -42,7 +42,7 @@ class Settings:
     learning_rate: float = 0.1
     momentum: float = 0.0
     observed_rounds: int = 5
-    preset: str = attack_networks.ANCHORED.name
+    preset: str = attack_presets.ANCHORED.name
     gradient_kernels: int = 10  # the preset's own are out of two cores' reach
     ascent_rate: float = 0.5
     target_class: int = 0
@@ -53,10 +53,10 @@ class Settings:
     injected: int = 32
     seed: int = 0
 
-    def attack_preset(self) -> attack_networks.Preset:
+    def attack_preset(self) -> attack_presets.Preset:
         """The attack network's preset with the number of kernels asked for."""
         return dataclasses.replace(
-            attack_networks.PRESETS[self.preset], gradient_kernels=self.gradient_kernels
+            attack_presets.PRESETS[self.preset], gradient_kernels=self.gradient_kernels
         )
 
     def collaboration(self) -> GanSettings:
@@ -114,7 +114,7 @@ def check(settings: Settings) -> None:
     """
     _check_shared(settings)
     checks.one_of("--partition", settings.partition, partitions.PARTITIONS)
-    checks.one_of("--preset", settings.preset, tuple(attack_networks.PRESETS))
+    checks.one_of("--preset", settings.preset, tuple(attack_presets.PRESETS))
     each(
         settings, ("participants", "observed_rounds", "gradient_kernels", "gan_rounds")
     )

@@ -187,6 +187,8 @@ def _scored(
     known = limited(records.members, size.members)
     others = limited(records.non_members, size.non_members)
     found = once(0, known, others)
+    if found.learned is not None:
+        row = row | {"learned": found.learned}
     real = attack_training.scores(found.scores, known, others)
     null, null_trained = None, None
     if settings.null_checks:

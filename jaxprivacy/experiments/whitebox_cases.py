@@ -161,8 +161,9 @@ def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Fin
             scored=best.scored + _shadowed(study, best.seen, split, records, row, seed)
         )
     if control:
-        rounds = observed(settings.observed_rounds[0], settings.rounds)
-        seen = _observation(study, best.seen, records, [r + 1 for r in rounds])
+        rounds = [r + 1 for r in observed(settings.observed_rounds[0], settings.rounds)]
+        rate = best.row.get("ascent_rate", 0.0)
+        seen = _observation(study, best.seen, records, rounds, rate)
         best = best._replace(controls=_control(study, seen, records, row, seed))
     notes = tuple(f"Left out, {named}: {error}." for error in diverged)
     return _light(best._replace(notes=notes))

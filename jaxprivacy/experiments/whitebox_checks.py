@@ -8,6 +8,7 @@ import itertools
 import jax
 import numpy as np
 
+from jaxprivacy.attacks import threshold as rules
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import planted, whitebox_attacks
 from jaxprivacy.experiments import whitebox_views as views_lib
@@ -64,7 +65,7 @@ def control(
       The attacks' scores, their rows marked `control` and with the AUC `planted`.
     """
     settings = attacks.settings
-    signal = -np.asarray(observation.basic.loss[-1, :, 0])
+    signal = np.asarray(rules.loss_threshold(observation.basic))
     rng = np.random.default_rng(settings.seed)
     members, others, auc = planted.plant(records.non_members, signal, rng)
     _, widest = view = whitebox_attacks.widest(attacks.views)

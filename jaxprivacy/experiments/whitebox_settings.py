@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jaxprivacy import checks
 from jaxprivacy.experiments.settings import check_seed, each
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 
 MODELS = ("mlp", "cnn", "alexnet", "resnet", "densenet")
 SETTINGS = ("standalone", "finetune", "federated")
@@ -27,7 +27,7 @@ MOST_ROUNDS = 2**31 - 1  # JAX counts them in 32 bits.
 MOST_LOCAL_EPOCHS = 2**16
 # Of a preset's own kernels over the gradient, Table XIV's 1000 are out of two cores'
 # reach.
-KERNELS = {attack_networks.TABLE_XIV.name: 10}
+KERNELS = {attack_presets.TABLE_XIV.name: 10}
 
 
 class Variant(NamedTuple):
@@ -91,7 +91,7 @@ class WhiteboxSettings:
     attack_members: tuple[int, ...] = ()  # (): 40 % of those there are
     attack_non_members: tuple[int, ...] = ()
     evaluation_records: int | None = None  # of each kind; None: 45 % of the fewer
-    preset: str = attack_networks.ANCHORED.name
+    preset: str = attack_presets.ANCHORED.name
     gradient_kernels: int | None = None  # None: the preset's, or those of KERNELS
     attack_learning_rate: float | None = None  # None: the preset's
     attack_epochs: int | None = None  # None: the preset's
@@ -107,7 +107,7 @@ class WhiteboxSettings:
         """Whether the target comes from a PyTorch file."""
         return self.import_target.endswith(TORCH_FILES)
 
-    def attack_preset(self) -> attack_networks.Preset:
+    def attack_preset(self) -> attack_presets.Preset:
         """The attack network's preset with what is changed of it."""
         changed = {
             "gradient_kernels": self.gradient_kernels or KERNELS.get(self.preset),
@@ -116,7 +116,7 @@ class WhiteboxSettings:
             "least_steps": 0 if self.attack_epochs else None,
         }
         return dataclasses.replace(
-            attack_networks.PRESETS[self.preset],
+            attack_presets.PRESETS[self.preset],
             **{name: value for name, value in changed.items() if value is not None},
         )
 
@@ -207,7 +207,7 @@ def check(settings: WhiteboxSettings) -> None:
     checks.one_of("--block", settings.block, BLOCKS)
     checks.one_of("--victims", settings.victims, VICTIMS)
     checks.one_of("--optimizer", settings.optimizer, OPTIMIZERS)
-    checks.one_of("--preset", settings.preset, tuple(attack_networks.PRESETS))
+    checks.one_of("--preset", settings.preset, tuple(attack_presets.PRESETS))
     for flag, accepted in (
         ("attacker", ATTACKERS),
         ("mode", MODES),

@@ -215,6 +215,7 @@ def attack(
             "attack": "shadow",
             **views_lib.described(variant),
             "supervision": "shadow",
+            "learned": learned.learned,
         }
         found.append(_scored(told | row, learned, members, others, records, attacks))
     return found

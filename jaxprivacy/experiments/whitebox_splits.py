@@ -56,11 +56,7 @@ def split(
     for place in settings.attacker:
         attacked = shares[0] if place == "global" else np.concatenate(shares[:-1])
         left.append(copies.leave_out(copied, (attacked, unheld)))
-        chosen = _sizes(settings, left[-1])
-        members[place], non_members[place] = (
-            attack_sets.divide(dataset.y, np.sort(records), size, rng)
-            for records, size in zip(left[-1].kinds, chosen, strict=True)
-        )
+        members[place], non_members[place] = _divided(settings, dataset, left[-1], rng)
     # The local attacker's members hold those of the global one.
     most, kept = max(found.left_out for found in left), any(f.kept for f in left)
     return Split(shares, unheld, members, non_members, copied, most, kept)
@@ -84,15 +80,22 @@ def of_victim(
     if not victim:
         return dealt
     rng = np.random.default_rng((seed, victim))
-    attacked = dealt.shares[victim], dealt.unheld
-    chosen = _sizes(settings, *map(len, attacked))
-    members, non_members = (
-        attack_sets.divide(dataset.y, np.sort(records), size, rng)
-        for records, size in zip(attacked, chosen, strict=True)
-    )
+    left = copies.leave_out(dealt.copied, (dealt.shares[victim], dealt.unheld))
+    members, non_members = _divided(settings, dataset, left, rng)
     return dealt._replace(
-        members={"global": members}, non_members={"global": non_members}
+        members={"global": members},
+        non_members={"global": non_members},
+        copies_left_out=left.left_out,
+        copies_kept=left.kept,
     )
+
+
+def _divided(settings, dataset, left, rng):
+    """What members and non-members are for, of those that are left."""
+    return [
+        attack_sets.divide(dataset.y, np.sort(records), size, rng)
+        for records, size in zip(left.kinds, _sizes(settings, left), strict=True)
+    ]
 
 
 def _published(dataset, count):

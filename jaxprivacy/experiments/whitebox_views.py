@@ -19,7 +19,7 @@ from jaxprivacy.attacks import capture, unsupervised, whitebox
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.experiments import attack_training
 from jaxprivacy.experiments.whitebox_settings import ALL, NONE, Variant
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 from jaxprivacy.models.interception import Layer
 
 
@@ -156,7 +156,7 @@ class Observer(NamedTuple):
 def observer(
     model: types.Model,
     views: Sequence[View],
-    preset: attack_networks.Preset,
+    preset: attack_presets.Preset,
     *,
     channels: Mapping[str, int],
     feature_batch: int,

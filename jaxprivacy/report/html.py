@@ -166,6 +166,7 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         "compared": any(gain(row) for row in shown),
         "against": _against(rows),
         "untrained_rows": any(row.get("trained") is False for row in rows),
+        "unlearned_rows": any(row.get("learned") is False for row in rows),
         "shown_keys": distinguishing(shown),
         "keys": distinguishing(rows),
         "seeds": text.means_named(rows),

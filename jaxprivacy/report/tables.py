@@ -75,6 +75,8 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
 def _name(row: dict, keys: Sequence[str]) -> Text:
     left_out = row.get("untrained_seeds")
     more = f", without {left_out} not trained" if left_out else ""
+    if row.get("learned") is False and row.get("trained"):
+        more += ", no better than its start"
     second = (f"\n{variant(row, keys)}{more}", "dim")
     return Text.assemble(threat(row["attack"]).title, second)
 
@@ -133,6 +135,11 @@ def _footnote(rows: list[dict]) -> str:
     if any(row.get("trained") is False for row in rows):
         note += (
             "\n  Not trained: the attack learned nothing, so its numbers say nothing."
+        )
+    if any(row.get("learned") is False for row in shown):
+        note += (
+            "\n  No better than its start: as far as the selection records show; an"
+            "\n  anchored attack then is the simple rule that it starts as."
         )
     missing = any(
         text.at_fpr(row, fpr)["value"] is None for row in shown for fpr in SHOWN_FPRS

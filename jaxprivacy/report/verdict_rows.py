@@ -32,8 +32,8 @@ def failed_checks(checks: Sequence[dict]) -> list[dict]:
     ]
 
 
-def control_found(row: dict) -> bool:
-    """Whether the leak of a positive control was found."""
+def control_found(row: dict) -> bool | None:
+    """Whether the leak of a positive control was found; None: too few records to."""
     return row.get("found", row["auc"]["low"] > 0.5)
 
 
@@ -42,7 +42,7 @@ def check_word(row: dict) -> str:
     if row.get("trained") is False:
         return "not trained"
     if row.get("control"):
-        return "found" if control_found(row) else "missed"
+        return {True: "found", False: "missed", None: "too few"}[control_found(row)]
     return "holds" if null_holds(row) else "fails"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from jaxprivacy.attacks import unsupervised, whitebox
 from jaxprivacy.attacks.features import Features
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 from jaxprivacy.models.interception import Layer
 from tests import arrays
 from tests.launch import launched
@@ -21,7 +21,7 @@ N = 24
 LAYERS = (Layer("Dense_0", "dense", 3, True),)
 KEY = jax.random.key(2, impl="unsafe_rbg")  # Draws that compile fast.
 PRESET = dataclasses.replace(
-    attack_networks.TABLE_XIV,
+    attack_presets.TABLE_XIV,
     gradient_kernels=2,
     gradient_widths=(4,),
     output_widths=(4,),

@@ -13,12 +13,12 @@ from jaxprivacy import checks
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import unsupervised
 from jaxprivacy.attacks.features import Features
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 from jaxprivacy.models.interception import Layer
 from tests import arrays
 
 PRESET = dataclasses.replace(
-    attack_networks.TABLE_XIV,
+    attack_presets.TABLE_XIV,
     gradient_kernels=2,
     gradient_widths=(4,),
     output_widths=(8,),

@@ -15,12 +15,12 @@ from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.evaluation import membership
-from jaxprivacy.models import attack_networks, interception, targets
+from jaxprivacy.models import attack_presets, interception, targets
 from jaxprivacy.models.interception import Layer
 from tests import arrays
 
 PRESET = dataclasses.replace(
-    attack_networks.TABLE_XIV,
+    attack_presets.TABLE_XIV,
     gradient_kernels=2,
     gradient_widths=(4,),
     output_widths=(4,),

@@ -16,14 +16,14 @@ from benchmarks import (  # noqa: E402
     whitebox_rows,
 )
 from jaxprivacy.attacks import capture, features, whitebox  # noqa: E402
-from jaxprivacy.models import attack_networks  # noqa: E402
+from jaxprivacy.models import attack_presets  # noqa: E402
 from jaxprivacy.models.interception import Layer  # noqa: E402
 from tests import arrays  # noqa: E402
 
 close = {"rtol": 1e-4, "atol": 1e-5}
 KEY = jax.random.key(0)
 SMALL = dataclasses.replace(
-    attack_networks.ML_PRIVACY_METER,
+    attack_presets.ML_PRIVACY_METER,
     gradient_kernels=4,
     gradient_widths=(12, 10),
     output_widths=(9, 8),

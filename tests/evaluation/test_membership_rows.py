@@ -47,9 +47,9 @@ def test_row_refuses_what_is_no_score(wrong, place):
 
 
 def test_guessing_is_hardly_ever_above_guessing():
-    """The best of 20 attacks that know nothing, in 40 studies."""
+    """The best of 20 attacks that know nothing, in 20 studies."""
     wrong = 0
-    for seed in range(40):
+    for seed in range(20):
         parts = np.random.default_rng(seed).normal(size=(20, 4, 300))
         rows = [
             membership_rows.membership_row(
@@ -58,7 +58,7 @@ def test_guessing_is_hardly_ever_above_guessing():
             for p in parts
         ]
         wrong += any(e["above_guessing"] for r in rows for e in r["tpr_at_fpr"])
-    assert wrong <= 4
+    assert wrong <= 2
 
 
 def test_the_interval_of_one_of_many_attacks():

@@ -13,7 +13,7 @@ import pytest
 
 from jaxprivacy.experiments import attack_training
 from jaxprivacy.experiments.attack_training import Fit, Positions
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 
 MEMBERS = Positions(np.arange(5), np.arange(5, 8), np.arange(8, 12))
 OTHERS = Positions(np.arange(12, 16), np.arange(16, 18), np.arange(18, 20))
@@ -31,7 +31,7 @@ class State(NamedTuple):
 def fit_of(losses, seen, epochs=10_000, best=-1.0):
     """A stub whose selection loss in each epoch is `losses(epoch)`."""
     preset = dataclasses.replace(
-        attack_networks.TABLE_XIV, batch_size=BATCH, epochs=epochs, least_steps=0
+        attack_presets.TABLE_XIV, batch_size=BATCH, epochs=epochs, least_steps=0
     )
 
     def train(key, state, features, examples, selection, numbers):

@@ -76,4 +76,8 @@ def test_what_was_planted_is_found_unless_labels_are_exchanged():
 )
 def test_control_found(low, high, attack, found):
     row = {"auc": {"low": low, "high": high}, "attack": attack, "planted": 0.7}
-    assert null_checks.control_found(row) is found
+    assert null_checks.control_found(row | {"detectable_auc": 0.6}) is found
+    for least in (0.75, None):  # Too few records: missing it says nothing.
+        unsure = None if low < 0.5 else found
+        row |= {"detectable_auc": least}
+        assert null_checks.control_found(row) is unsure

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy.attacks.features import Features
+from jaxprivacy.attacks.statistics import Statistics
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     attack_training,
@@ -51,6 +52,7 @@ def control(trained, *, loss=True, settings=SETTINGS):
         gradients={},
         norm=jnp.asarray(LOSS, jnp.float32)[None],
         layer_norms=jnp.asarray(np.stack([LOSS, LOSS], -1), jnp.float32)[None],
+        statistics=Statistics(jnp.asarray(-LOSS)[None, :, None], None, None, {}),
     )
     views = [
         (Variant("none", "-1"), views_lib.View(False, False, (), LAYERS[1:])),
@@ -60,7 +62,7 @@ def control(trained, *, loss=True, settings=SETTINGS):
 
     def train(fit, key, inputs, members, non_members, advance):
         asked.append((fit, members, non_members))
-        return trained
+        return attack_training.Trained(trained, True)
 
     with (
         mock.patch.object(views_lib, "streams", lambda *args: False),

@@ -5,7 +5,7 @@ import pytest
 from jaxprivacy import checks
 from jaxprivacy.experiments import whitebox_settings
 from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_changed_of_the_preset():
 def test_only_table_xivs_kernels_are_fewer():
     kernels = {
         name: WhiteboxSettings(preset=name).attack_preset().gradient_kernels
-        for name in attack_networks.PRESETS
+        for name in attack_presets.PRESETS
     }
     assert kernels == {
         "table-xiv": 10,

@@ -16,7 +16,7 @@ from absl.testing import flagsaver
 from jax.experimental.compilation_cache import compilation_cache
 
 from jaxprivacy.experiments import attack_training, judge, reconstruction
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_presets
 from launch import common, stopping
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -114,11 +114,9 @@ def compiled_fast():
 
 
 def _attacks(steps, patience, **preset):
-    changed = dataclasses.replace(
-        attack_networks.TABLE_XIV, least_steps=steps, **preset
-    )
+    changed = dataclasses.replace(attack_presets.TABLE_XIV, least_steps=steps, **preset)
     return (
-        mock.patch.dict(attack_networks.PRESETS, {changed.name: changed}),
+        mock.patch.dict(attack_presets.PRESETS, {changed.name: changed}),
         mock.patch.multiple(attack_training, PATIENCE_STEPS=patience),
     )
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.models import attack_networks
+from jaxprivacy.models import attack_networks, attack_presets
 from jaxprivacy.models.attack_networks import AttackNetwork, GradientComponent
 from jaxprivacy.models.interception import Layer
 from tests import arrays
 
 SMALL = dataclasses.replace(
-    attack_networks.TABLE_XIV,
+    attack_presets.TABLE_XIV,
     gradient_kernels=3,
     gradient_widths=(4, 2),
     output_widths=(4, 2),
@@ -131,8 +131,8 @@ def shapes_of(network, features):
 
 
 def test_sizes_of_table_xiv():
-    assert attack_networks.PRESETS["table-xiv"] == attack_networks.TABLE_XIV
-    network = AttackNetwork(attack_networks.TABLE_XIV, (DENSE,))
+    assert attack_presets.PRESETS["table-xiv"] == attack_presets.TABLE_XIV
+    network = AttackNetwork(attack_presets.TABLE_XIV, (DENSE,))
     shapes = shapes_of(network, made_up(snapshots=5, batch=2))
 
     two = (128, 64)
@@ -147,7 +147,7 @@ def test_sizes_of_table_xiv():
     inputs = 5 * 4 * 64 + 64
     assert widths_of(shapes["encoder"]) == [(inputs, 256), (256, 128), (128, 64)]
     assert shapes["number"]["kernel"] == (64, 1)
-    preset = attack_networks.TABLE_XIV
+    preset = attack_presets.TABLE_XIV
     training = (preset.dropout, preset.init_std, preset.learning_rate)
     assert training == (0.2, 0.01, 1e-4)
     assert (preset.batch_size, preset.epochs) == (64, 100)
@@ -180,7 +180,7 @@ def chain(*sizes):
 
 @pytest.mark.parametrize("name", ["authors-2019", "ml-privacy-meter-0.1"])
 def test_sizes_of_the_published_scripts(name):
-    preset = attack_networks.PRESETS[name]
+    preset = attack_presets.PRESETS[name]
     shapes = shapes_of(AttackNetwork(preset, (DENSE,)), made_up(1, batch=2))
     assert widths_of(shapes["label"]) == chain(3, 128, 64)
     assert widths_of(shapes["output"]) == chain(3, 100, 64)
@@ -208,7 +208,7 @@ def test_image_outputs_have_a_component_where_the_preset_has_one():
         ("ml-privacy-meter-0.1", chain(28, 7, 1024, 512, 128, 64)),
     ]:
         network = AttackNetwork(
-            attack_networks.PRESETS[name], (), channels=tuple(image.items())
+            attack_presets.PRESETS[name], (), channels=tuple(image.items())
         )
         shapes = shapes_of(network, features)
         assert widths_of(shapes["hidden_Block_Dense_1"]) == want
@@ -252,7 +252,7 @@ def test_one_feature_alone_is_enough(name):
 
 
 def test_autoencoder_decodes_the_embedding():
-    encoder = AttackNetwork(attack_networks.TABLE_XIV, (), hidden=())
+    encoder = AttackNetwork(attack_presets.TABLE_XIV, (), hidden=())
     network = attack_networks.Autoencoder(encoder, 4)
     features = made_up(1, batch=2)
     shapes = shapes_of(network, features)
