@@ -4,14 +4,16 @@ Dropout of all is told by this: what the network puts out depends on its input n
 """
 
 import dataclasses
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy.attacks import unsupervised, whitebox
+from jaxprivacy.attacks import threshold, unsupervised, whitebox
 from jaxprivacy.attacks.features import Features
+from jaxprivacy.attacks.statistics import Statistics
 from jaxprivacy.models import attack_presets
 from jaxprivacy.models.interception import Layer
 from tests import arrays
@@ -54,6 +56,7 @@ def features(seed):
         hidden={"Dense_0": of(3, 4)},
         gradients={"Dense_0": {"h": of(4, 4), "delta": of(5, 3)}},
         norm=of(6),
+        statistics=Statistics(of(7, 1), of(8, 3), of(9, 3), {"Dense_0": of(10, 1)}),
     )
 
 
@@ -81,6 +84,21 @@ def test_an_epoch_passes_over_the_kind_of_which_there_are_more(supervised):
     (state, _), _ = supervised
     [count] = {int(a) for a in jax.tree.leaves(state.opt_state) if a.ndim == 0}
     assert count == 6
+
+
+def test_the_rule_it_starts_from_is_chosen_on_records_it_learns_from():
+    counts = []
+
+    def anchor(members, non_members):
+        counts.extend([len(members), len(non_members)])
+        return found(members, non_members)
+
+    found = threshold.anchor
+    preset = dataclasses.replace(PRESET, anchored=True, init_std=None)
+    attack = whitebox.supervised(LAYERS, preset, hidden=())
+    with mock.patch.object(threshold, "anchor", anchor):
+        jax.eval_shape(attack.init, KEY, features(0), EXAMPLES, SELECTION)
+    assert counts == [len(kind) for kind in EXAMPLES]
 
 
 def test_the_autoencoder_drops_out_in_training_and_not_in_embedding():

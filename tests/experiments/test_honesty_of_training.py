@@ -72,9 +72,9 @@ def trained(members=MEMBERS, others=OTHERS, aucs=lambda number: 0.5, **options):
     return seen
 
 
-def train(fit, members, others):
-    features = Features(np.zeros(N), (), (), {}, {}, ())
-    attack_training.train_attack(
+def train(fit, members, others, count=N):
+    features = Features(np.zeros(count), (), (), {}, {}, ())
+    return attack_training.train_attack(
         fit, KEY, features, members, others, lambda share: None
     )
 
@@ -95,6 +95,24 @@ def test_the_weights_of_the_best_epoch_score():
     assert trained(epochs=2, best=7.0)["scored"] == 7.0
 
 
+@pytest.mark.parametrize("part", Positions._fields)
+def test_whether_it_learned_is_asked_of_the_selection_records(part):
+    """Scores tell the two kinds apart in one of the three parts alone."""
+    members, others = (
+        Positions(*np.split(np.arange(start, start + 60), 3)) for start in (0, 60)
+    )
+    told = np.zeros(120)
+    told[getattr(members, part)] = 1.0
+    fit = fit_of(lambda number: 0.5, {}, epochs=1)
+    fit = fit._replace(
+        score=lambda params, features, indices: (
+            told[indices] if params else np.zeros(len(indices))
+        )
+    )
+    found = train(fit, members, others, count=120)
+    assert found.learned == (part == "selection")
+
+
 def rising_until(best):
     """An AUC that improves up to an epoch and never again."""
     return lambda number: 0.6 + min(number, best) / 1e6
@@ -113,7 +131,7 @@ def waited(steps, best=3):
 def test_the_stop_waits_for_a_number_of_steps_and_for_a_number_of_epochs():
     """Neither many short epochs nor a few long ones end it alone."""
     steps = waited(1)  # Each epoch is a step: they decide.
-    longest = 100 * steps
+    longest = max(100 * steps, 10_000)
     epochs = waited(longest)  # Each is more steps than are waited for.
     assert 2 <= epochs < steps
     for each in (2, 5, 30, steps - 1, 2 * steps, longest // 10):
