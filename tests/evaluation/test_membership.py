@@ -91,6 +91,8 @@ def test_accuracy_is_strict_at_the_threshold():
     members, non_members = np.array([0.0, 1.0, 2.0]), np.array([1.0, 0.0])
     assert membership.accuracy(members, non_members, 1.0).value == 3 / 5
     assert membership.accuracy(members, non_members, 0.5).value == 3 / 5
+    # At the threshold a record is no member.
+    assert membership.accuracy(np.ones(2), np.ones(1), 1.0).value == 1 / 3
     interval = membership.accuracy(members, non_members, -1.0)
     expected = stats.binomtest(3, 5).proportion_ci(method="exact")
     assert interval == pytest.approx((3 / 5, expected.low, expected.high))
