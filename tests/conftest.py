@@ -1,4 +1,4 @@
-"""How programs are compiled in tests: fast, since most of them run for moments."""
+"""How tests are compiled, fast since most of them run for moments, and their order."""
 
 import os
 import subprocess
@@ -24,3 +24,33 @@ def accepted(flags):
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "XLA_FLAGS" not in os.environ:  # A worker inherits them from who started it.
     os.environ["XLA_FLAGS"] = FLAGS if accepted(FLAGS) else ""
+
+# Files of a minute or so, which would otherwise be handed out last, as they hold few
+# tests: the last one would run alone.
+LONGEST = (
+    "test_whitebox",
+    "test_audit",
+    "test_resume",
+    "test_gan_attack",
+    "test_sweep",
+)
+
+
+def pytest_configure(config):
+    """Lets files be handed out in their order, where tests run in several processes."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Begins with the longest files."""
+
+    def place(item):
+        launches = item.path.parent.name == "launch"
+        return (
+            LONGEST.index(item.path.stem)
+            if launches and item.path.stem in LONGEST
+            else len(LONGEST)
+        )
+
+    items.sort(key=place)
