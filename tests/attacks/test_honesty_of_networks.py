@@ -62,9 +62,8 @@ def supervised():
     """One epoch on either of two inputs: the states and what was told."""
     attack = whitebox.supervised(LAYERS, PRESET)
     epochs = jax.jit(attack.epochs)
-    shapes = jax.eval_shape(attack.init, KEY, features(0))
-    start = jax.jit(attack.init)(KEY, features(0))
-    start = start._replace(params=arrays.params_like(shapes.params))
+    start, _ = jax.jit(attack.init)(KEY, features(0), EXAMPLES, SELECTION)
+    start = start._replace(params=arrays.params_like(start.params))
     return [
         epochs(KEY, start, features(seed), EXAMPLES, SELECTION, jnp.arange(1))
         for seed in (0, 1)

@@ -14,6 +14,7 @@ import pytest
 
 from jaxprivacy import data
 from jaxprivacy.attacks.features import Features
+from jaxprivacy.attacks.statistics import Statistics
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     attack_training,
@@ -22,10 +23,11 @@ from jaxprivacy.experiments import (
     whitebox_cases,
     whitebox_shadows,
     whitebox_splits,
+    whitebox_study,
     whitebox_targets,
 )
 from jaxprivacy.experiments import whitebox_views as views_lib
-from jaxprivacy.experiments.attack_training import Positions
+from jaxprivacy.experiments.attack_training import Positions, Trained
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.experiments.whitebox_settings import Variant, WhiteboxSettings
 from jaxprivacy.models.interception import Layer
@@ -44,6 +46,7 @@ STAGES = Stages(lambda name, weight: None, lambda share: None)
 def features(signal=None):
     """Of 44 records at one snapshot: a number each, twice as large in the gradients."""
     signal = np.arange(44.0) if signal is None else signal
+    confidence = jnp.asarray(-signal, jnp.float32)[None, :, None]
     return Features(
         label=jnp.eye(2)[np.arange(44) % 2],
         loss=jnp.asarray(signal, jnp.float32)[None, :, None],
@@ -52,6 +55,7 @@ def features(signal=None):
         gradients={},
         norm=jnp.asarray(2 * signal, jnp.float32)[None],
         layer_norms=jnp.asarray(np.stack([signal, signal], -1), jnp.float32)[None],
+        statistics=Statistics(**dict.fromkeys(Statistics._fields, confidence)),
     )
 
 
@@ -94,11 +98,12 @@ def test_a_small_loss_and_a_small_gradient_speak_for_a_member():
     found = attack(signal=np.where(IS_MEMBER, 1.0, 2.0) + np.arange(44) / 100)
     assert [s.row["attack"] for s in found] == [
         "loss_threshold",
+        "confidence",
         "gradient_norm",
         "gradient_norm",  # of the view's layer
     ]
     rows, _ = membership_rows.rows(found, "standalone")
-    assert [row["auc"]["value"] for row in rows] == [1.0] * 3
+    assert [row["auc"]["value"] for row in rows] == [1.0] * 4
 
 
 def test_null_checks_see_no_member_and_records_are_for_one_purpose():
@@ -107,7 +112,7 @@ def test_null_checks_see_no_member_and_records_are_for_one_purpose():
 
     def score(fit, key, inputs, members, non_members, advance):
         asked.append((members, non_members))
-        return np.arange(44.0)
+        return Trained(np.arange(44.0), True)
 
     settings = dataclasses.replace(
         SETTINGS, supervision=("supervised",), black_box=False
@@ -176,14 +181,18 @@ def shadows(dataset, split, records):
     """The shares that shadows train on, and what is observed of each."""
     shares = []
 
-    def train_all(settings, dataset, given, key, advance):
+    def train_all(settings, dataset, given, *rest):
         shares.extend(given)
         return {"number": jnp.arange(len(given))}
 
     def observe(snapshots, x, y):
-        return int(snapshots["number"][0]), np.asarray(x)[:, 0].astype(int)
+        of, seen = int(snapshots["number"][0]), np.asarray(x)[:, 0].astype(int)
+        return Observed(None, of, seen)
 
-    with mock.patch.object(whitebox_shadows, "_train_all", train_all):
+    with (
+        mock.patch.object(whitebox_shadows, "_train_all", train_all),
+        mock.patch.object(whitebox_targets, "check_observed"),
+    ):
         found = whitebox_shadows.train(
             SHADOWED,
             dataset,
@@ -207,7 +216,7 @@ def test_a_shadow_s_non_members_are_none_that_it_trained_on(shadows, split):
         ]
     )
     for number, share in enumerate(shares):
-        of, seen = found.observations[number]
+        _, of, seen = found.observations[number]
         members, others = np.split(seen, [found.count])
         assert (of, len(members), len(others)) == (number, found.count, found.count)
         assert np.isin(members, share).all()
@@ -231,7 +240,7 @@ def test_the_last_shadow_selects_and_no_other_does():
 
     def train(fit, key, features, members, non_members, advance):
         asked.append((np.asarray(features.loss)[0, :, 0], members, non_members))
-        return np.arange(len(asked[0][0]), dtype=float)
+        return Trained(np.arange(len(asked[0][0]), dtype=float), True)
 
     shadows = whitebox_shadows.Shadows([observed(p) for p in parts], count, False)
     with mock.patch.object(attack_training, "train_attack", train):
@@ -282,14 +291,14 @@ def test_gradient_ascent_is_on_members_and_non_members_alike(dataset, place):
     )
     split = whitebox_splits.split(settings, dataset, 3, seed=0)
     prepared = whitebox_study.Prepared(dataset, {(3, 0): split}, (), [], {})
-    study = whitebox_study.Study(settings, prepared, None, STAGES, "", "", {})
+    study = whitebox_study.Study(settings, prepared, None, STAGES, "", "", {}, {})
     with (
         mock.patch.object(whitebox_targets, "trainer", lambda *args, **options: None),
         mock.patch.object(whitebox_targets, "give", ask),
         pytest.raises(Asked) as asked,
     ):
         whitebox_cases.attacked(study, 0, 3, place, "gradient_ascent")
-    _, shares, unheld, targets, rate = asked.value.args
+    _, shares, unheld, targets, rate, *_ = asked.value.args
     want = np.r_[
         np.concatenate(split.members[place]), np.concatenate(split.non_members[place])
     ]
@@ -349,7 +358,7 @@ def test_an_attack_and_its_null_check_draw_apart_in_the_audit():
     def train(fit, key, features, members, non_members, advance):
         keys.append(tuple(jax.random.key_data(key).tolist()))
         kinds.append((members, non_members))
-        return np.arange(66.0)
+        return Trained(np.arange(66.0), True)
 
     kinds = []
     untrained = Positions(*(part + 22 for part in OTHERS))

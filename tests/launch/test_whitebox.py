@@ -18,7 +18,7 @@ TINY = (
     "--rounds=12",
     "--batch_size=16",
     "--learning_rate=0.3",
-    "--attack_epochs=3",
+    "--attack_epochs=4",  # Two chunks of one size: one program.
     "--gradient_kernels=2",
 )
 
