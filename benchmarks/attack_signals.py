@@ -1,6 +1,6 @@
 """How an attack network fares where there is little to learn, or little to learn from.
 
-python -m benchmarks.attack_signals --out=docs/attack_signals.json
+python -m benchmarks.attack_signals --out=docs/attack_signals
 
 Trained attacks on signals of several strengths, learned from several numbers of
 records, beside the best simple rule on the same features. The signals are those of
@@ -26,12 +26,12 @@ from absl import app, flags
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import threshold, whitebox
 from jaxprivacy.evaluation import membership
-from jaxprivacy.experiments import attack_training
+from jaxprivacy.experiments import attack_training, provenance
 from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.models import attack_presets, interception, targets
 from jaxprivacy.training import losses
 
-_OUT = flags.DEFINE_string("out", "docs/attack_signals.json", "File of the rows.")
+_OUT = flags.DEFINE_string("out", "docs/attack_signals", "Folder of the result.")
 
 N = 12_500  # members, and as many non-members
 DIMENSIONS, CLASSES, WIDTHS, BATCH = 32, 10, (256, 128), 128
@@ -143,6 +143,7 @@ def row(signal, size, attack, preset, seed):
         parts = scores[members.evaluation], scores[others.evaluation]
         return membership.auc(*parts).value
 
+    rule, reached = max(map(auc, rules.values())), auc(found.scores)
     return {
         "wrong_labels": signal[0],
         "epochs": signal[1],
@@ -150,17 +151,26 @@ def row(signal, size, attack, preset, seed):
         "attack": attack,
         "preset": preset,
         "seed": seed,
-        "rule": max(auc(values) for values in rules.values()),
-        "auc": auc(found.scores),
+        "rule": rule,
+        "reached": reached,
+        "gain_over_rule": reached - rule,
         "trained": found.trained,
+        "learned": found.learned,
     }
 
 
 def main(argv: list[str]) -> None:
     """Runs what is not there yet, the small cases first."""
     del argv
-    out = pathlib.Path(_OUT.value)
-    rows = json.loads(out.read_text()) if out.exists() else []
+    out = pathlib.Path(_OUT.value) / "result.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    head = {
+        "schema": 2,
+        "command": "python -m benchmarks.attack_signals",
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+    }
+    rows = json.loads(out.read_text())["signals"] if out.exists() else []
     names = ("records", "wrong_labels", "epochs", "attack", "preset", "seed")
     known = {tuple(r[name] for name in names) for r in rows}
     for case in itertools.product(RECORDS, SIGNALS, ATTACKS, PRESETS, SEEDS):
@@ -171,7 +181,7 @@ def main(argv: list[str]) -> None:
             continue
         rows.append(row(signal, size, attack, preset, seed))
         print(json.dumps(rows[-1]), flush=True)
-        out.write_text(json.dumps(rows, indent=1) + "\n")
+        out.write_text(json.dumps(head | {"signals": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -55,11 +55,12 @@ def load(form: str, count: int) -> memory.Prepare:
     def run():
         observation = observer.observe(snapshots, x, y)
         inputs = fit.normalise(observer.inputs(observation, view), known)
-        state = fit.init(jax.random.key(1), inputs)
+        state, _ = fit.init(jax.random.key(1), inputs, examples, examples)
         state, _ = fit.epochs(
             jax.random.key(2), state, inputs, examples, examples, jnp.arange(1)
         )
-        return jax.block_until_ready(fit.score(state.best_params, inputs))
+        everyone = jnp.arange(count)
+        return jax.block_until_ready(fit.score(state.best_params, inputs, everyone))
 
     def prepare():
         run()  # compiles; what it allocates is given back before the peak is taken

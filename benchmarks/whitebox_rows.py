@@ -200,8 +200,9 @@ def attack(study: Study) -> tuple[Callable, whitebox.State]:
         return built.epochs(key, state, seen, examples, selection, jnp.arange(1))
 
     _, params, (x, y, _), _, _ = study.target
-    first = jax.jit(lambda *two: built.init(jax.random.key(1), look(*two)))
-    return epoch, first(params, x[:2], y[:2])
+    one = whitebox.Examples(jnp.zeros(1, int), jnp.ones(1, int))
+    first = jax.jit(lambda *two: built.init(jax.random.key(1), look(*two), one, one))
+    return epoch, first(params, x[:2], y[:2])[0]
 
 
 def attack_peer(

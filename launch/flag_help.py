@@ -86,8 +86,8 @@ WHITEBOX = HELP | {
     "several with commas; a local attacker isolates nobody.",
     "supervision": "supervised | unsupervised | shadow, one or several with commas.",
     "participants": "Participants of federated training; several numbers: a run each.",
-    "victims": "first | all: whether a global attacker attacks one participant or "
-    "each in turn, averaged.",
+    "victims": "Which participants a global attacker attacks: first, or all (each in "
+    "turn, averaged).",
     "members_per_participant": "Records a participant trains on; stand-alone, the "
     "target. Absent: records / (2 participants).",
     "rounds": "Rounds of training; stand-alone: epochs, where --local_epochs is 1.",

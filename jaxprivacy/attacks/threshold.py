@@ -12,12 +12,13 @@ from jaxprivacy.attacks.features import Features
 
 NEWTON_STEPS = 25
 RIDGE = 1e-3  # of the slope; without it that of separable records is infinite
+LEAST_SLOPE = 0.01  # keeps the rule's order where the records do not speak for it
 
 
 class Anchor(NamedTuple):
     """A simple rule as a logit of membership: one of R rules, scaled and shifted."""
 
-    slopes: jax.Array  # (R,), 0 but for the rule that is taken; never negative
+    slopes: jax.Array  # (R,), positive for the rule that is taken, else 0
     intercept: jax.Array  # ()
 
 
@@ -68,7 +69,7 @@ def auc(members: jax.Array, non_members: jax.Array) -> jax.Array:
 
 
 def _logistic(members, non_members):
-    """Slope, at least 0, and intercept of a logistic regression, by Newton's method."""
+    """Slope, positive, and intercept of a logistic regression, by Newton's method."""
     values = jnp.concatenate([members, non_members])
     target = jnp.arange(len(values)) < len(members)
     weight = jnp.where(target, 0.5 / len(members), 0.5 / len(non_members))
@@ -80,6 +81,6 @@ def _logistic(members, non_members):
         gradient = design.T @ (weight * (p - target)) + ridge * coefficients
         curvature = design.T @ (design * (weight * p * (1 - p) + 1e-6)[:, None])
         found = coefficients - jnp.linalg.solve(curvature + jnp.diag(ridge), gradient)
-        return found.at[0].max(0.0)
+        return found.at[0].max(LEAST_SLOPE)
 
     return lax.fori_loop(0, NEWTON_STEPS, step, jnp.zeros(2))

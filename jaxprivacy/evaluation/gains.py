@@ -21,8 +21,9 @@ def gains(
 
     That is whether gradients and hidden outputs give away more than the outputs do,
     paper B's main claim, measured on the same records of the same target. The best of
-    `OUTPUT_ONLY` is that with the largest AUC on the selection records; an attack that
-    did not train is neither compared nor compared with.
+    `OUTPUT_ONLY`, and of trained attacks whose row has `outputs_only`, is that with the
+    largest AUC on the selection records; an attack that did not train is neither
+    compared nor compared with.
 
     Args:
       rows: of `membership_row`, with their conditions and `trained`.
@@ -30,7 +31,8 @@ def gains(
 
     Returns:
       The rows. Those of other attacks that have an output-only attack beside them get
-      `over_outputs`: `against`, the name of that attack; `auc`, the `value`, `low` and
+      `over_outputs`: `against`, the name of that attack (`black_box` for one that sees
+      what the black box sees); `auc`, the `value`, `low` and
       `high` of `membership.auc_difference` with the `confidence` at which all of them
       hold together with 95 %; and `tpr_at_fpr`, of `tpr.difference` with the same
       confidence.
@@ -39,7 +41,7 @@ def gains(
       ValueError: two rows of one output-only attack are not told apart.
     """
     pairs = list(zip(rows, scores, strict=True))
-    known = [pair for pair in pairs if pair[0]["attack"] in OUTPUT_ONLY]
+    known = [pair for pair in pairs if _sees_outputs_only(pair[0])]
     cases = [(row["attack"], _case(row), _case(row, _SIZES)) for row, _ in known]
     if len(set(cases)) < len(cases):
         raise ValueError("rows: two output-only attacks whose conditions are the same")
@@ -61,14 +63,19 @@ def _case(row, keys=None):
     return repr([row.get(key) for key in keys])
 
 
+def _sees_outputs_only(row):
+    return row["attack"] in OUTPUT_ONLY or row.get("outputs_only", False)
+
+
 def _against(row, ranked):
     """The first of ranked output-only attacks on what this row's attack was run on."""
-    if row["attack"] in OUTPUT_ONLY or row.get("trained") is False:
+    if _sees_outputs_only(row) or row.get("trained") is False:
         return None
     for other, scores in ranked:
         sizes = all(other.get(key) in (None, row.get(key)) for key in _SIZES)
         if sizes and _case(other) == _case(row):
-            return other["attack"], scores
+            name = other["attack"]
+            return (name if name in OUTPUT_ONLY else "black_box"), scores
     return None
 
 

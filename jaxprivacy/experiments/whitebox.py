@@ -22,19 +22,15 @@ from jaxprivacy.experiments import (
 from jaxprivacy.experiments import whitebox_splits as splits
 from jaxprivacy.experiments import whitebox_views as views_lib
 from jaxprivacy.experiments.whitebox_attacks import Attacks
-from jaxprivacy.experiments.whitebox_cases import (
+from jaxprivacy.experiments.whitebox_cases import attacked, on_untrained
+from jaxprivacy.experiments.whitebox_finetuning import fine_tuned
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings, check
+from jaxprivacy.experiments.whitebox_study import (
     ATTACKING,
     SHADOWS,
     TRAINING,
     Prepared,
     Study,
-    attacked,
-    fine_tuned,
-    on_untrained,
-)
-from jaxprivacy.experiments.whitebox_settings import (
-    WhiteboxSettings,
-    check,
 )
 from jaxprivacy.models import interception
 from jaxprivacy.report import contents, verdict

@@ -262,6 +262,8 @@ def _supervised(attacks, observation, key, row, size) -> list[Job]:
 
         def run(records, advance):
             told = {"supervision": "supervised"}
+            if name["attack"] == "white_box" and not (view.hidden or view.gradients):
+                told["outputs_only"] = True  # It holds more, and uses none of it.
             if many:
                 told |= {
                     "attack_members": len(limited(records.members, size.members).train),

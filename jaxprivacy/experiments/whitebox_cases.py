@@ -2,112 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any, NamedTuple
-
 import jax
 import numpy as np
 
-from jaxprivacy import data as data_lib
 from jaxprivacy.evaluation import membership as membership_evaluation
-from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
-    evidence,
-    results,
     training,
     whitebox_attacks,
     whitebox_checks,
     whitebox_imports,
-    whitebox_kept,
     whitebox_report,
     whitebox_shadows,
     whitebox_targets,
 )
 from jaxprivacy.experiments import whitebox_splits as splits
-from jaxprivacy.experiments.whitebox_attacks import Attacks
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings, observed
-from jaxprivacy.experiments.whitebox_targets import Attacker
-from jaxprivacy.models import interception
-from jaxprivacy.report import contents
-from jaxprivacy.report.progress import Stages
-
-DIAGNOSED_ROUNDS = 10
-TRAINING, ATTACKING, SHADOWS = 1.0, 2.0, 4.0  # weights on the progress bar
-
-
-class Prepared(NamedTuple):
-    """What is settled before anything is trained."""
-
-    dataset: data_lib.Dataset
-    splits: dict[tuple[int, int], splits.Split]  # (participants, seed) -> its split
-    layers: tuple[interception.Layer, ...]
-    views: list
-    channels: dict[str, int]  # of the layers' inputs that are images
-
-
-class Study(NamedTuple):
-    """What all targets of a study share."""
-
-    settings: WhiteboxSettings
-    prepared: Prepared
-    attacks: Attacks
-    stages: Stages
-    targets: str  # folder of trained targets
-    data: str  # its fingerprint, where targets are kept
-    kept: dict  # identities of the targets that were kept before
-    trainers: dict  # (participants, place, mode) -> what trains such targets
-
-
-class Finding(NamedTuple):
-    """What came of one target."""
-
-    row: dict[str, Any]  # what distinguishes it, and what is known of the victim
-    seen: whitebox_targets.Seen
-    scored: list[Scored]
-    diagnostics: contents.Diagnostics | None
-    notes: tuple[str, ...] = ()
-    three_way: tuple[dict, ...] = ()  # rows of fine-tuning's three kinds
-    evidence: dict[str, Any] = {}  # what the records and outputs let any attack see
-    outputs: np.ndarray | None = None  # (N, K) of attacked records, in the end
-    controls: tuple[Scored, ...] = ()  # of a planted leak
-
-
-def _kept_rounds(settings, total):
-    """All rounds at which some attack looks, and those of the diagnostics."""
-    wanted = {r for text in settings.observed_rounds for r in observed(text, total)}
-    count = min(DIAGNOSED_ROUNDS, total)
-    return sorted(wanted | set(observed(str(count), total)))
-
-
-def _trainer(study, count, place, mode, *, total, records):
-    known = (count, place, mode, total, records)
-    if known not in study.trainers:
-        study.trainers[known] = whitebox_targets.trainer(
-            study.settings,
-            study.prepared.dataset,
-            Attacker(place, mode),
-            _kept_rounds(study.settings, total),
-            total=total,
-            records=records,
-        )
-    return study.trainers[known]
-
-
-def _kept(study, trained, **options):
-    """Where a target is kept; None: nowhere."""
-    if not study.targets:
-        return None
-    described = whitebox_kept.identity(
-        study.settings, trained, data=study.data, **options
-    )
-    return whitebox_kept.kept(study.targets, described, study.kept, study.stages.say)
-
-
-def _key(settings, seed, name):
-    """A key for one purpose; targets that differ only in their attacker share it."""
-    purposes = "target attacks shadows fine-tuning untrained control".split()
-    return jax.random.fold_in(jax.random.key(seed), purposes.index(name))
+from jaxprivacy.experiments import whitebox_study as shared
+from jaxprivacy.experiments.whitebox_settings import observed
+from jaxprivacy.experiments.whitebox_study import ATTACKING, SHADOWS, TRAINING, Finding
 
 
 def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
@@ -123,10 +35,10 @@ def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Fin
         dataset, split.members[place], split.non_members[place]
     )
     attacked = np.concatenate([*split.members[place], *split.non_members[place]])
-    row = _row(settings, seed, count, place, mode)
+    row = shared.row_of(settings, seed, count, place, mode)
     if settings.victims == "all" and place == "global":
         row |= {"victim": victim}
-    trained = _trainer(
+    trained = shared.trainer(
         study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
     )
     tried, diverged = [], []
@@ -147,7 +59,9 @@ def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Fin
             diverged.append(error)
             continue
         kinds = split.members[place], split.non_members[place]
-        found = _with_evidence(found, dataset, np.concatenate(split.shares), kinds)
+        found = shared.with_evidence(
+            found, dataset, np.concatenate(split.shares), kinds
+        )
         if settings.setting == "federated" and place == "global":
             reached = whitebox_targets.victim_accuracies(trained, given, seen)
             found = found._replace(row=found.row | reached)
@@ -164,24 +78,16 @@ def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Fin
         rounds = [r + 1 for r in observed(settings.observed_rounds[0], settings.rounds)]
         rate = best.row.get("ascent_rate", 0.0)
         seen = _observation(study, best.seen, records, rounds, rate)
-        best = best._replace(controls=_control(study, seen, records, row, seed))
+        best = best._replace(controls=shared.control(study, seen, records, row, seed))
     notes = tuple(f"Left out, {named}: {error}." for error in diverged)
-    return _light(best._replace(notes=notes))
-
-
-def _control(study, observation, records, row, seed):
-    study.stages.stage("positive control", ATTACKING / 2)
-    key, advance = _key(study.settings, seed, "control"), study.stages.advance
-    return tuple(
-        whitebox_checks.control(study.attacks, observation, records, key, row, advance)
-    )
+    return shared.light(best._replace(notes=notes))
 
 
 def on_untrained(study, seed, count, place, mode) -> list[Scored]:
     """The null checks on a model that was trained on nothing."""
     settings, dataset = study.settings, study.prepared.dataset
     split = study.prepared.splits[count, seed]
-    row = _row(settings, seed, count, place, mode)
+    row = shared.row_of(settings, seed, count, place, mode)
     pairs = whitebox_checks.untrained_pairs(settings, list(split.members), place)
     study.stages.stage(
         f"null check on an untrained model (seed {seed})", ATTACKING * len(pairs)
@@ -195,7 +101,7 @@ def on_untrained(study, seed, count, place, mode) -> list[Scored]:
             whitebox_attacks.gather(
                 dataset, split.members[first], split.non_members[second]
             ),
-            _key(settings, seed, "untrained"),
+            shared.key(settings, seed, "untrained"),
             row | pair,
             lambda share: study.stages.advance(share / len(pairs)),
         )
@@ -207,7 +113,7 @@ def _target(study, trained, given, split, seed, case, attacked):
     settings, dataset = study.settings, study.prepared.dataset
     if settings.import_target:
         return whitebox_imports.imported(settings, dataset, split.shares, given)
-    kept = _kept(
+    kept = shared.kept(
         study,
         trained,
         shares=split.shares,
@@ -215,30 +121,11 @@ def _target(study, trained, given, split, seed, case, attacked):
         case=case,
         others=[attacked] if given.rate else [],
     )
-    key, advance = _key(settings, seed, "target"), study.stages.advance
+    key, advance = shared.key(settings, seed, "target"), study.stages.advance
     seen, _ = whitebox_targets.train(trained, given, key, advance, checkpoint=kept)
     if settings.export_target:
         whitebox_imports.export(settings, dataset, split.shares, seed, seen)
     return seen
-
-
-def _with_evidence(finding, dataset, held, kinds, measured=None):
-    """With what its records and outputs let any attack see, in the outputs' place."""
-    evaluated = [kind.evaluation for kind in kinds]
-    told = evidence.of_target(dataset, held, *evaluated, finding.outputs, measured)
-    return finding._replace(evidence=told, outputs=None)
-
-
-def _light(finding):
-    """Without the snapshots, which are the most of it and have served."""
-    return finding._replace(seen=finding.seen._replace(snapshots=()))
-
-
-def _row(settings, seed, count, place, mode):
-    row = {"attacker": place, "mode": mode}
-    if settings.setting == "federated":
-        row["participants"] = count
-    return row | {"seed": seed}
 
 
 def _selected(scored):
@@ -257,14 +144,7 @@ def _observation(study, seen, records, rounds, ascent_rate):
     """What the attacker holds at these rounds, counted from 1."""
     where = np.array([seen.rounds.index(number) for number in rounds])
     snapshots = jax.tree.map(lambda a: a[where], seen.snapshots)
-    return _observed(study, snapshots, records.batch, ascent_rate)
-
-
-def _observed(study, snapshots, batch, ascent_rate=0.0):
-    """The snapshots as attacks take them; refused where they overflow."""
-    observation = study.attacks.observer.observe(snapshots, batch.x, batch.y)
-    whitebox_targets.check_observed(study.settings, observation.basic, ascent_rate)
-    return observation
+    return shared.observed_at(study, snapshots, records.batch, ascent_rate)
 
 
 def _attack_one(study, seen, records, row, seed) -> Finding:
@@ -276,7 +156,7 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
     for number, text in enumerate(settings.observed_rounds):
         rounds = [r + 1 for r in observed(text, settings.rounds)]
         told = {"observed_rounds": rounds} if federated or several else {}
-        key = jax.random.fold_in(_key(settings, seed, "attacks"), number)
+        key = jax.random.fold_in(shared.key(settings, seed, "attacks"), number)
         found += whitebox_attacks.attack(
             study.attacks,
             _observation(study, seen, records, rounds, row.get("ascent_rate", 0.0)),
@@ -303,16 +183,18 @@ def _shadowed(study, seen, split, records, row, seed):
     )
     observer = study.attacks.observer
     observation = observer.observe(last.snapshots, records.batch.x, records.batch.y)
-    key_train, key_attack = jax.random.split(_key(settings, seed, "shadows"))
+    key_train, key_attack = jax.random.split(shared.key(settings, seed, "shadows"))
 
     def half(share):
         study.stages.advance(share / 2)
 
     def kept(shares):
         total, few = settings.rounds, len(shares[0])
-        trained = _trainer(study, 1, "global", "passive", total=total, records=few)
+        trained = shared.trainer(
+            study, 1, "global", "passive", total=total, records=few
+        )
         last = trained._replace(rounds=[])  # No round but the last is looked at.
-        return _kept(study, last, shares=shares, seed=seed, case=("shadows",))
+        return shared.kept(study, last, shares=shares, seed=seed, case=("shadows",))
 
     shadows = whitebox_shadows.train(
         settings,
@@ -335,106 +217,3 @@ def _shadowed(study, seen, split, records, row, seed):
         row,
         half,
     )
-
-
-def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
-    """Trains on the base records, then on the others, and tells the kinds apart.
-
-    The attacker holds the model before and after fine-tuning (paper B, section on
-    fine-tuning; PAPERS row B15). The pairs of kinds are attacked one by one, and from
-    the three attacks' scores it is told which of the three a record is.
-    """
-    settings, dataset = study.settings, study.prepared.dataset
-    split = study.prepared.splits[count, seed]
-    row = _row(settings, seed, count, place, mode)
-    before, after = _tuned(study, split, seed, place, mode)
-    snapshots = jax.tree.map(
-        lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
-    )
-    study.stages.stage(f"attacks (seed {seed})", ATTACKING)
-    batch, positions = whitebox_attacks.gather_kinds(dataset, split.members.values())
-    observation = _observed(study, snapshots, batch)
-    where = dict(zip(split.members, positions, strict=True))
-    pairs = list(itertools.combinations(where, 2))
-    found = {}
-    for number, (first, second) in enumerate(pairs):
-        found[first, second] = whitebox_attacks.attack(
-            study.attacks,
-            observation,
-            whitebox_attacks.Records(batch, where[first], where[second]),
-            jax.random.fold_in(_key(settings, seed, "attacks"), number),
-            row | {"pair": f"{first} / {second}"},
-            lambda share: study.stages.advance(share / len(pairs)),
-        )
-    reached = results.accuracies(before.info).items()
-    row |= {f"base_{name}": value for name, value in reached}
-    scored = [s for of_pair in found.values() for s in of_pair]
-    evaluation = {kind: of_kind.evaluation for kind, of_kind in where.items()}
-    controls = ()
-    if control:
-        fresh = whitebox_attacks.Records(batch, where[splits.BASE], where[splits.FRESH])
-        told = _row(settings, seed, count, place, mode)
-        controls = _control(study, observation, fresh, told, seed)
-    finding = Finding(
-        row,
-        after,
-        scored,
-        None,
-        three_way=_three_way(found, evaluation),
-        controls=controls,
-        outputs=np.asarray(observation.basic.output[-1]),
-    )
-    kinds = split.members[splits.BASE], split.members[splits.FRESH]
-    held, (_, tuning) = np.concatenate(split.shares), split.shares
-    return _light(_with_evidence(finding, dataset, held, kinds, measured=tuning))
-
-
-def _tuned(study, split, seed, place, mode):
-    """What was seen of the base training and of the fine-tuning after it."""
-    settings, dataset = study.settings, study.prepared.dataset
-    base, tuning = split.shares
-    seens, params = [], None
-    for name, share, total, purpose, earlier in (
-        ("base training", base, settings.rounds, "target", []),
-        ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning", [base]),
-    ):
-        study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
-        trained = _trainer(study, 1, place, mode, total=total, records=len(share))
-        given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
-        key = _key(settings, seed, purpose)
-        kept = _kept(
-            study,
-            trained,
-            shares=[share],
-            seed=seed,
-            case=(purpose, settings.rounds),
-            others=earlier,
-        )
-        seen, params = whitebox_targets.train(
-            trained, given, key, study.stages.advance, params=params, checkpoint=kept
-        )
-        seens.append(seen)
-    return seens
-
-
-def _three_way(found, evaluation):
-    """Each trained attack's answers to which of the kinds a record is."""
-    chosen = [
-        i
-        for i, s in enumerate(next(iter(found.values())))
-        if s.row.get("supervision") == "supervised"
-    ]
-    rows = []
-    for i in chosen:
-        duels = {pair: of_pair[i] for pair, of_pair in found.items()}
-        conditions = dict(next(iter(duels.values())).row)
-        del conditions["pair"]
-        rows.append(
-            three_way.three_way_row(
-                conditions | {"setting": "finetune"},
-                {pair: s.everyone for pair, s in duels.items()},
-                evaluation,
-                membership_evaluation.simultaneous_confidence(len(chosen)),
-            )
-        )
-    return tuple(rows)

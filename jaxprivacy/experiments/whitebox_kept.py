@@ -26,6 +26,7 @@ TRAINED_BY = (
     "types.py",
     "attacks/active.py",
     "experiments/training.py",
+    "experiments/whitebox_shadows.py",
     "experiments/whitebox_targets.py",
     "federated/roles.py",
     "federated/simulate.py",

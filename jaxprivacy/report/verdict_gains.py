@@ -65,13 +65,13 @@ def _at_fpr(rows: Sequence[dict], keys: Sequence[str], fpr: float) -> list[str]:
         return []
     entry, row = max(entries, key=lambda pair: pair[0]["low"])
     if entry["low"] > 0:
-        judged = ""
+        judged = ", which is more"
     elif entry["high"] < 0:
         judged = ", which is less"
     else:
         judged = ", which is not shown to be a gain"
     return [
         f"At a false positive rate of {text.rate(fpr)}, the share of the members that "
-        f"{label(row, keys)} finds is larger than that of {_against(row)} by "
+        f"{label(row, keys)} finds differs from that of {_against(row)} by "
         f"{text.points_interval(entry)}{judged}."
     ]

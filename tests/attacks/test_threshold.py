@@ -52,8 +52,10 @@ def test_anchor_is_the_logistic_regression_of_the_best_rule():
 
 def test_anchor_keeps_the_direction_of_a_rule():
     """Members that score lower in a sample do not turn it round."""
-    found = threshold.anchor(*samples([-1.0, -1.0, -1.0]))
-    assert (found.slopes >= 0).all()
+    members, others = samples([-1.0, -1.0, -1.0])
+    found = threshold.anchor(members, others)
+    assert np.count_nonzero(found.slopes) == 1 and found.slopes.max() > 0
+    assert np.ptp(members @ np.asarray(found.slopes)) > 0.01
 
 
 def test_anchor_of_separable_records_is_finite():

@@ -342,9 +342,7 @@ def test_an_anchored_attack_begins_as_the_simplest_rule_on_what_it_sees(seen):
     scores = np.asarray(jax.jit(attack.score)(state.params, taken, jnp.arange(40)))
     orders = [np.argsort(np.asarray(rule)[:, 0]).tolist() for rule in rules]
     assert state.params["slopes"].shape == (len(rules),)
-    assert np.argsort(scores).tolist() in orders or np.ptp(scores) == 0
-    chosen = np.count_nonzero(state.params["slopes"])
-    assert chosen <= 1
+    assert np.argsort(scores).tolist() in orders
     moved, _ = jax.eval_shape(
         attack.epochs, KEY, state, taken, TINY, TINY, jnp.arange(1)
     )

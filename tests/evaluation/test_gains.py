@@ -93,3 +93,20 @@ def test_old_results_say_what_they_said():
     old = {"value": 0.1, "low": 0.0, "high": 0.2}
     assert gains.auc_gain({"auc_over_black_box": old}) == old
     assert gains.auc_gain({}) is None
+
+
+def test_a_network_that_sees_outputs_only_is_compared_with_and_not_compared():
+    """A white-box row of the last layer's output uses nothing that it alone holds."""
+    cases = [
+        ({"attack": "white_box", "layers": "all"}, scores(0, 1.0)),
+        ({"attack": "white_box", "layers": "-1", "outputs_only": True}, scores(1, 0.9)),
+        ({"attack": "loss_threshold"}, scores(2, 0.5)),
+    ]
+    shared = {"setting": "standalone", "attacker": "global", "mode": "passive"}
+    rows = [shared | row | {"trained": True} for row, _ in cases]
+    whole, outputs, rule = gains.gains(rows, [s for _, s in cases])
+    assert whole["over_outputs"]["against"] == "black_box"
+    assert whole["over_outputs"]["auc"]["value"] == pytest.approx(
+        membership.auc(*cases[0][1][2:]).value - membership.auc(*cases[1][1][2:]).value
+    )
+    assert "over_outputs" not in outputs and "over_outputs" not in rule

@@ -22,6 +22,7 @@ from jaxprivacy.experiments import (
     whitebox_cases,
     whitebox_shadows,
     whitebox_splits,
+    whitebox_study,
     whitebox_targets,
 )
 from jaxprivacy.experiments import whitebox_views as views_lib
@@ -287,8 +288,8 @@ def test_gradient_ascent_is_on_members_and_non_members_alike(dataset, place):
         members_per_participant=30,
     )
     split = whitebox_splits.split(settings, dataset, 3, seed=0)
-    prepared = whitebox_cases.Prepared(dataset, {(3, 0): split}, (), [], {})
-    study = whitebox_cases.Study(settings, prepared, None, STAGES, "", "", {}, {})
+    prepared = whitebox_study.Prepared(dataset, {(3, 0): split}, (), [], {})
+    study = whitebox_study.Study(settings, prepared, None, STAGES, "", "", {}, {})
     with (
         mock.patch.object(whitebox_targets, "trainer", lambda *args, **options: None),
         mock.patch.object(whitebox_targets, "give", ask),
@@ -318,7 +319,7 @@ def test_each_purpose_and_each_seed_has_a_key_of_its_own():
     """The attacks' random choices are none of the target's."""
     purposes = "target attacks shadows fine-tuning untrained control".split()
     keys = {
-        tuple(jax.random.key_data(whitebox_cases._key(SETTINGS, seed, name)).tolist())
+        tuple(jax.random.key_data(whitebox_study.key(SETTINGS, seed, name)).tolist())
         for name in purposes
         for seed in (0, 1)
     }

@@ -154,8 +154,8 @@ def test_gains_at_low_false_positive_rates_say_what_they_compare():
     found = said([row, other])
     assert (
         "At a false positive rate of 1 %, the share of the members that White-box "
-        "(global, isolating) finds is larger than that of Loss threshold under the "
-        "same conditions by 2.5 percentage points [1.0, 4.0]." in found
+        "(global, isolating) finds differs from that of Loss threshold under the "
+        "same conditions by 2.5 percentage points [1.0, 4.0], which is more." in found
     )
     assert "1.0 percentage points [-2.0, 3.0], which is not shown to be" in found
     assert "rate of 10 %, the share" not in found
