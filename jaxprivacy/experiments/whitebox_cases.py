@@ -21,6 +21,8 @@ from jaxprivacy.experiments import whitebox_study as shared
 from jaxprivacy.experiments.whitebox_settings import observed
 from jaxprivacy.experiments.whitebox_study import ATTACKING, SHADOWS, TRAINING, Finding
 
+SHADOWS_BY = ("experiments/whitebox_shadows.py",)
+
 
 def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
     """Trains one target at each rate of ascent, and attacks the one chosen.
@@ -194,7 +196,9 @@ def _shadowed(study, seen, split, records, row, seed):
             study, 1, "global", "passive", total=total, records=few
         )
         last = trained._replace(rounds=[])  # No round but the last is looked at.
-        return shared.kept(study, last, shares=shares, seed=seed, case=("shadows",))
+        return shared.kept(
+            study, last, shares=shares, seed=seed, case=("shadows",), modules=SHADOWS_BY
+        )
 
     shadows = whitebox_shadows.train(
         settings,

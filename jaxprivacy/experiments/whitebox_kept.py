@@ -26,7 +26,6 @@ TRAINED_BY = (
     "types.py",
     "attacks/active.py",
     "experiments/training.py",
-    "experiments/whitebox_shadows.py",
     "experiments/whitebox_targets.py",
     "federated/roles.py",
     "federated/simulate.py",
@@ -36,6 +35,7 @@ TRAINED_BY = (
     "models/image_layers.py",
     "models/residual.py",
     "models/targets.py",
+    "models/torch_layout.py",
     "models/torch_weights.py",
     "training",
 )
@@ -75,6 +75,7 @@ def identity(
     seed: int,
     case: Sequence[Any],
     others: Sequence[np.ndarray] = (),
+    modules: Sequence[str] = (),
 ) -> dict[str, Any]:
     """All that a target's numbers depend on, as JSON has it.
 
@@ -87,10 +88,11 @@ def identity(
       case: what its training has of its own, as JSON takes it.
       others: further records that it depends on: those whose loss is raised, or those
         that an earlier training had.
+      modules: the package's files that train it beside `TRAINED_BY`.
     """
     versions = training.versions()
     described = {
-        "code": provenance.code(TRAINED_BY),
+        "code": provenance.code((*TRAINED_BY, *modules)),
         **{name: versions[name] for name in LIBRARIES},
         "data": data,
         **{name: getattr(settings, name) for name in whitebox_targets.TRAINED_WITH},

@@ -156,4 +156,4 @@ def test_the_audit_s_collaboration_has_the_audit_s_settings():
 
 def test_preset_takes_the_kernels_asked_for():
     preset = Settings(gradient_kernels=7).attack_preset()
-    assert (preset.name, preset.gradient_kernels) == ("table-xiv", 7)
+    assert (preset.name, preset.gradient_kernels) == ("anchored", 7)

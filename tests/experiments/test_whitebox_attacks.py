@@ -9,6 +9,7 @@ import pytest
 
 from jaxprivacy import checks, data
 from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.attacks import whitebox
 from jaxprivacy.evaluation import membership, membership_rows
 from jaxprivacy.experiments import (
     checkpoint,
@@ -19,7 +20,7 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments import whitebox_targets as targets
 from jaxprivacy.experiments import whitebox_views as views
-from jaxprivacy.experiments.attack_training import Positions
+from jaxprivacy.experiments.attack_training import Positions, Trained
 from jaxprivacy.experiments.whitebox_settings import Variant, WhiteboxSettings
 from jaxprivacy.models import interception
 
@@ -154,8 +155,9 @@ def test_both_give_the_same_scores(model, layers, snapshots, dataset):
         seen = watch.observe(snapshots, dataset.x[:48], dataset.y[:48])
         fit = watch.fit(view, views.streams(seen, view))
         inputs = fit.normalise(watch.inputs(seen, view), np.arange(32))
-        state = fit.init(jax.random.key(0), inputs)
-        scores.append(fit.score(state.params, inputs))
+        known = whitebox.Examples(jnp.arange(16), jnp.arange(16, 32))
+        state, _ = fit.init(jax.random.key(0), inputs, known, known)
+        scores.append(fit.score(state.params, inputs, jnp.arange(48)))
     np.testing.assert_allclose(*scores, rtol=1e-4)
 
 
@@ -239,7 +241,7 @@ def test_the_computed_scale_is_of_both_kinds(model, layers, snapshots, dataset):
         seen = watch.observe(snapshots, x, y)
         fit = watch.fit(view, views.streams(seen, view))
         normalised = fit.normalise(watch.inputs(seen, view), np.arange(31))
-        scales.append(np.asarray(normalised.scales.hidden["Dense_1"]))
+        scales.append(np.asarray(normalised.scales.scale.hidden["Dense_1"]))
     np.testing.assert_allclose(*scales, rtol=0.1)
 
 
@@ -304,7 +306,7 @@ def test_null_checks_learn_from_as_many_records_as_the_attack(records):
 
     def score(members, non_members, which, advance):
         learned.append((len(members.train), len(non_members.train)))
-        return np.zeros(len(records.batch.y))
+        return Trained(np.zeros(len(records.batch.y)), True)
 
     size = whitebox_attacks.Size(5, 7)
     whitebox_attacks._scored(
@@ -334,7 +336,12 @@ def test_members_that_were_sampled_otherwise_are_seen_without_training(
     )
     _, checked = membership_rows.rows([], "standalone", found)
     held = {row["attack"]: membership.null_holds(row) for row in checked}
-    assert set(held) == {"loss_threshold", "gradient_norm", "unsupervised"}
+    assert set(held) == {
+        "loss_threshold",
+        "confidence",
+        "gradient_norm",
+        "unsupervised",
+    }
     assert all(row["target"] == "untrained" for row in checked)
     assert all(held.values()) != biased
     assert held["gradient_norm"] != biased

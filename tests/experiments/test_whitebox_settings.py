@@ -97,6 +97,7 @@ def test_only_table_xivs_kernels_are_fewer():
         for name in attack_presets.PRESETS
     }
     assert kernels == {
+        "anchored": 10,
         "table-xiv": 10,
         "authors-2019": 100,
         "ml-privacy-meter-0.1": 100,

@@ -80,6 +80,7 @@ def standalone(study):
 def test_every_supervision_has_its_rows(standalone):
     assert attacks(standalone) == [
         "loss_threshold",
+        "confidence",
         "gradient_norm",
         "gradient_norm",  # of the last layer alone
         "white_box",
