@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,6 @@ import optax
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import active
-from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import training
 from jaxprivacy.experiments.attack_training import Advance
@@ -300,13 +299,14 @@ def train(
 
 
 def check_observed(
-    settings: WhiteboxSettings, seen: features_lib.Features, ascent_rate: float = 0.0
+    settings: WhiteboxSettings, seen: Any, ascent_rate: float = 0.0
 ) -> None:
     """Checks what a target shows of the attacked records: finite weights can overflow.
 
     Args:
       settings: how it was trained, or where it comes from.
-      seen: the records' outputs, losses and gradient norms are looked at.
+      seen: features of the records, whose outputs, losses and gradient norms are
+        looked at.
       ascent_rate: of an active attacker; 0 where there is none.
 
     Raises:
