@@ -127,7 +127,17 @@ def test_a_second_run_with_the_same_out_is_refused(ended, tmp_path, monkeypatch)
     )
 
 
-def test_where_no_compiled_program_can_be_kept(ended, tmp_path, monkeypatch):
+@pytest.fixture
+def kept_nowhere():
+    """No programs are kept, wherever an earlier test of this process kept them."""
+    with launched.compiled_fast():
+        jax.config.update("jax_compilation_cache_dir", None)
+        yield
+
+
+def test_where_no_compiled_program_can_be_kept(
+    ended, tmp_path, monkeypatch, kept_nowhere
+):
     def compile_one(*given):
         jax.jit(lambda x: x * 17 + 4)(3.0)
         return made_up.empty_report()
