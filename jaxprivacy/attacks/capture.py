@@ -136,4 +136,4 @@ def squared_gradient_norm(layer: Layer, h: jax.Array, delta: jax.Array) -> jax.A
         )
     if layer.use_bias:
         norm += jnp.sum(bias_gradient(layer, delta) ** 2, axis=-1)
-    return norm
+    return jnp.maximum(norm, 0.0)  # The sum may round to just below 0.

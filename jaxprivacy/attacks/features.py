@@ -307,13 +307,19 @@ def standard(moments: Moments) -> Scales:
     But the W units of a hidden output to 1 / sqrt(W), so that they weigh as much as one
     statistic: at 1 they are learned by heart before the rest is learned. And a gradient
     is divided by its root mean square as a whole: its units keep their proportions and
-    their zero, so that outer products of its two factors stay the gradient.
+    their zero, so that outer products of its two factors stay the gradient. A unit
+    that is 0 on all known records stays 0, whatever it is on others.
     """
     mean, square = moments
     variance = jax.tree.map(lambda m, s: s - m**2, mean, square)
     # The difference of two float32 numbers: below, it is their rounding.
+    # A unit that is 0 on all known records has no scale, whatever it is on others.
     scale = jax.tree.map(
-        lambda v, s: jnp.sqrt(jnp.maximum(v, 1e-6 * s)) + TINY, variance, square
+        lambda v, s: jnp.where(
+            s > 0, jnp.sqrt(jnp.maximum(v, 1e-6 * s)) + TINY, jnp.inf
+        ),
+        variance,
+        square,
     )
     whole = root_mean_square(moments)
     hidden = {path: a * jnp.sqrt(a.size) for path, a in scale.hidden.items()}

@@ -41,6 +41,11 @@ def confidence(features: Features) -> jax.Array:
     return features.statistics.confidence[-1, :, 0]
 
 
+def gradient_norm(features: Features) -> jax.Array:
+    """Scores records by minus their gradient's norm at the last snapshot: (N,)."""
+    return -features.norm[-1]
+
+
 def anchor(members: jax.Array, non_members: jax.Array) -> Anchor:
     """Takes the best of some rules and fits the logit of membership to it.
 

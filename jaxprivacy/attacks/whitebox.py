@@ -207,7 +207,9 @@ def supervised(
         members, others = jnp.split(values, [len(examples.members)])
         # The two kinds weigh the same, however many there are of either.
         loss = (squared_error(members, 1.0) + squared_error(others, 0.0)) / 2
-        return loss, threshold.auc(members, others)
+        # A training that diverged is no epoch to choose.
+        finite = jnp.isfinite(values).all()
+        return loss, jnp.where(finite, threshold.auc(members, others), -1.0)
 
     def epoch(key, state, features, examples, selection):
         key_members, key_others, key_dropout = jax.random.split(key, 3)

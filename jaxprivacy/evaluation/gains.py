@@ -23,7 +23,8 @@ def gains(
     paper B's main claim, measured on the same records of the same target. The best of
     `OUTPUT_ONLY`, and of trained attacks whose row has `outputs_only`, is that with the
     largest AUC on the selection records; an attack that did not train is neither
-    compared nor compared with.
+    compared nor compared with, and one that is no better than its start, which may be
+    a rule on the outputs, has no gain of its own.
 
     Args:
       rows: of `membership_row`, with their conditions and `trained`.
@@ -41,7 +42,12 @@ def gains(
       ValueError: two rows of one output-only attack are not told apart.
     """
     pairs = list(zip(rows, scores, strict=True))
-    known = [pair for pair in pairs if _sees_outputs_only(pair[0])]
+    known = [
+        pair
+        for pair in pairs
+        # Who must train shadows knows less, and is none to compare with.
+        if _sees_outputs_only(pair[0]) and pair[0]["attack"] != "shadow"
+    ]
     cases = [(row["attack"], _case(row), _case(row, _SIZES)) for row, _ in known]
     if len(set(cases)) < len(cases):
         raise ValueError("rows: two output-only attacks whose conditions are the same")
@@ -69,7 +75,8 @@ def _sees_outputs_only(row):
 
 def _against(row, ranked):
     """The first of ranked output-only attacks on what this row's attack was run on."""
-    if _sees_outputs_only(row) or row.get("trained") is False:
+    unlearned = row.get("trained") is False or row.get("learned") is False
+    if _sees_outputs_only(row) or unlearned:
         return None
     for other, scores in ranked:
         sizes = all(other.get(key) in (None, row.get(key)) for key in _SIZES)

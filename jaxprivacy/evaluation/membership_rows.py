@@ -21,7 +21,7 @@ class Scored(NamedTuple):
     # The unsupervised attack's numbers of evaluation members and non-members.
     embeddings: tuple[np.ndarray, np.ndarray] | None = None
     everyone: np.ndarray | None = None  # scores of all records that are observed
-    trained: bool | None = None  # whether it learned; None: a rule, which does not
+    trained: bool | None = None  # None: a rule, which is not trained
     null_trained: bool | None = None  # the same of the null check's attack
 
 
@@ -63,7 +63,8 @@ def control_rows(scored: Sequence[Scored], setting: str) -> list[dict]:
       scored: the attacks on the planted leak.
       setting: what is trained, e.g. `federated`.
     """
-    confidence = membership.simultaneous_confidence(max(1, len(scored)))
+    trained = sum(s.trained is not False for s in scored)
+    confidence = membership.simultaneous_confidence(max(1, trained))
     rows = [_check(s, s.scores, s.trained, setting, confidence) for s in scored]
     return [row | {"found": null_checks.control_found(row)} for row in rows]
 

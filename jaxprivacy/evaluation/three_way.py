@@ -11,7 +11,7 @@ from scipy import special
 from jaxprivacy.evaluation.intervals import clopper_pearson, student_t
 
 # What a row says of its attack; the others are what it found.
-_FOUND = ("seed", "kinds", "confusion", "confidence", "accuracy")
+_FOUND = ("seed", "trained", "kinds", "confusion", "confidence", "accuracy")
 
 
 def votes(

@@ -70,7 +70,7 @@ def make_fit(
       moments: (features, known) -> their moments; None: of features that are kept.
     """
     moments = moments or jax.jit(features_lib.moments)
-    form = features_lib.standard if preset.anchored else features_lib.root_mean_square
+    form = features_lib.standard if preset.statistics else features_lib.root_mean_square
 
     def normalise(features, known):
         # What is jitted gives no records back: they would be copied.
@@ -86,13 +86,17 @@ def train_attack(
     members: Positions,
     non_members: Positions,
     advance: Advance,
+    *,
+    keep_network: bool = False,
 ) -> Trained:
     """Trains one supervised attack and scores all records.
 
     The epoch with the largest AUC on the selection records is kept; training ends once
     that has not improved for a number of steps and of epochs, but not before the
     network has left its start. An anchored attack that is not shown to be better than
-    its start, a simple rule, keeps it: what it learned is not told from chance.
+    its start, a simple rule, keeps it: what it learned is not told from chance. With
+    `keep_network` it does not: a null check asks what the network makes of records, and
+    without a signal it would hardly ever see more than the rule.
     """
     examples = whitebox.Examples(members.train, non_members.train)
     selection = whitebox.Examples(members.selection, non_members.selection)
@@ -110,8 +114,9 @@ def train_attack(
 
     before, after = everyone_scored(start), everyone_scored(state)
     better = learned(*([s[kind] for kind in selection] for s in (after, before)))
-    kept = before if fit.preset.anchored and not better else after
-    trained = bool(has_left and np.ptp(kept) > LEAST_SPREAD)
+    keep_start = fit.preset.anchored and not better and not keep_network
+    kept = before if keep_start else after
+    trained = bool((has_left or better) and np.ptp(kept) > LEAST_SPREAD)
     return Trained(kept, trained, better)
 
 
@@ -168,8 +173,9 @@ def learned(
     """Whether scores order members and non-members better than before, beyond chance.
 
     That is, whether the interval of the difference of the two AUCs on the same records
-    (DeLong) lies above 0. As the epoch was chosen on these records, a little of the
-    difference is chance in any case, which is why the interval is that of `SURE`.
+    (DeLong) lies above 0. It decides which scores are taken and is no test to report:
+    the epoch was chosen on these records, so that on noise it is true more often than
+    the interval says. What the scores are worth, the evaluation records say.
 
     Args:
       after: scores of M members and of N non-members.

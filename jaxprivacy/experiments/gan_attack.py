@@ -242,7 +242,7 @@ def account(
         settings.upload_fraction,
         settings.rounds,
     )
-    return contents.Privacy(**spent._asdict())
+    return contents.Privacy(**spent._asdict(), clip_first=settings.clip_first)
 
 
 def mlp_run(settings: GanSettings, dataset: data_lib.Dataset):

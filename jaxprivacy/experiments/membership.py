@@ -171,6 +171,7 @@ def attack_run(
                 members,
                 records.non_members,
                 lambda share: advance(share / (len(kinds) * len(fits))),
+                keep_network=members is records.untrained,
             )
             both.append((learned, members))
         result.append(_scored(attack, mode, records, *both))
@@ -194,11 +195,12 @@ def _scored(attack, mode, records, real, null=None):
 
 
 def simple_rules(run: Run, records: Records, mode: str) -> list[Scored]:
-    """Scores one run's records by their loss and by the confidence in their class."""
+    """Scores one run's records by loss, confidence and the gradient's norm."""
     found = []
     for attack, rule in (
         ("loss_threshold", threshold.loss_threshold),
         ("confidence", threshold.confidence),
+        ("gradient_norm", threshold.gradient_norm),
     ):
         values = Trained(np.asarray(rule(run.features), np.float64), None)
         pairs = (values, records.members), (values, records.untrained)
@@ -232,7 +234,9 @@ def control(
     kinds = zip(records.untrained, records.non_members, strict=True)
     pool = Positions(*map(np.concatenate, kinds))
     signal = np.asarray(threshold.loss_threshold(run.features))
-    members, others, auc = planted.plant(pool, signal, np.random.default_rng(seed))
+    members, others, auc = planted.plant(
+        pool, signal, np.random.default_rng([seed, *b"control"])
+    )
     leaking = records._replace(members=members, non_members=others, untrained=members)
     rule = simple_rules(run, leaking, "passive")[0]._replace(null=None)
     found = attack_run(fits, run, leaking, "passive", key, advance, null_checks=False)

@@ -195,7 +195,7 @@ def run(
     }
     split = next(iter(prepared.splits.values()))
     kept = any(s.copies_kept for s in prepared.splits.values())
-    told = split.copies_left_out, kept
+    told = max(s.copies_left_out for s in prepared.splits.values()), kept
     # Beside what it says else of the data.
     result["data"] = {**result.get("data", {}), **copies.told(*told)}
     result["verdict"] = verdict.verdict(result)

@@ -174,7 +174,7 @@ def _scored(
     """Scores members against non-members and, for the null check, among the latter.
 
     `score` takes where members and non-members stand, a number for its key, and who is
-    told the share done; it returns scores of all records, and whether it learned them.
+    told the share done; it returns scores of all records, and whether it was trained.
     """
     passes = 2 if settings.null_checks else 1
 
@@ -218,7 +218,7 @@ def _thresholds(attacks, observation, row) -> list[Job]:
     cases = [
         ({"attack": "loss_threshold"}, rules.loss_threshold(basic)),
         ({"attack": "confidence"}, rules.confidence(basic)),
-        ({"attack": "gradient_norm"}, -basic.norm[-1]),
+        ({"attack": "gradient_norm"}, rules.gradient_norm(basic)),
     ]
     limited_to = {
         variant.gradients: [layer in view.gradients for layer in attacks.layers]
@@ -275,7 +275,13 @@ def _supervised(attacks, observation, key, row, size) -> list[Job]:
             def score(members, non_members, which, tell):
                 key_fit = jax.random.fold_in(jax.random.fold_in(key, number), which)
                 return attack_training.train_attack(
-                    fit, key_fit, inputs, members, non_members, tell
+                    fit,
+                    key_fit,
+                    inputs,
+                    members,
+                    non_members,
+                    tell,
+                    keep_network=which > 0,
                 )
 
             return _scored(
@@ -310,7 +316,7 @@ def _unsupervised(attacks, observation, key, row) -> list[Job]:
                 )
                 scores, numbers[which] = np.zeros((2, len(observation.y)))
                 scores[where], numbers[which][where] = found
-                return Trained(scores, bool(np.ptp(found[1]) > 0))
+                return Trained(scores, bool(np.ptp(found[0]) > 0))
 
             scored = _scored(
                 attacks.settings,

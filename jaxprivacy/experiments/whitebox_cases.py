@@ -137,7 +137,7 @@ def _selected(scored):
     equal: the first rate is taken.
     """
     for s in scored:
-        if s.row.get("supervision") == "supervised":
+        if s.row.get("supervision") == "supervised" and s.trained is not False:
             return membership_evaluation.auc(*s.scores[:2]).value
     return 0.0
 

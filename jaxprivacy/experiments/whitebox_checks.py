@@ -66,7 +66,7 @@ def control(
     """
     settings = attacks.settings
     signal = np.asarray(rules.loss_threshold(observation.basic))
-    rng = np.random.default_rng(settings.seed)
+    rng = np.random.default_rng([settings.seed, *b"control"])
     members, others, auc = planted.plant(records.non_members, signal, rng)
     _, widest = view = whitebox_attacks.widest(attacks.views)
     settings = dataclasses.replace(

@@ -113,6 +113,8 @@ def _three_way(found, evaluation):
         duels = {pair: of_pair[i] for pair, of_pair in found.items()}
         conditions = dict(next(iter(duels.values())).row)
         del conditions["pair"]
+        conditions.pop("learned", None)
+        conditions["trained"] = all(s.trained for s in duels.values())
         rows.append(
             three_way.three_way_row(
                 conditions | {"setting": "finetune"},

@@ -63,7 +63,11 @@ def diagnostics(
         named["embedding_members"], named["embedding_non_members"] = numbers[0]
     return contents.Diagnostics(
         epochs=np.array(rounds),
-        threshold=membership_evaluation.best_threshold(*strongest.scores[:2]),
+        threshold=(
+            membership_evaluation.best_threshold(*strongest.scores[:2])
+            if strongest.threshold is None
+            else strongest.threshold
+        ),
         attack=threats.label(strongest.row),
         unit=unit,
         **named,

@@ -217,6 +217,8 @@ def attack(
             "supervision": "shadow",
             "learned": learned.learned,
         }
+        if not (view.hidden or view.gradients):
+            told["outputs_only"] = True
         found.append(_scored(told | row, learned, members, others, records, attacks))
     return found
 

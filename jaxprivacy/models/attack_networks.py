@@ -215,12 +215,12 @@ class AttackNetwork(nn.Module):
         preset, found = self.preset, []
         widths, seen = preset.output_widths, features.statistics
         if self.use_loss:
-            loss = seen.confidence if preset.anchored else features.loss
+            loss = seen.confidence if preset.statistics else features.loss
             found.append(("loss", preset.loss_widths, loss))
         if self.use_output:
-            output = seen.log_odds if preset.anchored else features.output
+            output = seen.log_odds if preset.statistics else features.output
             found.append(("output", widths, output))
-        if not preset.anchored:
+        if not preset.statistics:
             return found
         if self.sees_outputs():
             found.append(("ranked", widths, seen.ranked))

@@ -31,8 +31,9 @@ class Preset:
     encodes_label: bool = True
     least_steps: int = 1000  # in all: small sets give few steps an epoch
     # Whether it takes standardised statistics (log-odds, logarithms of norms) in the
-    # place of losses and probabilities, and begins as the best simple rule on them.
-    anchored: bool = False
+    # place of losses and probabilities.
+    statistics: bool = False
+    anchored: bool = False  # Whether it begins as the best simple rule on them.
 
 
 # PAPERS rows B9 and B11. The 1000 kernels are read in the authors' federated script,
@@ -98,6 +99,7 @@ ANCHORED = dataclasses.replace(
     gradient_kernels=10,
     init_std=None,
     learning_rate=1e-3,
+    statistics=True,
     anchored=True,
 )
 PRESETS = {p.name: p for p in (ANCHORED, TABLE_XIV, AUTHORS_2019, ML_PRIVACY_METER)}

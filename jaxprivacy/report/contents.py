@@ -86,6 +86,7 @@ class Privacy(NamedTuple):
     epsilon_per_upload: float  # per epoch, per participant
     uploads: int  # of a participant, over the run
     epsilon_total: float
+    clip_first: bool = False  # without it the release guarantees nothing
 
 
 class Course(NamedTuple):

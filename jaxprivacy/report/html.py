@@ -35,8 +35,8 @@ from jaxprivacy.report.verdict_membership import STRENGTHS
 from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word, gain
 
 CAVEATS = (
-    "The numbers are lower bounds: another attack may find more, and no evidence of "
-    "exposure is not evidence of none.",
+    "The numbers are what these attacks found: another attack may find more, and no "
+    "evidence of exposure is not evidence of none.",
     "The training was simulated on one machine, with the settings below and no others.",
 )
 ONE_SEED_CAVEAT = (

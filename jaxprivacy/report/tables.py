@@ -44,7 +44,7 @@ def print_summary(report: Report, console: Console) -> None:
     checks = verdict_rows.checks(result)
     if _shown_checks(checks):
         console.print(_null_checks(checks))
-        console.print(_explained((words.NULL_CHECK,)))
+        console.print(_explained((words.NULL_CHECK, words.FINDS, words.PLANTED)))
     said = verdict.of(result)
     console.print(Text(f"\nVerdict: {verdict.badge(said['level'])}", style="bold"))
     sentences = Table.grid(padding=(0, 1))
@@ -74,7 +74,7 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
 
 def _name(row: dict, keys: Sequence[str]) -> Text:
     left_out = row.get("untrained_seeds")
-    more = f", without {left_out} not trained" if left_out else ""
+    more = f", mean without {left_out} not trained" if left_out else ""
     if row.get("learned") is False and row.get("trained"):
         more += ", no better than its start"
     second = (f"\n{variant(row, keys)}{more}", "dim")
@@ -138,8 +138,9 @@ def _footnote(rows: list[dict]) -> str:
         )
     if any(row.get("learned") is False for row in shown):
         note += (
-            "\n  No better than its start: as far as the selection records show; an"
-            "\n  anchored attack then is the simple rule that it starts as."
+            "\n  No better than its start: on the selection records the trained network"
+            "\n  did not beat the simple rule it starts from; of an anchored attack these"
+            "\n  are that rule's scores."
         )
     missing = any(
         text.at_fpr(row, fpr)["value"] is None for row in shown for fpr in SHOWN_FPRS
@@ -186,7 +187,7 @@ def _mean(mean: dict, show) -> Text:
 
 def _privacy(privacy: Privacy) -> Table:
     table = Table(
-        title="Differential privacy of the uploads",
+        title="Noise on the uploads",
         box=box.SIMPLE_HEAD,
         title_justify="left",
         title_style="bold",
@@ -217,7 +218,7 @@ def _shown_checks(rows: list[dict]) -> list[dict]:
 
 
 def _null_checks(checks: list[dict]) -> Table:
-    title = "Null checks: no record was trained on, or no model trained"
+    title = "Null checks and positive controls"
     table = _table(title, ("AUC", "finds\nfrom AUC", "result"))
     keys = distinguishing(checks)
     for row in _shown_checks(checks):

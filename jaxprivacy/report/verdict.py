@@ -104,12 +104,22 @@ def _privacy(privacy: dict | None) -> list[str]:
     if not privacy:
         return []
     total = privacy["epsilon_total"]
+    clipped = privacy.get("clip_first", False)
     said = (
         "The uploads are differentially private with an epsilon of "
+        if clipped
+        else "The uploads are noised as if for an epsilon of "
+    )
+    said += (
         f"{text.epsilon(privacy['epsilon_per_parameter'])} per parameter, which is "
         f"{text.epsilon(privacy['epsilon_per_upload'])} per epoch and participant and "
         f"{text.epsilon(total)} in total"
     )
     if total > MOST_EPSILON:
         said += f"; a total above {MOST_EPSILON} is no meaningful guarantee"
+    if not clipped:
+        said += (
+            ". Without --clip_first no guarantee follows: updates beyond the bound are "
+            "not clipped before the noise"
+        )
     return [said + "."]

@@ -8,7 +8,7 @@ from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.evaluation.membership import simultaneous_confidence
 from jaxprivacy.evaluation.null_checks import detectable_auc
 from jaxprivacy.report import text
-from jaxprivacy.report.verdict_rows import control_found
+from jaxprivacy.report.verdict_rows import control_found, counted
 
 # An audit that would only have found a larger AUC than this has no power to speak of.
 MOST_DETECTABLE = 0.9
@@ -30,7 +30,7 @@ def learned_nothing(accuracy: float, records: int, largest_class: float) -> bool
 
 
 def detectable(rows: Sequence[dict]) -> float | None:
-    """Returns the smallest AUC that the attacks would have found, None if none.
+    """Returns the smallest AUC that each of the attacks would have found, or None.
 
     Args:
       rows: of `membership`, those that count; the intervals that decide hold for all of
@@ -40,7 +40,8 @@ def detectable(rows: Sequence[dict]) -> float | None:
     found = [
         detectable_auc(row["members"], row["non_members"], together) for row in rows
     ]
-    return min((auc for auc in found if auc is not None), default=None)
+    known = [auc for auc in found if auc is not None]
+    return max(known) if known and len(known) == len(found) else None
 
 
 def could_have_found(auc: float | None) -> str:
@@ -48,9 +49,9 @@ def could_have_found(auc: float | None) -> str:
     if auc is None:
         return "So few records were attacked that no leak would have been found surely."
     return (
-        f"An attack with an AUC of {text.number(auc, 2)} or more on so many records "
-        "would have been found with a probability of at least 0.8, a smaller leak less "
-        "often."
+        f"With so many records an attack whose true AUC is {text.number(auc, 2)} or "
+        "more would have been noticed with a probability of at least 0.8, a weaker one "
+        "less often; a leak that none of these attacks can use would not have been."
     )
 
 
@@ -71,7 +72,7 @@ def blind_targets(result: dict, least: float | None) -> tuple[list[str], list[st
     if all(reasons):
         return known, []
     count = sum(map(bool, reasons))
-    some = f"Of {count} of the {len(targets)} models this is to be known: "
+    some = f"For {count} of the {len(targets)} models: "
     return [], [some + reason + "." for reason in known]
 
 
@@ -132,8 +133,8 @@ def untaught(target: dict) -> str:
         return ""
     return (
         "the model is not shown to have learned anything: it is right on "
-        f"{text.percent(accuracy)} % of its {records:,} training records, and to name "
-        "their largest class every time would be right on "
+        f"{text.percent(accuracy)} % of its {records:,} training records, and always "
+        "naming their largest class would be right on "
         f"{text.percent(target['largest_class'])} %, so there may have been nothing to "
         "find"
     )
@@ -152,7 +153,7 @@ def without_power(
     reasons = []
     states = {row.get("trained") for row in trained}
     if False in states and True not in states:
-        reasons.append("none of the attacks that learn did train")
+        reasons.append("none of the attacks that need training did train")
     least = detectable(rows)
     if rows and (least is None or least > MOST_DETECTABLE):
         reasons.append(
@@ -163,9 +164,9 @@ def without_power(
 
 
 def _checks_without_power(checks: Sequence[dict]) -> list[str]:
-    counted = [row for row in checks if row.get("trained") is not False]
-    planted = [row for row in counted if row.get("control")]
-    plain = [row for row in counted if not row.get("control")]
+    known = counted(checks)
+    planted = [row for row in known if row.get("control")]
+    plain = [row for row in known if not row.get("control")]
     if not plain:
         return ["no null check could be counted" if checks else "no null check was run"]
     reasons = []
@@ -175,9 +176,6 @@ def _checks_without_power(checks: Sequence[dict]) -> list[str]:
             "the null checks would have found nothing below an AUC of "
             f"{text.number(MOST_DETECTABLE, 1)}"
         )
-    if planted and not any(map(control_found, planted)):
-        reasons.append(
-            "the positive control, a leak that was planted for the purpose, was not "
-            "found"
-        )
+    if any(control_found(row) is False for row in planted):
+        reasons.append("a positive control, a leak planted for the purpose, was missed")
     return reasons

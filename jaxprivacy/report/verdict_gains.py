@@ -21,32 +21,37 @@ def gain_sentences(rows: Sequence[dict]) -> list[str]:
     if not known:
         return []
     keys = distinguishing(rows)
-    by_auc = _by_auc(known, keys)
+    rivals = any(r["attack"] == "black_box" or r.get("outputs_only") for r in rows)
+    by_auc = _by_auc(known, keys, rivals)
     return [by_auc, *(said for fpr in LOW_FPRS for said in _at_fpr(known, keys, fpr))]
 
 
-def _by_auc(rows: Sequence[dict], keys: Sequence[str]) -> str:
+def _by_auc(rows: Sequence[dict], keys: Sequence[str], rivals: bool) -> str:
     # The intervals hold together, so the best of them may be picked.
     row = max(rows, key=lambda row: gain(row)["auc"]["low"])
     over, mean = gain(row)["auc"], " on average" if "seeds" in row else ""
     name, against = label(row, keys), _against(row)
+    compared = f"the AUC of {name} minus that of {against} is"
     by = text.number_interval(over) + mean
+    if not rivals:
+        return (
+            f"On the same records, {compared} {by}. No trained attack that sees only "
+            "the outputs was run, so this does not say whether the parameters give "
+            "away more than the outputs."
+        )
     if over["low"] > 0:
         return (
-            "Who holds the parameters learns more than who sees the outputs only: on "
-            f"the same records, the AUC of {name} is higher than that of {against} by "
-            f"{by}."
+            "An attacker who holds the parameters learns more than one who sees only "
+            f"the outputs: on the same records, {compared} {by}."
         )
     if all(gain(row)["auc"]["high"] < 0 for row in rows):
         return (
             "No attack that holds the parameters comes up to the best one that sees "
-            f"the outputs only: on the same records, the AUC of {name} differs from "
-            f"that of {against} by {by}."
+            f"only the outputs: on the same records, {compared} {by}."
         )
     return (
-        "It is not shown that who holds the parameters learns more than who sees the "
-        f"outputs only: on the same records, the AUC of {name} differs from that of "
-        f"{against} by {by}."
+        "It is not shown that an attacker who holds the parameters learns more than "
+        f"one who sees only the outputs: on the same records, {compared} {by}."
     )
 
 
@@ -65,13 +70,13 @@ def _at_fpr(rows: Sequence[dict], keys: Sequence[str], fpr: float) -> list[str]:
         return []
     entry, row = max(entries, key=lambda pair: pair[0]["low"])
     if entry["low"] > 0:
-        judged = ", which is more"
+        judged = "which is more"
     elif entry["high"] < 0:
-        judged = ", which is less"
+        judged = "which is less"
     else:
-        judged = ", which is not shown to be a gain"
+        judged = "so that no gain is shown"
     return [
         f"At a false positive rate of {text.rate(fpr)}, the share of the members that "
-        f"{label(row, keys)} finds differs from that of {_against(row)} by "
-        f"{text.points_interval(entry)}{judged}."
+        f"{label(row, keys)} finds minus that of {_against(row)} is "
+        f"{text.points_interval(entry)}, {judged}."
     ]

@@ -67,8 +67,13 @@ def _reaches(rows: Sequence[dict]) -> str:
     row = best(rows)
     shown = text.number_interval(rows_lib.together(row))
     of_all = any("auc_simultaneous" in row for row in rows)
-    notes = ["in brackets the ends of all their intervals"] if "seeds" in row else []
-    notes += ["interval widened to hold for all attacks together"] if of_all else []
+    notes = []
+    if "seeds" in row:
+        notes.append(
+            "in brackets the lowest and the highest end of the seeds' intervals"
+        )
+    if of_all:
+        notes.append("widened to hold for all attacks together")
     reached = (
         f"a mean AUC of {shown} over {row['seeds']} seeds"
         if "seeds" in row
@@ -106,7 +111,7 @@ def _nothing_found(
             *some,
         ]
     why = f": {'; and '.join(reasons)}" if reasons else ""
-    first = [f"Whether members are exposed cannot be told{why}.", *reversed_]
+    first = [f"Whether members are exposed cannot be determined{why}.", *reversed_]
     if rows and _word(best(rows)):
         first += _face_value(rows)
     elif rows:
@@ -120,11 +125,13 @@ def _nothing_found(
 def _face_value(rows: Sequence[dict]) -> list[str]:
     if not rows:
         return []
-    return [f"Taken at face value, which for this reason it is not: {_reaches(rows)}."]
+    return [
+        f"At face value, which should not be trusted for this reason, {_reaches(rows)}."
+    ]
 
 
 def _failed_checks(failed: Sequence[dict], keys: Sequence[str]) -> list[str]:
-    lead = "Whether members are exposed cannot be told: t"
+    lead = "Whether members are exposed cannot be determined: t"
     said = [_failed(row, label(row, keys)) for row in failed]
     return [lead + said[0][1:], *said[1:]]
 
@@ -157,11 +164,13 @@ def _checks(checks: Sequence[dict], failed: Sequence[dict]) -> list[str]:
     elif plain and not failed:
         sentences.append(_hold(plain))
     if planted:
-        found = sum(map(rows_lib.control_found, planted))
+        states = list(map(rows_lib.control_found, planted))
+        found, unsure = states.count(True), states.count(None)
+        more = f"; {unsure} had too few records for it" if unsure else ""
         sentences.append(
             f"Of {len(planted)} positive {_plural('control', len(planted))}, in which "
             f"a leak was planted to be found, {found or 'none'} "
-            f"{'was' if found < 2 else 'were'} found."
+            f"{'was' if found < 2 else 'were'} found{more}."
         )
     return sentences
 
@@ -183,7 +192,7 @@ def _hold(plain: Sequence[dict]) -> str:
         return said + " Some of them have too few records to have found anything."
     return said + (
         f" An AUC of {text.number(max(known), 2)} or more would have been found with a "
-        "probability of 0.8 in each."
+        "probability of at least 0.8 in each."
     )
 
 
@@ -200,9 +209,9 @@ def _untrained(rows: Sequence[dict]) -> list[str]:
     names = list(dict.fromkeys(label(row, keys) for row in left_out))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return [
-        f"Of the {len(rows)} rows of attacks {len(left_out)} did not train, that is, "
-        "the attack learned nothing from its records, and count in nothing that is "
-        f"said here: {'; '.join(names[:_NAMED])}{more}."
+        f"{len(left_out)} of {len(rows)} attack runs did not train: their networks "
+        "learned nothing, and they count in none of these sentences: "
+        f"{'; '.join(names[:_NAMED])}{more}."
     ]
 
 
@@ -230,7 +239,8 @@ def _low_fpr(rows: Sequence[dict]) -> list[str]:
         return []
     fpr = min(entry[0] for entry in entries)
     at_lowest = [entry for entry in entries if entry[0] == fpr]
-    _, found, row = max(at_lowest, key=lambda entry: entry[1]["value"])
+    shown = [entry for entry in at_lowest if rows_lib.above_guessing(entry[1])]
+    _, found, row = max(shown or at_lowest, key=lambda entry: entry[1]["value"])
     mean = " on average" if "seeds" in row else ""
     return [
         f"At a false positive rate of {text.rate(fpr)}, "

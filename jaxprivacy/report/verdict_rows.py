@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.evaluation.null_checks import counted
 from jaxprivacy.evaluation.seeds import seed_groups
 from jaxprivacy.report import text
 
 BAD_CHECKS = ("fails", "missed")  # of what `check_word` says
-
-
-def counted(rows: Sequence[dict]) -> list[dict]:
-    """Returns the rows without those of attacks that did not train."""
-    return [row for row in rows if row.get("trained") is not False]
 
 
 def checks(result: dict) -> list[dict]:

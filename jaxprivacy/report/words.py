@@ -10,7 +10,7 @@ AUC = (
 INTERVAL = (
     "[a, b]",
     "an interval that covers the true value with 95 % confidence, as far as it depends "
-    "on which records were drawn",
+    "on which records were drawn, or over several seeds on the seed",
 )
 MEMBERSHIP = (
     (
@@ -24,6 +24,11 @@ NULL_CHECK = (
     "an attack where there is nothing to find, for instance on records none of which "
     "was trained on; its AUC should be 0.5",
 )
+FINDS = (
+    "finds from AUC",
+    "the smallest true AUC that a check of this size finds with a probability of 0.8",
+)
+PLANTED = ("planted leak", "a leak of known size, which is to be found")
 RECONSTRUCTION = (
     (
         "hit rate",
@@ -44,14 +49,16 @@ RECONSTRUCTION = (
 )
 PRIVACY = (
     "epsilon",
-    "what differential privacy allows: one participant's records change the "
-    "probability of any upload by at most a factor of e to the power of epsilon",
+    "the measure of differential privacy, which, where it holds, lets one participant's "
+    "records change the probability of any upload by at most a factor of e to the "
+    "power of epsilon",
 )
 
 
 def of_tables(result: dict) -> list[tuple[str, str]]:
     """Returns the terms of a result's tables beside AUC, with their meanings."""
     terms = list(MEMBERSHIP) if result["membership"] else []
-    terms += [NULL_CHECK] if result.get("null_checks") else []
+    terms += [NULL_CHECK, FINDS] if result.get("null_checks") else []
+    terms += [PLANTED] if result.get("positive_controls") else []
     terms += RECONSTRUCTION if result["reconstruction"] else ()
     return terms + ([PRIVACY] if result.get("privacy") else [])

@@ -320,7 +320,7 @@ def test_an_anchored_attack_begins_as_the_simplest_rule_on_what_it_sees(seen):
         scales=features_lib.standard(features_lib.moments(found, jnp.arange(12)))
     )
     sees_all = seen == "everything"
-    preset = dataclasses.replace(PRESET, anchored=True, init_std=None)
+    preset = dataclasses.replace(PRESET, statistics=True, anchored=True, init_std=None)
     attack = whitebox.supervised(
         first,
         preset,
