@@ -139,8 +139,8 @@ def _footnote(rows: list[dict]) -> str:
     if any(row.get("learned") is False for row in shown):
         note += (
             "\n  No better than its start: on the selection records the trained network"
-            "\n  did not beat the simple rule it starts from; of an anchored attack these"
-            "\n  are that rule's scores."
+            "\n  did not beat its start; of an anchored attack these are the scores of"
+            "\n  the simple rule that it starts from."
         )
     missing = any(
         text.at_fpr(row, fpr)["value"] is None for row in shown for fpr in SHOWN_FPRS

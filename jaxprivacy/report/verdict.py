@@ -14,7 +14,7 @@ LEVELS = {
     "severe": "severe exposure",
     "clear": "clear exposure",
     "slight": "slight exposure",
-    "cannot_tell": "exposure cannot be told",
+    "cannot_tell": "exposure cannot be determined",
     "none_found": "no exposure found",
 }
 # A larger total epsilon allows probabilities to differ by a factor above 22,000.
@@ -46,7 +46,8 @@ def verdict(result: dict) -> dict:
     if images == "none_found" and untrained and all(untrained):
         images = "cannot_tell"
         said_of_images = [
-            f"Whether a class can be reconstructed cannot be told: {untrained[0]}.",
+            "Whether a class can be reconstructed cannot be determined: "
+            f"{untrained[0]}.",
             *said_of_images,
         ]
     said_of_members += _three_way(result.get("three_way", []))

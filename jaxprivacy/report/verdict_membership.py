@@ -69,9 +69,7 @@ def _reaches(rows: Sequence[dict]) -> str:
     of_all = any("auc_simultaneous" in row for row in rows)
     notes = []
     if "seeds" in row:
-        notes.append(
-            "in brackets the lowest and the highest end of the seeds' intervals"
-        )
+        notes.append("in brackets the lowest and the highest end of all seeds")
     if of_all:
         notes.append("widened to hold for all attacks together")
     reached = (

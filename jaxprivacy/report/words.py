@@ -49,9 +49,9 @@ RECONSTRUCTION = (
 )
 PRIVACY = (
     "epsilon",
-    "the measure of differential privacy, which, where it holds, lets one participant's "
-    "records change the probability of any upload by at most a factor of e to the "
-    "power of epsilon",
+    "the measure of differential privacy: where that holds, one participant's records "
+    "change the probability of any upload by at most a factor of e to the power of "
+    "epsilon",
 )
 
 

@@ -258,3 +258,16 @@ def test_a_constant_unit_becomes_0(extracted):
 def test_labels_outside_the_outputs_are_refused():
     with pytest.raises(checks.InputError, match="^y: holds 3 at record 4: accepted"):
         features.extract(MODEL, snapshots(), X, Y.at[4].set(3), hidden=(), gradients=())
+
+
+def test_a_unit_that_is_dead_on_known_records_stays_0(extracted):
+    """It has no scale: divided by next to nothing it would rule every score."""
+    hidden = {path: np.array(a) for path, a in extracted.hidden.items()}
+    path = next(iter(hidden))
+    hidden[path][:, :2, 0] = 0
+    hidden[path][:, 2, 0] = 0.3
+    dead = extracted._replace(hidden=hidden)
+    scales = features.standard(features.moments(dead, np.arange(2)))
+    got = features.take(dead._replace(scales=scales), np.arange(3))
+    np.testing.assert_array_equal(got.hidden[path][:, :, 0], 0)
+    assert np.isfinite(got.hidden[path]).all()

@@ -126,6 +126,7 @@ def privacy(total=6.34e7):
         epsilon_per_upload=1_057_000.0,
         uploads=60,
         epsilon_total=total,
+        clip_first=True,
     )
 
 

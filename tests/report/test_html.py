@@ -124,9 +124,9 @@ def test_failed_null_check_heads_the_page():
     failed = made_up.member_row((0.6, 0.55, 0.65))
     result = made_up.result(made_up.MEMBERS, nulls=[failed])
     words = parsed(made_up.report(result=result)).text
-    assert "exposure cannot be told" in words
-    headline = "cannot be told: the null check fails"
-    assert words.index(headline) < words.index("Taken at face value")
+    assert "exposure cannot be determined" in words
+    headline = "cannot be determined: the null check fails"
+    assert words.index(headline) < words.index("At face value")
 
 
 def test_gradient_norms_without_a_white_box_row_are_shown():
@@ -141,7 +141,7 @@ def words(report, figures=None):
 def test_privacy_of_the_uploads():
     found = words(made_up.report())
     for expected in (
-        "Differential privacy of the uploads",
+        "Noise on the uploads",
         "epsilon per parameter what the paper quotes 10",
         "105,700 of 105,707",
         "1.06e6 epochs",
@@ -153,7 +153,7 @@ def test_privacy_of_the_uploads():
         assert expected in found, expected
     # A sweep has no one budget, but its figure.
     sweep = words(made_up.report(privacy=None))
-    assert "Differential privacy of the uploads" in sweep
+    assert "Noise on the uploads" in sweep
     assert "what the paper quotes" not in sweep
     figures = {plots.TRAINING: b"\x89PNG"}
     assert "Differential" not in words(made_up.report(privacy=None), figures)
@@ -301,7 +301,7 @@ LEVELS = {
     "clear": "clear exposure",
     "slight": "slight exposure",
     "none_found": "no exposure found",
-    "cannot_tell": "exposure cannot be told",
+    "cannot_tell": "exposure cannot be determined",
 }
 
 

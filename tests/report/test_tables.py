@@ -54,7 +54,7 @@ def test_summary_says_what_the_page_says():
         "false positive rate (FPR): share of the non-members",
         "Frechet distance: how far two sets of images lie apart",
         "null check: an attack where there is nothing to find",
-        "epsilon: what differential privacy allows",
+        "epsilon: the measure of differential privacy",
         "exposure is clear",
         "A made-up note.",
     ):
@@ -71,7 +71,7 @@ def test_failed_null_check_and_empty_report():
     )
     text = printed(made_up.report(result=result))
     assert "FAILS" in text.split() and "the null check fails" in text
-    assert "Verdict: exposure cannot be told" in text
+    assert "Verdict: exposure cannot be determined" in text
     empty = printed(made_up.empty_report())
     assert "Membership inference\n" not in empty and "Verdict" in empty
 
@@ -87,7 +87,7 @@ def test_privacy_is_a_short_table():
     lines = printed(made_up.report()).splitlines()
     shown = [" ".join(line.split()) for line in lines]
     for expected in (
-        "Differential privacy of the uploads",
+        "Noise on the uploads",
         "epsilon per parameter 10",
         "parameters uploaded, at most 105,700 of 105,707",
         "epsilon per epoch and participant 1.06e6",

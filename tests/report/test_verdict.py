@@ -60,8 +60,8 @@ def test_nothing_found_says_what_could_have_been(auc):
     first = verdict(content)[0]
     assert first.startswith("No sign was found that members can be told apart")
     least = null_checks.detectable_auc(50, 60, 0.95)
-    assert f"with an AUC of {least:.2f} or more" in first
-    assert "found with a probability of at least 0.8" in first
+    assert f"whose true AUC is {least:.2f} or more" in first
+    assert "noticed with a probability of at least 0.8" in first
 
 
 def test_the_best_attack_is_the_highest_auc_that_is_shown():
@@ -85,7 +85,7 @@ def test_the_best_of_many_is_judged_by_what_holds_for_all():
     content = result([row, row], nulls=NULLS)
     assert level(content) == "none_found"
     # What is shown is the interval that decides.
-    shown = "0.620 [0.490, 1.000] (interval widened to hold for all attacks together)"
+    shown = "0.620 [0.490, 1.000] (widened to hold for all attacks together)"
     assert shown in verdict(content)[0] and "0.610" not in verdict(content)[0]
 
 
@@ -115,9 +115,9 @@ def test_reversed_by_the_interval_that_decides():
 @pytest.mark.parametrize(
     "gain, sentence",
     [
-        ((0.1, 0.05, 0.15), "Who holds the parameters learns more than who sees"),
+        ((0.1, 0.05, 0.15), "An attacker who holds the parameters learns more"),
         ((-0.1, -0.15, -0.05), "No attack that holds the parameters comes up to"),
-        ((0.1, -0.05, 0.25), "It is not shown that who holds the parameters"),
+        ((0.1, -0.05, 0.25), "It is not shown that an attacker who holds the"),
     ],
 )
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -133,7 +133,7 @@ def test_parameters_against_outputs(gain, sentence, seeds, old):
         row |= {"auc_over_black_box": over["auc"]} if old else {"over_outputs": over}
     sentences = said(rows)
     assert "White-box (global, passive)" in sentences
-    assert "that of Black-box under the same conditions by" in sentences
+    assert "minus that of Black-box under the same conditions is" in sentences
     assert sentence in sentences
     assert f"{gain[0]:.3f} [{gain[1]:.3f}, {gain[2]:.3f}]" in sentences
     assert "holds the parameters" not in said(rows[:1])
@@ -154,10 +154,10 @@ def test_gains_at_low_false_positive_rates_say_what_they_compare():
     found = said([row, other])
     assert (
         "At a false positive rate of 1 %, the share of the members that White-box "
-        "(global, isolating) finds differs from that of Loss threshold under the "
-        "same conditions by 2.5 percentage points [1.0, 4.0], which is more." in found
+        "(global, isolating) finds minus that of Loss threshold under the "
+        "same conditions is 2.5 percentage points [1.0, 4.0], which is more." in found
     )
-    assert "1.0 percentage points [-2.0, 3.0], which is not shown to be" in found
+    assert "1.0 percentage points [-2.0, 3.0], so that no gain is" in found
     assert "rate of 10 %, the share" not in found
 
 
@@ -170,7 +170,7 @@ def test_a_gain_shown_anywhere_is_said():
             (0.7, "passive", (0.06, 0.04, 0.08)),
         )
     ]
-    assert "the AUC of White-box (global, passive) is higher" in said(rows)
+    assert "the AUC of White-box (global, passive) minus that" in said(rows)
 
 
 def test_several_seeds_are_judged_by_the_lowest():
@@ -225,10 +225,12 @@ def test_null_checks():
     failed = (*NULLS, member_row((0.6, 0.55, 0.65), "black_box"))
     content = result(rows, nulls=failed)
     first = verdict(content)[0]
-    start = "Whether members are exposed cannot be told: the null check fails for "
+    start = (
+        "Whether members are exposed cannot be determined: the null check fails for "
+    )
     assert first.startswith(start + "Black-box (global, passive)")
     assert "can be told apart" not in " ".join(verdict(content))
-    assert verdict(content)[1].startswith("Taken at face value")
+    assert verdict(content)[1].startswith("At face value")
     assert first.endswith("not to be trusted.")
     assert "holds" not in " ".join(verdict(content))
     assert level(content) == "cannot_tell"
@@ -255,6 +257,12 @@ def test_privacy_that_guarantees_nothing(total):
 def test_privacy_that_means_something_and_none():
     kept = " ".join(verdict(result() | {"privacy": privacy(10.0)._asdict()}))
     assert "10 in total." in kept and "guarantee" not in kept
+    unclipped = privacy(10.0)._replace(clip_first=False)._asdict()
+    (said_of_it,) = (
+        line for line in verdict(result() | {"privacy": unclipped}) if "epsilon" in line
+    )
+    assert "differentially private" not in said_of_it
+    assert "no guarantee follows" in said_of_it
     for absent in ({}, {"privacy": None}):
         assert "epsilon" not in " ".join(verdict(result() | absent))
 

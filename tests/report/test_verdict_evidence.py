@@ -46,7 +46,7 @@ BLIND = [
 def test_where_nothing_could_be_seen_it_cannot_be_told(facts, reason):
     level, said = judged(NOTHING, **facts)
     assert level == "cannot_tell" and reason in said
-    assert said.startswith("Whether members are exposed cannot be told: ")
+    assert said.startswith("Whether members are exposed cannot be determined: ")
     # And what could have been found is said all the same.
     assert "would have been found with a probability" in said
     assert "No sign was found" not in said
@@ -56,7 +56,7 @@ def test_where_nothing_could_be_seen_it_cannot_be_told(facts, reason):
 def test_what_was_found_is_found_where_there_are_two_kinds(facts, reason):
     level, said = judged(FOUND, **facts)
     if {"copies", "constant_inputs"} & set(facts):  # There is but one kind of record.
-        assert level == "cannot_tell" and "Taken at face value" in said
+        assert level == "cannot_tell" and "At face value" in said
         assert "Nothing was found" not in said
     else:
         assert level == "severe" and reason not in said
@@ -92,7 +92,7 @@ def test_of_several_models_all_must_be_blind():
     content["evidence"] = [{"constant_inputs": True}, {}]
     found = verdict(content)
     assert found["level"] == "none_found"
-    assert "Of 1 of the 2 models this is to be known" in " ".join(found["sentences"])
+    assert "For 1 of the 2 models" in " ".join(found["sentences"])
     content["evidence"] = [{"constant_inputs": True}] * 2
     assert verdict(content)["level"] == "cannot_tell"
 
@@ -120,7 +120,7 @@ def test_a_positive_control_must_be_found():
     planted = NULLS[0] | {"control": "planted"}
     missed = planted | {"auc": interval(0.55, 0.45, 0.65)}
     level, said = judged(NOTHING, nulls=[*NULLS, missed])
-    assert level == "cannot_tell" and "the positive control" in said
+    assert level == "cannot_tell" and "a positive control" in said
     found = planted | {"auc": interval(0.8, 0.7, 0.9)}
     level, said = judged(NOTHING, nulls=[*NULLS, found])
     content = result([NOTHING], nulls=NULLS)
@@ -143,8 +143,8 @@ def test_attacks_that_did_not_train_count_in_nothing():
     rule = member_row((0.5, 0.42, 0.58), "loss_threshold") | {"trained": None}
     level, said = judged(constant, rule)
     assert level == "cannot_tell"
-    assert "none of the attacks that learn did train" in said
-    assert "Of the 2 rows of attacks 1 did not train" in said
+    assert "none of the attacks that need training did train" in said
+    assert "1 of 2 attack runs did not train" in said
     assert "Loss threshold (global, passive) reaches" in said  # The best of one.
     assert "0.990" not in said and "holds the parameters" not in said
     # One that did train could have found something.
@@ -180,5 +180,5 @@ def test_seeds_whose_attack_did_not_train_are_left_out():
 
 
 def test_what_could_have_been_found_is_in_words():
-    assert "AUC of 0.63 or more" in verdict_evidence.could_have_found(0.631)
+    assert "AUC is 0.63 or more" in verdict_evidence.could_have_found(0.631)
     assert "no leak would have been found" in verdict_evidence.could_have_found(None)
