@@ -105,6 +105,7 @@ def test_members_of_location30_show_in_their_loss():
     found, null = membership_rows.rows(
         membership.simple_rules(run, records, "passive"), "federated"
     )
-    assert [row["attack"] for row in found] == ["loss_threshold", "confidence"]
+    rules = ["loss_threshold", "confidence", "gradient_norm"]
+    assert [row["attack"] for row in found] == rules
     assert all(row["auc"]["low"] > 0.5 for row in found)
     assert all(map(null_holds, null))

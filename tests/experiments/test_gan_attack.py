@@ -235,7 +235,7 @@ def test_account_by_hand(dataset):
     assert gan_attack.account(SMALL, dataset) is None
     private = dataclasses.replace(SMALL, epsilon_per_parameter=0.5)
     # 16 x 3 + 3, then 3 x 3 + 3 with the artificial class: 63, a quarter uploaded.
-    want = (0.5, 63, 16, 8.0, 7, 56.0)
+    want = (0.5, 63, 16, 8.0, 7, 56.0, False)
     assert gan_attack.account(private, dataset) == want
     # Of a budget of a sweep instead of its own.
     for settings in (SMALL, private):

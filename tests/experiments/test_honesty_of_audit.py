@@ -103,7 +103,7 @@ def test_an_attack_and_its_null_check_draw_apart():
     """What is drawn alike would rise and fall together; nor do two attacks share."""
     keys = []
 
-    def train(fit, key, features, members, non_members, advance):
+    def train(fit, key, features, members, non_members, advance, **options):
         keys.append(tuple(jax.random.key_data(key).tolist()))
         kinds.append((members, non_members))
         return Trained(np.arange(66.0), True)

@@ -108,7 +108,7 @@ def test_null_checks_see_no_member_and_records_are_for_one_purpose():
     """Neither the attack on members nor its check mixes what records are for."""
     asked = []
 
-    def score(fit, key, inputs, members, non_members, advance):
+    def score(fit, key, inputs, members, non_members, advance, **options):
         asked.append((members, non_members))
         return Trained(np.arange(44.0), True)
 
@@ -236,7 +236,7 @@ def test_the_last_shadow_selects_and_no_other_does():
         seen = Features(jnp.zeros((len(signal), 2)), loss, loss, {}, {}, loss[..., 0])
         return Observed(seen, np.zeros(len(signal)))
 
-    def train(fit, key, features, members, non_members, advance):
+    def train(fit, key, features, members, non_members, advance, **options):
         asked.append((np.asarray(features.loss)[0, :, 0], members, non_members))
         return Trained(np.arange(len(asked[0][0]), dtype=float), True)
 

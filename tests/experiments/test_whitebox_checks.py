@@ -60,7 +60,7 @@ def control(trained, *, loss=True, settings=SETTINGS):
     ]
     asked = []
 
-    def train(fit, key, inputs, members, non_members, advance):
+    def train(fit, key, inputs, members, non_members, advance, **options):
         asked.append((fit, members, non_members))
         return attack_training.Trained(trained, True)
 

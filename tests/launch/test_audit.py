@@ -12,12 +12,13 @@ from jaxprivacy.report import plots
 from tests.launch import contract, launched
 
 FIGURES = (*plots.NAMES, plots.ROWS)
+RULES = ("loss_threshold", "confidence", "gradient_norm")
 MEMBERSHIP = [
     ("white_box", "passive"),
     ("black_box", "passive"),
-    ("loss_threshold", "passive"),
+    *((rule, "passive") for rule in RULES),
     ("white_box", "gradient_ascent"),
-    ("loss_threshold", "gradient_ascent"),
+    *((rule, "gradient_ascent") for rule in RULES),
 ]
 RECONSTRUCTION = {"real", "untrained", "model_inversion", "gan", "gan_no_influence"}
 TINY = (

@@ -122,6 +122,7 @@ def test_private_uploads_and_an_attack_that_never_begins(attack, folder):
         "epsilon_per_upload": 9.0,
         "uploads": 3,
         "epsilon_total": 27.0,
+        "clip_first": False,
     }
     assert re.search(r"\b27\b", page(folder, "private"))
     assert "The attack never began" in page(folder, "private")
