@@ -53,7 +53,7 @@ HELP = {
     "preset": "Attack network: anchored | table-xiv | authors-2019 | "
     "ml-privacy-meter-0.1.",
     "gradient_kernels": "Kernels over each layer's gradient in the attack network. "
-    "Table XIV has 1000, for which two cores are too slow.",
+    "Table XIV has 1000, for which two cores are slow.",
     "ascent_rate": "Rate of the active server's gradient ascent.",
     "target_class": "The class that the GAN attacker reconstructs.",
     "gan_rounds": "Rounds of collaborative training under the GAN attack.",
