@@ -117,13 +117,13 @@ WHITEBOX = HELP | {
     "preset": "Attack network: anchored (begins as the best simple rule on what it "
     "sees) | table-xiv (the paper's) | authors-2019 | ml-privacy-meter-0.1.",
     "gradient_kernels": "Kernels over each layer's gradient in the attack network. "
-    "Absent: the preset's, and 10 in place of Table XIV's 1000, for which two cores "
-    "are too slow.",
+    "Absent: the preset's, and 10 in place of Table XIV's 1000, which take a hundred "
+    "times the work.",
     "attack_learning_rate": "Of the attack network. Absent: the preset's.",
     "attack_epochs": "Most epochs of the attack network. Absent: the preset's, or as "
     "many as 1,000 steps take, if that is more.",
     "null_checks": "Whether each attack is repeated among non-members alone, and once "
-    "on an untrained model.",
+    "for each draw of records on a model that was not trained.",
     "ascent_rate": "Rate of an active attacker's gradient ascent; of several, the one "
     "with the best attack on the selection records is reported.",
     "shadows": "Shadow models of --supervision=shadow.",
