@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from absl import app, flags, logging
 
+import jaxprivacy
 from jaxprivacy import checks
-from launch import stopping
+from launch import help_page, stopping
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ def _item(field: dataclasses.Field, word: str, words: list[str]) -> str | int | 
 def define_report(name: str) -> None:
     """Defines where the report goes, as flags of the calling module."""
     flags.DEFINE_string("out", f"reports/{name}", "Folder that the report goes to.")
-    flags.DEFINE_bool("overwrite", False, "Replace the report in --out.")
+    flags.DEFINE_bool("overwrite", False, "Whether the report in --out is replaced.")
 
 
 def command() -> str:
@@ -113,7 +114,12 @@ def run(main: Callable[[], int | None]) -> None:
 
     def parse(argv: list[str]) -> list[str]:
         if {"--help", "-help", "-h"} & set(argv[1:]):
-            app.usage(shorthelp=True, writeto_stdout=True)
+            told = sys.modules["__main__"].__doc__ or ""
+            own = flags.FLAGS.get_key_flags_for_module(argv[0])
+            print(help_page.page(told, own), end="")
+            sys.exit(0)
+        if {"--version", "-version"} & set(argv[1:]):
+            print(f"jaxprivacy {jaxprivacy.__version__}")
             sys.exit(0)
         for argument in argv[1:]:
             if not _is_text(argument):

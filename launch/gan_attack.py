@@ -1,7 +1,7 @@
 """Plays paper A's GAN attack in collaborative training and writes a report.
 
 python -m launch.gan_attack --data=npz:FILE --target_class=3 --out=FOLDER
-python -m launch.gan_attack --flagfile=launch/presets/mnist_two_participants.flags
+python -m launch.gan_attack --flagfile=launch/presets/att_two_participants.flags
 """
 
 from __future__ import annotations

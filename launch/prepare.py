@@ -12,7 +12,7 @@ from jaxprivacy.experiments import preparation
 from launch import common
 
 _DATASET = flags.DEFINE_string(
-    "dataset", "", "purchase100 | texas100 | location30 | cifar100."
+    "dataset", "", "Data set: purchase100, texas100, location30 or cifar100."
 )
 _MANUAL_DIR = flags.DEFINE_string(
     "manual_dir",

@@ -1,6 +1,6 @@
 """Runs the GAN attack over a grid as one compiled program and writes a report.
 
-python -m launch.sweep --data=npz:FILE --grid=seed=0,1,2 --grid=target_class=0,1,2
+python -m launch.sweep --data=npz:FILE --grid=seed=0,1 --grid=target_class=0,1,2
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ flags.adopt_module_key_flags(common)
 _GRID = flags.DEFINE_multi_string(
     "grid",
     ["seed=0,1,2"],
-    "NAME=VALUE,VALUE,...: a dimension of the grid; may be given several times.",
+    "A dimension of the grid, as NAME=VALUE,VALUE,...; may be given several times.",
 )
 _DEVICES = flags.DEFINE_integer(
     "devices", None, "CPU devices to spread the runs over. Absent: one a core."

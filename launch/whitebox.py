@@ -1,7 +1,7 @@
 """Plays paper B's white-box membership inference and writes a report.
 
 python -m launch.whitebox --data=npz:FILE --setting=federated --out=FOLDER
-python -m launch.whitebox --flagfile=launch/presets/paper_b/location_table_viii.flags
+python -m launch.whitebox --flagfile=launch/presets/paper_b/retail_table_v.flags
 """
 
 from __future__ import annotations

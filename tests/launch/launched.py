@@ -47,6 +47,12 @@ def script(name):
     return module
 
 
+def flags_of(name):
+    """The flags of a script that was imported."""
+    script(name)
+    return _FLAGS[name].values()
+
+
 def run(name, *arguments):
     """Runs `python -m launch.NAME` as if in a new process; returns its exit status."""
     main = script(name).main

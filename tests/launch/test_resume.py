@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from jaxprivacy.report import lock
 from tests.launch import launched
 
 ROUNDS, SECONDS = 60, 300  # a deadline for each process
@@ -97,9 +98,10 @@ def finished(command, out):
 def refused(command, kept):
     """Runs the command with another seed, which is refused and changes nothing."""
 
-    def files():  # The lock of a run that was killed is taken over, and given back.
-        found = (p for p in kept.rglob("*") if p.is_file() and p.name != ".lock")
-        return {p: p.read_bytes() for p in found}
+    def files():
+        # Without the lock of the process that was killed, which is taken over.
+        found = [p for p in kept.rglob("*") if p.is_file() and p.name != lock.NAME]
+        return {path: path.read_bytes() for path in found}
 
     before = files()
     done = subprocess.run(  # noqa: S603

@@ -1,0 +1,70 @@
+"""The page that `--help` prints: every flag of a script, in groups."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from absl import flags
+
+from launch import flag_help
+
+WIDTH = 80
+OTHERS = "others"  # flags that stand in no group
+ALWAYS = (
+    "Every script takes --flagfile=FILE, which reads flags from a file, one a line, "
+    "--version and --help."
+)
+
+
+def page(script: str, of_script: Sequence[flags.Flag]) -> str:
+    """Tells what a script does and what its flags mean.
+
+    Args:
+      script: its docstring.
+      of_script: its flags.
+
+    Returns:
+      Lines of at most 80 columns.
+    """
+    by_name = {flag.name: flag for flag in of_script}
+    parts = [script.strip()]
+    for group, names in _groups(by_name).items():
+        told = [_flag(by_name[name]) for name in names]
+        parts.append("\n".join([f"{group.capitalize()}:", *told]))
+    return "\n\n".join([*parts, _wrapped(ALWAYS, "")]) + "\n"
+
+
+def _groups(by_name: dict[str, flags.Flag]) -> dict[str, list[str]]:
+    """The names of the flags there are, group by group."""
+    named = {group: names.split() for group, names in flag_help.GROUPS.items()}
+    grouped = {name for names in named.values() for name in names}
+    named[OTHERS] = sorted(set(by_name) - grouped)
+    there = {
+        g: [name for name in names if name in by_name] for g, names in named.items()
+    }
+    return {group: names for group, names in there.items() if names}
+
+
+def _flag(flag: flags.Flag) -> str:
+    """What a flag means, and what it is if it is not given."""
+    name = f"[no]{flag.name}" if flag.boolean else flag.name
+    # Absl adds to flags that may be given several times that they may be.
+    text, default = flag.help.partition(";\n    repeat")[0], flag.default
+    if default not in (None, "", []):
+        shown = flag.default_as_str[1:-1]
+        if isinstance(flag, flags.MultiFlag):
+            shown = " ".join(default)
+        text += f" Default: {shown}."
+    return _wrapped(f"--{name}: {text}", "  ")
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=2 * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
