@@ -22,7 +22,8 @@ Advance = Callable[[float], None]
 PATIENCE_STEPS, PATIENCE_EPOCHS = 500, 3
 LEFT = 0.01
 LEAST_SPREAD = 1e-3  # of logits; the probabilities then differ by a fourth of that
-SURE = 0.95  # with which an attack that learned is better than its start
+SURE = 0.8  # with which an attack that learned is better than its start
+LEAST_SELECTION = 20  # records of a kind below which that interval says little
 EPOCH_CHUNK, CHUNK_STEPS = 10, 300
 
 
@@ -175,12 +176,15 @@ def learned(
     That is, whether the interval of the difference of the two AUCs on the same records
     (DeLong) lies above 0. It decides which scores are taken and is no test to report:
     the epoch was chosen on these records, so that on noise it is true more often than
-    the interval says. What the scores are worth, the evaluation records say.
+    the interval says. What the scores are worth, the evaluation records say. Of fewer
+    than `LEAST_SELECTION` records of a kind nothing is said to be better.
 
     Args:
       after: scores of M members and of N non-members.
       before: of the same records in the same order.
     """
+    if min(map(len, after)) < LEAST_SELECTION:
+        return False
     return membership.auc_difference(after, before, SURE).low > 0
 
 

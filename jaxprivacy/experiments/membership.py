@@ -171,7 +171,7 @@ def attack_run(
                 members,
                 records.non_members,
                 lambda share: advance(share / (len(kinds) * len(fits))),
-                keep_network=members is records.untrained,
+                keep_network=j > 0,
             )
             both.append((learned, members))
         result.append(_scored(attack, mode, records, *both))
