@@ -26,7 +26,7 @@ from jaxprivacy.models.interception import Layer
 
 RECONSTRUCTED = 4  # numbers of a record at a snapshot
 LANDMARKS = 1000  # embeddings that are clustered; the affinities take 8 MB
-UNDECIDED = 0.5
+UNDECIDED = 0.5  # between the scores of the two clusters
 
 
 class State(NamedTuple):

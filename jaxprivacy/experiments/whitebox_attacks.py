@@ -24,7 +24,6 @@ from jaxprivacy.experiments.whitebox_views import Observation, View
 
 AUTOENCODER_CHUNK = 10  # epochs
 UNSUPERVISED = 1000  # its keys are numbered from here on
-UNDECIDED = 0.5  # between the scores of the two clusters
 
 
 class Records(NamedTuple):
@@ -324,7 +323,7 @@ def _unsupervised(attacks, observation, key, row) -> list[Job]:
                 records,
                 score,
                 advance,
-                threshold=UNDECIDED,
+                threshold=unsupervised.UNDECIDED,
             )
             kinds = (records.members, records.non_members)
             return scored._replace(

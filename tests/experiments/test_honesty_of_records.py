@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import data
+from jaxprivacy.attacks import unsupervised
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.attacks.statistics import Statistics
 from jaxprivacy.evaluation import membership_rows
@@ -145,7 +146,7 @@ def test_the_unsupervised_attack_s_threshold_knows_no_membership():
         ]
     rows, null = membership_rows.rows(found, "standalone")
     assert [row["attack"] for row in rows] == ["unsupervised"] * 2
-    assert {row["threshold"] for row in rows + null} == {whitebox_attacks.UNDECIDED}
+    assert {row["threshold"] for row in rows + null} == {unsupervised.UNDECIDED}
 
 
 # Shadow models.
