@@ -125,3 +125,17 @@ def test_accuracy_of_nothing_is_0_in_chunks_too():
     batch = types.Batch(jnp.ones((5, 3)), jnp.zeros(5, int), jnp.zeros(5))
     got = losses.accuracy(passing_through([]), None, batch, at_once=2)
     assert float(got) == 0
+
+
+@pytest.mark.parametrize("at_once", [3, 100])
+def test_classifiers_in_one_pass_have_the_accuracy_of_each(at_once):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(11, 3)), rng.integers(0, 3, 11)
+    batch = types.Batch(*map(jnp.asarray, (x, y, np.float32(y != 1))))
+    whole = passing_through([])
+    fewer = types.Model(whole.init, lambda params, x: x[:, :2])
+    got = losses.accuracies([whole, fewer], None, batch, at_once=at_once)
+    kept = y != 1
+    want = [(x[:, :n].argmax(axis=1) == y)[kept].mean() for n in (3, 2)]
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    assert want[0] != want[1]
