@@ -516,5 +516,7 @@ def test_jit_equals_eager_and_another_key_does_not(shuffled):
 
 
 def test_unknown_order_is_refused():
-    with pytest.raises(ValueError, match="'serial'.*parallel, round_robin, random, async"):
+    with pytest.raises(
+        ValueError, match="'serial'.*parallel, round_robin, random, async"
+    ):
         whole([simulate.Group(HONEST, records(1))], order="serial")
