@@ -12,8 +12,9 @@ import optax
 
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
+from jaxprivacy.evaluation import regions
 from jaxprivacy.experiments import training
-from jaxprivacy.models import interception, targets
+from jaxprivacy.models import interception, judges, targets
 from jaxprivacy.training import gradients, local
 
 STEPS, BATCH, CHUNKS = 1500, 64, 10
@@ -24,13 +25,30 @@ AT_ONCE = 256  # images judged together
 Advance = Callable[[float], None]
 
 
-class Judge(NamedTuple):
-    """An independent classifier and its feature space."""
+class Seen(NamedTuple):
+    """What the judge sees in N images."""
 
-    look: Callable[
-        [np.ndarray], tuple[np.ndarray, np.ndarray]
-    ]  # images (N, H, W, C) -> probabilities (N, K), features (N, 64)
-    accuracy: float  # on records that it has not seen
+    probabilities: np.ndarray  # (N, K)
+    features: np.ndarray  # (N, 64) inputs of the last layer
+
+
+class Judge(NamedTuple):
+    """An independent classifier, its feature space, and where the classes lie in it."""
+
+    look: Callable[[np.ndarray], Seen]  # images (N, H, W, C) ->
+    accuracy: float  # on records that it has not learned from
+    regions: regions.Regions  # of these records
+
+
+def hits(judge: Judge, seen: Seen, target_class: int) -> np.ndarray:
+    """Which images are of a class: (N,) bool.
+
+    The judge gives them to the class, and they lie within its real images: a class has
+    to be named for noise too.
+    """
+    named = np.argmax(seen.probabilities, axis=1) == target_class
+    finite = np.isfinite(seen.probabilities[:, target_class])
+    return named & finite & regions.within(judge.regions, seen.features, target_class)
 
 
 def augment(key: jax.Array, x: jax.Array) -> jax.Array:
@@ -54,17 +72,18 @@ def train_judge(
     key: jax.Array,
     advance: Advance,
 ) -> Judge:
-    """Trains paper A's classifier on records that no participant holds.
+    """Trains a classifier of its own kind on records that no participant holds.
 
     Args:
       dataset: the data.
       learns: the records it learns from.
-      unseen: the participants' records, on which its accuracy is measured.
+      unseen: the participants' records, on which its accuracy is measured and the
+        regions of the classes are fitted.
       key: random key.
       advance: told the share done.
     """
     shape = dataset.x.shape[1:]
-    module = targets.classifier(shape, dataset.num_classes).clone(hidden=FEATURES)
+    module = judges.judge_network(shape, dataset.num_classes, FEATURES)
     model = targets.as_model(module, shape)
     gradient, optimizer = gradients.plain(model), optax.adam(RATE)
 
@@ -82,8 +101,13 @@ def train_judge(
         params, state, _ = train(key_chunk, params, state, data)
         advance(1 / CHUNKS)
     look = _looking(model, params)
-    right = look(dataset.x[unseen])[0].argmax(axis=1) == dataset.y[unseen]
-    return Judge(look, float(right.mean()))
+    seen, labels = look(dataset.x[unseen]), dataset.y[unseen]
+    right = seen.probabilities.argmax(axis=1) == labels
+    return Judge(
+        look,
+        float(right.mean()),
+        regions.fit(seen.features, labels, dataset.num_classes),
+    )
 
 
 def _looking(model: types.Model, params: types.Params):
@@ -108,6 +132,6 @@ def _looking(model: types.Model, params: types.Params):
             short = ((0, AT_ONCE - len(part)), (0, 0), (0, 0), (0, 0))
             seen = look(params, np.pad(part, short))
             parts.append([np.asarray(a)[: len(part)] for a in seen])
-        return tuple(map(np.concatenate, zip(*parts, strict=True)))
+        return Seen(*map(np.concatenate, zip(*parts, strict=True)))
 
     return in_batches
