@@ -28,7 +28,7 @@ Advance = Callable[[float], None]
 class Seen(NamedTuple):
     """What the judge sees in N images."""
 
-    probabilities: np.ndarray  # (N, K)
+    probabilities: np.ndarray  # (N, K + 1), the last of noise
     features: np.ndarray  # (N, 64) inputs of the last layer
 
 
@@ -65,6 +65,27 @@ def augment(key: jax.Array, x: jax.Array) -> jax.Array:
     return x + level * jax.random.normal(key_noise, x.shape)
 
 
+def noise(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draws images (B, H, W, C) of no class: noise about a grey level of each image."""
+    key_level, key_spread, key_noise = jax.random.split(key, 3)
+    each = (shape[0], 1, 1, 1)
+    level = jax.random.uniform(key_level, each, minval=-1.0)
+    spread = jax.random.uniform(key_spread, each)
+    return jnp.tanh(level + spread * jax.random.normal(key_noise, shape))
+
+
+def with_noise(key: jax.Array, batch: types.Batch, label: int) -> types.Batch:
+    """Adds an eighth as many images of noise to a batch, of a class of their own."""
+    count = max(1, len(batch.y) // 8)
+    some = jnp.any(batch.mask > 0).astype(batch.mask.dtype)  # none to padding alone
+    noisy = types.Batch(
+        noise(key, (count, *batch.x.shape[1:])),
+        jnp.full(count, label, batch.y.dtype),
+        jnp.full(count, some),
+    )
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), batch, noisy)
+
+
 def train_judge(
     dataset: Dataset,
     learns: np.ndarray,
@@ -73,6 +94,8 @@ def train_judge(
     advance: Advance,
 ) -> Judge:
     """Trains a classifier of its own kind on records that no participant holds.
+
+    Noise is one more class, or some class would have to be named for it.
 
     Args:
       dataset: the data.
@@ -83,12 +106,15 @@ def train_judge(
       advance: told the share done.
     """
     shape = dataset.x.shape[1:]
-    module = judges.judge_network(shape, dataset.num_classes, FEATURES)
+    module = judges.judge_network(shape, dataset.num_classes + 1, FEATURES)
     model = targets.as_model(module, shape)
     gradient, optimizer = gradients.plain(model), optax.adam(RATE)
 
     def augmented(key, params, batch):
-        return gradient(key, params, batch._replace(x=augment(key, batch.x)))
+        key_augment, key_noise = jax.random.split(key)
+        batch = batch._replace(x=augment(key_augment, batch.x))
+        batch = with_noise(key_noise, batch, dataset.num_classes)
+        return gradient(key, params, batch)
 
     epochs = min(MOST_EPOCHS, STEPS * BATCH // len(learns))
     epochs = max(1, epochs // CHUNKS)

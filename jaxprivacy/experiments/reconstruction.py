@@ -79,9 +79,12 @@ def reconstruct(
 # One program for all classes and seeds.
 @functools.partial(jax.jit, static_argnames=("model", "shape"))
 def _invert(key, params, target_class, *, model, shape):
+    key_choose, key_invert = jax.random.split(key)
+    args = model, params, target_class
+    setting = inversion.best_setting(key_choose, *args, shape=shape)
     return inversion.invert(
-        key, model, params, target_class, shape=shape, count=SAMPLES
-    )
+        key_invert, *args, shape=shape, count=SAMPLES, setting=setting
+    )[0]
 
 
 @functools.partial(jax.jit, static_argnames="generator")
