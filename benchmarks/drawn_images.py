@@ -59,9 +59,7 @@ def moved(
     """Turns (radians), shears, scales and shifts an image about its centre."""
     angle, slant = rng.uniform(-turn, turn), rng.uniform(-shear, shear)
     scale = rng.uniform(0.9, 1.15, 2)
-    rotate = np.array(
-        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    )
+    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = rotate @ np.array([[1, slant], [0, 1]]) @ np.diag(scale)
     shift = rng.uniform(-0.05, 0.05, 2) * BIG
     centre = np.full(2, BIG / 2)
