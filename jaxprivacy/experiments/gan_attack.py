@@ -338,7 +338,14 @@ def course(
             ]
         ),
         start_round=int(begun[0]) + 1 if len(begun) else rounds,
+        **uploads(run),
     )
+
+
+def uploads(run: collaboration.Attacked) -> dict[str, np.ndarray | None]:
+    """What was logged of uploads, (R,): the means over the participants, or None."""
+    logged = {name: run.info.get(name) for name in ("clipped", "cosine")}
+    return {n: None if v is None else v.mean(axis=1) for n, v in logged.items()}
 
 
 def course_row(course: contents.Course) -> dict:

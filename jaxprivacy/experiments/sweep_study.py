@@ -174,7 +174,9 @@ def run(
     accuracy = {name: np.mean([e[name] for e in ended]) for name in ended[0]}
     plain = all(name in ("seed", "target_class") for name in grid)
     averaged = _averaged(points, courses) if plain else []
-    privacy = gan_attack.account(settings, dataset)
+    # Of a grid over either there is no one budget: its runs have theirs.
+    several = {"epsilon_per_parameter", "upload_fraction"} & set(grid)
+    privacy = None if several else gan_attack.account(settings, dataset)
     result = {
         **results.head(command, settings, dataset, begun),
         "target": accuracy,
@@ -184,7 +186,7 @@ def run(
         "privacy": privacy and privacy._asdict(),
         "grid": grid,
         "runs": [
-            _run_row(point, run, courses[i], list(grid))
+            _run_row(dataset, point, run, courses[i], list(grid))
             for i, (point, run) in enumerate(zip(points, attacked, strict=True))
         ],
         "courses": [gan_attack.course_row(c) for c in averaged],
@@ -202,7 +204,7 @@ def run(
         training=None,
         reconstructions=None,
         notes=_notes(points, attacked, judges),
-        privacy=privacy if "epsilon_per_parameter" not in grid else None,
+        privacy=privacy,
         courses=averaged,
         class_samples=_class_samples(shown),
         tradeoff=_tradeoff(settings, dataset, points, attacked, rows, first),
@@ -310,8 +312,9 @@ def _judges(dataset, points, stage, stages):
     return judges
 
 
-def _run_row(point, run, course, names):
+def _run_row(dataset, point, run, course, names):
     """One run in result.json."""
+    spent = gan_attack.account(point.settings, dataset)
     return {
         "row": point.row,
         "target_class": point.seats.target_class,
@@ -324,6 +327,10 @@ def _run_row(point, run, course, names):
         "accuracy": run.info["test_accuracy"],
         "hit_rates": course.hit_rate[:, 0],
         "frechets": course.frechet,
+        "clipped": course.clipped,
+        "cosine": course.cosine,
+        # Without clipping first no sum of epsilons bounds anything.
+        "epsilon_total": spent.epsilon_total if spent and spent.clip_first else None,
     }
 
 
@@ -345,9 +352,16 @@ def _averaged(points, courses):
                 frechet=np.mean([c.frechet for c in some], axis=0),
                 start_round=min(c.start_round for c in some),
                 over=found[0][1],
+                clipped=_mean([c.clipped for c in some]),
+                cosine=_mean([c.cosine for c in some]),
             )
         )
     return averaged
+
+
+def _mean(values):
+    """The mean over runs of what each has, or None."""
+    return None if values[0] is None else np.mean(values, axis=0)
 
 
 def _class_samples(shown):
@@ -367,15 +381,20 @@ def _class_samples(shown):
 
 
 def _tradeoff(settings, dataset, points, attacked, rows, row):
-    """Accuracy and leakage over the privacy budget, if it was swept."""
+    """Accuracy and leakage over the privacy budget, if it was swept.
+
+    None where the share uploaded was too: a budget has no one total then.
+    """
     budgets = sorted({p.settings.epsilon_per_parameter or math.inf for p in points})
-    if len(budgets) < 2:
+    if len(budgets) < 2 or len({p.settings.upload_fraction for p in points}) > 1:
         return None
-    own = [
-        (point.settings.epsilon_per_parameter, run.info["test_accuracy"][-1])
+    runs = [
+        (point.settings.epsilon_per_parameter, run)
         for point, run in zip(points, attacked, strict=True)
         if point.row == row
     ]
+    own = [(epsilon, run.info["test_accuracy"][-1]) for epsilon, run in runs]
+    logged = [(epsilon, gan_attack.uploads(run)) for epsilon, run in runs]
     judged = [
         (r["swept"]["epsilon_per_parameter"], r)
         for r in rows
@@ -403,6 +422,11 @@ def _tradeoff(settings, dataset, points, attacked, rows, row):
         hit_rate=np.stack([rate for rate, _ in hit_rates]),
         frechet=np.array(frechet),
         over=hit_rates[0][1],
+        clip_first=settings.clip_first,
+        **{
+            name: np.stack([_mean([u[name] for u in of(logged, b)]) for b in budgets])
+            for name in ("clipped", "cosine")
+        },
     )
 
 

@@ -16,6 +16,7 @@ from jaxprivacy.report import (
     plots_diagnostics,
     text,
     verdict,
+    verdict_privacy,
     verdict_rows,
     words,
 )
@@ -30,7 +31,6 @@ from jaxprivacy.report.threats import (
     threat,
     variant,
 )
-from jaxprivacy.report.verdict import MOST_EPSILON
 from jaxprivacy.report.verdict_membership import STRENGTHS
 from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word, gain
 
@@ -97,7 +97,7 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
         "at_fpr": text.at_fpr,
         "label": label,
         "dash": text.MISSING,
-        "most_epsilon": MOST_EPSILON,
+        "most_epsilon": verdict_privacy.MOST_EPSILON,
         "bad_checks": BAD_CHECKS,
         "check_word": check_word,
         "gain": gain,
@@ -126,10 +126,11 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "level": said["level"],
         "badge": verdict.badge(said["level"]),
         "first_terms": [words.AUC, words.INTERVAL] if membership else [words.INTERVAL],
-        "terms": words.of_tables(result),
+        "terms": words.of_tables(result) + _privacy_terms(result),
         "captions": _captions(report),
         "strengths": STRENGTHS,
         **_membership_context(membership),
+        **_privacy_context(report),
         "three_way": three_way.summarise(result.get("three_way", [])),
         "checks": checks,
         "many_checks": text.is_long(checks),
@@ -178,6 +179,22 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
             ATTACKERS,
         ),
         "modes": _explained(rows, "mode", MODES),
+    }
+
+
+def _privacy_terms(result: dict) -> list[tuple[str, str]]:
+    privacy = result.get("privacy")
+    return [verdict_privacy.term(privacy)] if privacy else []
+
+
+def _privacy_context(report: Report) -> dict[str, Any]:
+    privacy, tradeoff = report.privacy, report.tradeoff
+    return {
+        "guaranteed": privacy and verdict_privacy.guarantees(privacy._asdict()),
+        "privacy_claim": privacy and verdict_privacy.claim(privacy._asdict()),
+        "uploads": verdict_privacy.uploads(report.result),
+        "budgets": verdict_privacy.budgets(tradeoff) if tradeoff else [],
+        "budgets_claim": verdict_privacy.claim_of_sweep(tradeoff) if tradeoff else "",
     }
 
 

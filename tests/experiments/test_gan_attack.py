@@ -218,9 +218,14 @@ def test_where_the_attack_began(started, start):
     assert course.start_round == start
 
 
-def test_one_private_image_has_no_frechet_distance():
+def test_one_private_image_has_no_frechet_distance_but_uploads_have_means():
     run = attacked(LEVELS, [True] * 3)
+    assert gan_attack.course("gan", run, 1, JUDGE, PRIVATE).clipped is None
+    run.info["clipped"] = np.array([[0.0, 1.0], [0.2, 0.4], [0.1, 0.1]])
+    run.info["cosine"] = -run.info["clipped"]
     course = gan_attack.course("gan", run, 1, JUDGE, PRIVATE[:1])
+    np.testing.assert_allclose(course.clipped, [0.5, 0.3, 0.1])
+    np.testing.assert_allclose(course.cosine, [-0.5, -0.3, -0.1])
     assert np.isnan(course.frechet).all()
     row = gan_attack.course_row(course)
     assert row["hit_rate"][1] == clopper_pearson(1, 3)._asdict()
@@ -246,7 +251,7 @@ def test_account_by_hand(dataset):
     assert gan_attack.account(SMALL, dataset) is None
     private = dataclasses.replace(SMALL, epsilon_per_parameter=0.5)
     # 16 x 3 + 3, then 3 x 3 + 3 with the artificial class: 63, a quarter uploaded.
-    want = (0.5, 63, 16, 8.0, 7, 56.0, False)
+    want = (0.5, 63, 16, 8.0, 7, 56.0, True)
     assert gan_attack.account(private, dataset) == want
     # Of a budget of a sweep instead of its own.
     for settings in (SMALL, private):

@@ -108,7 +108,7 @@ def test_private_uploads_and_an_attack_that_never_begins(attack, folder):
         "--start_accuracy=1",
         "--upload_fraction=0.1",
         "--download_fraction=0.5",
-        "--order=random",
+        "--order=asynchronous",
         "--participants=3",
         "--compare=",
     )
@@ -122,8 +122,12 @@ def test_private_uploads_and_an_attack_that_never_begins(attack, folder):
         "epsilon_per_upload": 9.0,
         "uploads": 3,
         "epsilon_total": 27.0,
-        "clip_first": False,
+        "clip_first": True,
     }
+    assert "differentially private" in page(folder, "private")
+    (course,) = result["courses"]
+    for name, least in (("clipped", 0), ("cosine", -1)):
+        assert len(course[name]) == 3 and least <= min(course[name]) <= 1
     assert re.search(r"\b27\b", page(folder, "private"))
     assert "The attack never began" in page(folder, "private")
 
@@ -165,7 +169,7 @@ def test_help_tells_of_every_flag():
 # Arguments, and what the message must name: the flag, the value, what is accepted.
 ARGUMENTS = [
     ("--model=resnet", "--model=resnet", "mlp, cnn"),
-    ("--order=parallel", "--order=parallel", "round_robin, random"),
+    ("--order=parallel", "--order=parallel", "round_robin, random, asynchronous"),
     ("--order=", "--order=", "round_robin, random"),
     ("--upload_rule=all", "--upload_rule=all", "largest, random"),
     ("--generator_optimizer=rmsprop", "--generator_optimizer=rmsprop", "sgd, adam"),
