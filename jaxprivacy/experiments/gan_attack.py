@@ -195,6 +195,7 @@ def run(
         "membership": [],
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,
+        "runs": results.runs(attacked, who.target_class),
         "privacy": privacy and privacy._asdict(),
         "courses": [course_row(c) for c in courses],
     }

@@ -63,8 +63,25 @@ def head(
 
 
 def accuracies(info: dict[str, np.ndarray]) -> dict[str, float]:
-    """A model's accuracies after its training, from what was logged in each round."""
-    return {name: float(info[name][-1]) for name in ("train_accuracy", "test_accuracy")}
+    """A model's accuracies after its training, from what was logged in each round.
+
+    `class_accuracy`, among the real classes alone, only where it was logged.
+    """
+    names = ("train_accuracy", "test_accuracy", "class_accuracy")
+    return {name: float(info[name][-1]) for name in names if name in info}
+
+
+def runs(attacked: dict[str, Any], target_class: int) -> list[dict[str, Any]]:
+    """The runs of collaborative training in result.json: how good their models are.
+
+    Args:
+      attacked: `collaboration.Attacked` of each, by the name of its row.
+      target_class: the class that is attacked.
+    """
+    return [
+        {"row": row, "target_class": target_class} | accuracies(run.info)
+        for row, run in attacked.items()
+    ]
 
 
 def course(info: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -62,9 +62,10 @@ MEMBERSHIP_CAVEATS = (
 RECONSTRUCTION_CAVEATS = (
     "Samples show what a class looks like; they are not copies of training records. "
     "Where a class is one person, that alone exposes the person.",
-    "The hit rate says that a classifier takes a sample for the class, and no more; "
-    "it saturates early. The Frechet distance ranks attacks, among samples of the same "
-    "number only. Look at the pictures too.",
+    "An attack works where its hit rate and its Frechet distance both tell its samples "
+    "from those of an untrained generator and from real images of another class: "
+    "either can be fooled alone. The hit rate saturates early; the Frechet distance "
+    "ranks attacks, among samples of the same number only. Look at the pictures too.",
     "Where samples lie no nearer to the victim's images than to others of the class, "
     "they show the class, not the victim.",
 )

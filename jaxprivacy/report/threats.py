@@ -69,6 +69,12 @@ THREATS = {
         "No attack: images of the class that no participant holds, judged as the "
         "samples are. They show what a perfect reconstruction would reach.",
     ),
+    "other_class": Threat(
+        "Images of another class",
+        "No attack: real images of the other class that looks most like the victim's, "
+        "by the Frechet distance. They are right in all but the class; an attack that "
+        "does no better has not shown what the class looks like.",
+    ),
     "untrained": Threat(
         "Untrained generator",
         "No attack: samples of the generator before any training. They show what is "
