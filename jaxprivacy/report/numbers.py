@@ -12,27 +12,20 @@ import json
 import math
 import pathlib
 import tomllib
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jaxprivacy.checks import InputError
-from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.reconstruction import over_runs
-from jaxprivacy.report.verdict_works import counted, shared_model
+from jaxprivacy.report import measures
+from jaxprivacy.report.measures import is_network, plain, trained
 
 SPEC, RESULT = "numbers.toml", "result.json"
 ABSENT, NOT_TRAINED, MARK = "-", "not trained", "†"
 OLD_SCHEMA = 1  # from before results said whether an attack was trained
-# Of old results: a network whose best threshold is this near to where its scores begin
-# has not left its start.
-START, NEAR = 0.5, 1e-4
-NETWORKS = ("white_box", "black_box", "shadow")
 OF_ATTACK = ("accuracy", "auc", "tpr_", "gain")  # fields that need a trained attack
 RATES = ("accuracy", "auc", "tpr_", "hit_rate")
-SAME_TARGET = ("seed", "attacker", "mode", "participants", "observed_rounds", "pair")
 NULL = "null"  # in numbers.toml, which has no such value
 ROW_WORDS = ("title", "paper", "of")  # the rest of a row's entry are conditions
-NO_ATTACK = ("real", "other_class", "untrained")  # rows that cannot work
 
 
 class Numbers(NamedTuple):
@@ -51,7 +44,7 @@ class Found(NamedTuple):
     @property
     def old(self) -> bool:
         """Whether the result is from before it said which attacks were trained."""
-        networks = (r for r in self.result.get("membership", []) if _is_network(r))
+        networks = (r for r in self.result.get("membership", []) if is_network(r))
         unsaid = any(row.get("trained") is None for row in networks)
         return self.result["schema"] <= OLD_SCHEMA or unsaid
 
@@ -169,17 +162,6 @@ def _held(row: dict, key: str) -> Any:
     return _held(value, rest) if rest and isinstance(value, dict) else value
 
 
-def trained(row: dict) -> bool:
-    """Whether a row's attack was trained, or is a rule that learns nothing."""
-    if row.get("trained") is not None:
-        return row["trained"]
-    return not (_is_network(row) and abs(row["threshold"] - START) < NEAR)
-
-
-def _is_network(row: dict) -> bool:
-    return row.get("attack") in NETWORKS and "threshold" in row
-
-
 def idle(found: Found, kind: str) -> str:
     """How many of a result's attack networks were not trained, e.g. "8 of 13".
 
@@ -187,7 +169,7 @@ def idle(found: Found, kind: str) -> str:
       found: a result.
       kind: the list whose rows are counted.
     """
-    rows = [row for row in found.result[kind] if _is_network(row)]
+    rows = [row for row in found.result[kind] if is_network(row)]
     return f"{sum(not trained(row) for row in rows)} of {len(rows)}"
 
 
@@ -207,7 +189,7 @@ def written(found: Found, field: str) -> str:
     name, _, form = field.partition(":")
     measure = name.removesuffix(".value")
     if measure == "works":
-        return _works(found)
+        return measures.works(found.result, found.rows) or ABSENT
     form = form or _form(measure)
     if measure.startswith(OF_ATTACK):
         idle = [row for row in found.rows if not trained(row)]
@@ -236,7 +218,9 @@ def number(
 ) -> tuple[float | None, float | None, float | None]:
     """A measure with its interval, over records of one row, over seeds of several."""
     try:
-        taken = [(_taken(found, row, measure), row) for row in found.rows]
+        taken = [
+            (measures.taken(found.result, row, measure), row) for row in found.rows
+        ]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{measure}: accepted is a field of the rows") from error
     known = [(value, row.get("seed") or 0) for value, row in taken if value is not None]
@@ -246,7 +230,7 @@ def number(
         signed = measure.startswith("gain")
         rate = isinstance(known[0][0], dict) or measure.endswith("accuracy")
         mean, _ = over_runs(
-            [(_plain(value), math.nan, math.nan) for value, _ in known],
+            [(plain(value), math.nan, math.nan) for value, _ in known],
             [seed for _, seed in known],
             1.0 if rate else math.inf,
             -1.0 if signed else 0.0,
@@ -255,91 +239,8 @@ def number(
     ((value, _),) = known
     conditional = found.old and measure.startswith("tpr_")  # What it covered was less.
     if not isinstance(value, dict) or conditional:
-        return _plain(value), None, None
+        return plain(value), None, None
     return value["value"], value["low"], value["high"]
-
-
-def _taken(found: Found, row: dict, measure: str) -> Any:
-    """A measure of one row: a number, a rate with its interval, or None."""
-    kind, _, rest = measure.partition("_" if measure.startswith("tpr_") else ".")
-    if kind == "tpr":
-        value = _at_fpr(row, rest)
-    elif measure.startswith("gain_tpr_"):
-        gained = row.get("over_outputs")
-        value = gained and _at_fpr(gained, measure.removeprefix("gain_tpr_"))
-    elif kind == "gain":
-        value = _gain(found.result, row)
-    elif measure == "shared_accuracy":
-        run = shared_model(row, _with_runs(found.result))
-        value = run and run["class_accuracy"]
-    elif kind == "recall":
-        value = three_way.recall(row)[int(rest)]
-    else:
-        value = _walk(row, measure.split("."))
-    return None if isinstance(value, dict) and value["value"] is None else value
-
-
-def _at_fpr(rates: dict, fpr: str) -> dict:
-    (value,) = (e for e in rates["tpr_at_fpr"] if e["fpr"] == float(fpr))
-    return value
-
-
-def _gain(result: dict, row: dict) -> dict | None:
-    """What an attack gains over outputs; old results have it over the black box."""
-    if "over_outputs" in row:
-        return row["over_outputs"]["auc"]
-    beside = [
-        other
-        for other in result["membership"]
-        if other["attack"] == "black_box"
-        and all(other.get(key) == row.get(key) for key in SAME_TARGET)
-    ]
-    return row.get("auc_over_black_box") if all(map(trained, beside)) else None
-
-
-def _with_runs(result: dict) -> dict:
-    """A result with `runs`; one from before it had them counts the artificial class.
-
-    There only the accuracies of `courses` are known, where a record that is taken for
-    that class counts as wrong.
-    """
-    if "runs" in result:
-        return result
-    courses = result.get("courses", [])
-    runs = [
-        {"row": c["attack"], "class_accuracy": _plain(c["accuracy"][-1])}
-        for c in courses
-    ]
-    return result | {"runs": runs}
-
-
-def _works(found: Found) -> str:
-    """In how many of its runs an attack works, e.g. "4 of 5"."""
-    count = counted(found.rows, found.result["reconstruction"])
-    if not count.pairs or found.rows[0]["attack"] in NO_ATTACK:
-        return ABSENT
-    return f"{count.works} of {count.pairs}"
-
-
-def _walk(value: Any, path: Sequence[str]) -> Any:
-    """Follows a path into dicts and lists."""
-    for step in path:
-        if isinstance(value, dict):
-            value = value[step]
-        elif step in ("min", "max"):
-            known = [v for v in map(_plain, value) if v is not None]
-            value = min(known) if step == "min" else max(known)
-        elif step.startswith("mean"):
-            last = [_plain(v) for v in value[-int(step.removeprefix("mean")) :]]
-            value = math.fsum(last) / len(last)
-        else:
-            value = value[int(step)]
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """A rate's value without its interval."""
-    return value["value"] if isinstance(value, dict) else value
 
 
 def show(value: float, form: str) -> str:
