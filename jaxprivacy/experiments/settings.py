@@ -102,7 +102,7 @@ class GanSettings:
     injected: int = 32
     mode_seeking: float = 0.1  # of the row gan_improved only
     compare: tuple[str, ...] = COMPARED
-    dcgan_steps: int = 1000
+    dcgan_steps: int = 8000  # at most; it stops where it no longer improves
     seed: int = 0
 
 

@@ -26,6 +26,7 @@ from jaxprivacy.report.threats import (
     SEATLESS,
     SETTINGS,
     distinguishing,
+    in_order,
     label,
     threat,
     variant,
@@ -114,7 +115,8 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
 
 def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     result = report.result
-    membership, reconstruction = result["membership"], result["reconstruction"]
+    membership = result["membership"]
+    reconstruction = in_order(result["reconstruction"])
     several = text.several_seeds(membership)
     checks = verdict_rows.checks(result)
     said = verdict.of(result)
@@ -141,6 +143,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "least": diagnostics.LEAST,
         "over_rounds_of": report.reconstructions and report.reconstructions.attack,
         "reconstructed_by": _by_attack(reconstruction),
+        "reconstruction": reconstruction,
         "means": summarise(reconstruction) if text.is_long(reconstruction) else [],
         "seeded": any(row.get("seed") is not None for row in reconstruction),
         "caveats": [
