@@ -60,13 +60,25 @@ def reconstruction_sentences(rows: list[dict]) -> list[str]:
     sentences: list[str] = []
     for target in targets:
         of_class = {row["attack"]: row for row in rows if row["target_class"] == target}
-        run = [attack for attack in ATTACKS if attack in of_class]
-        # The GAN attack's variant is judged by itself, the baselines beside the first.
-        for attack in [*run[:1], *(a for a in run[1:] if a == "gan_improved")]:
-            beside = _baselines(of_class, attack) if attack == run[0] else ""
+        for i, attack in enumerate(_spoken_of(of_class)):
+            beside = "" if i else _baselines(of_class, attack)
             first = _share(of_class[attack], beside, explained=not sentences)
             sentences.append(" ".join([first, *_judged(attack, of_class)]))
     return sentences
+
+
+def _spoken_of(rows: dict[str, dict]) -> list[str]:
+    """Returns the attacks on a class that have sentences of their own.
+
+    Those are the first and the GAN attack's variant, and where the first does not work
+    those that do; others stand beside the first.
+    """
+    run = [attack for attack in ATTACKS if attack in rows]
+    works = [a for a in run if counted([rows[a]], list(rows.values())).works]
+    shown = ["gan_improved", *run[:1]]
+    if not set(run[:1]) & set(works):
+        shown += works
+    return [attack for attack in run if attack in shown]
 
 
 def _baselines(rows: dict[str, dict], attack: str) -> str:
