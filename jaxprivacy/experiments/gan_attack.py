@@ -252,15 +252,20 @@ def account(
     return contents.Privacy(**spent._asdict(), clip_first=settings.clip_first)
 
 
+def mlp_settings(settings: GanSettings) -> GanSettings:
+    """The settings of the run that trains an mlp, which nobody attacks."""
+    return dataclasses.replace(
+        settings, model="mlp", start_round=settings.rounds, start_accuracy=0.0
+    )
+
+
 def mlp_run(settings: GanSettings, dataset: data_lib.Dataset):
     """An mlp trained in the same way without attacker: where inversion works.
 
     Returns:
       (seats, key, advance, checkpoint=None) -> the model and its parameters.
     """
-    settings = dataclasses.replace(
-        settings, model="mlp", start_round=settings.rounds, start_accuracy=0.0
-    )
+    settings = mlp_settings(settings)
     trained = collaboration.collaborative_run(settings, dataset, logged_samples=2)
     model = collaboration.model(settings, dataset)
 

@@ -147,7 +147,7 @@ def run(
     )
     groups = _by_seats(points)
     judges = _judges(dataset, points, stage, stages)
-    extra = _baselines(settings, dataset, points, groups, judges, stage, stages)
+    extra = _baselines(settings, dataset, points, groups, judges, memory, stage, stages)
     stage("reconstruct", "judging the reconstructions")
     rows, courses, shown = [], {}, {}
     for (seed, target), members in groups.items():
@@ -249,17 +249,25 @@ def _label(point, names):
     return point.row, tuple((name, getattr(point.settings, name)) for name in names)
 
 
-def _baselines(settings, dataset, points, groups, judges, stage, stages):
+def _baselines(settings, dataset, points, groups, judges, memory, stage, stages):
     """What is trained once for each seed and class: {(seed, class): {row: ...}}."""
     extra: dict[tuple[int, int], dict] = {key: {} for key in groups}
     one = {key: points[members[0]] for key, members in groups.items()}
     if "model_inversion_mlp" in settings.compare:
         stage("model_inversion_mlp", "the same with an mlp and without attacker")
-        trained = gan_attack.mlp_run(settings, dataset)
-        for key, point in one.items():
-            key_run = gan_attack.keys(point.settings.seed)[0]
-            extra[key]["model_inversion_mlp"] = trained(point.seats, key_run)
-            stages.advance(1 / len(one))
+        undisturbed = gan_attack.mlp_settings(settings)
+        trained = sweep.run_points(
+            undisturbed,
+            dataset,
+            [point._replace(row=WITHOUT) for point in one.values()],
+            ["seed", "target_class"],
+            logged_samples=2,
+            memory=memory,
+            advance=stages.advance,
+        )
+        model = collaboration.model(undisturbed, dataset)
+        for key, run in zip(one, trained, strict=True):
+            extra[key]["model_inversion_mlp"] = model, run.params
     if "dcgan" in settings.compare:
         stage("dcgan", "a DCGAN on the victim's images of each class")
         made = _dcgans(settings, dataset, one, judges, stages.advance)
