@@ -177,8 +177,10 @@ def reconstruction_row(
     }
 
 
-def over_runs(rates: np.ndarray, seeds: Sequence[int]) -> tuple[np.ndarray, str]:
-    """Returns the mean hit rate of runs, with an interval over what they differ in.
+def over_runs(
+    rates: np.ndarray, seeds: Sequence[int], most: float = 1.0, least: float = 0.0
+) -> tuple[np.ndarray, str]:
+    """Returns the mean of runs, e.g. hit rates, with an interval over what differs.
 
     Samples of one generator are alike, so those of several are never pooled into one
     binomial: with rates of 100, 5 and 0 % that would claim to know the mean within a
@@ -189,6 +191,8 @@ def over_runs(rates: np.ndarray, seeds: Sequence[int]) -> tuple[np.ndarray, str]
     Args:
       rates: (N, 3) value, low and high of each of N runs.
       seeds: (N,) theirs.
+      most: the largest value that can be.
+      least: the smallest.
 
     Returns:
       (3,) value, low and high, and what the interval is over, e.g. '3 seeds'.
@@ -201,7 +205,7 @@ def over_runs(rates: np.ndarray, seeds: Sequence[int]) -> tuple[np.ndarray, str]
     if len(different) > 1:
         values = [values[seeds == seed].mean() for seed in different]
         named = f"{len(different)} seeds"
-    mean = student_t(values, most=1.0)
+    mean = student_t(values, most, least)
     return np.array([mean[end] for end in ("value", "low", "high")]), named
 
 

@@ -200,6 +200,7 @@ def run(
         "membership": [],
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,
+        "runs": results.runs(attacked, who.target_class),
         "dcgan": bound and {"steps": bound.steps, "frechets": bound.distances},
         "privacy": privacy and privacy._asdict(),
         "courses": [course_row(c) for c in courses],
@@ -359,11 +360,12 @@ def _counts(dataset, who):
     classes = sorted({len(np.unique(dataset.y[share])) for share in who.honest})
     each = " or ".join(map(str, classes))
     sizes = sum(len(share) for share in who.honest)
+    many = f"{len(who.honest)} participant{'s' * (len(who.honest) > 1)}"
     return [
         (
             "honest",
             sizes,
-            f"held by {len(who.honest)} participants, {each} classes each",
+            f"held by {many}, {each} classes each",
         ),
         ("adversary", len(who.adversary), "held by the adversary"),
         ("private", len(who.private), f"of class {who.target_class}, the target"),

@@ -68,6 +68,10 @@ def test_digits_with_the_convolutional_network(folder):
     assert [(r["attack"], r["mode"]) for r in result["null_checks"]] == MEMBERSHIP
     assert {row["attack"] for row in result["reconstruction"]} == RECONSTRUCTION
     assert {row["target_class"] for row in result["reconstruction"]} == {3}
+    # What the verdict goes by where no attack works.
+    assert [run["row"] for run in result["runs"]] == ["gan", "gan_no_influence"]
+    assert all(0 <= run["class_accuracy"] <= 1 for run in result["runs"])
+    assert 0 <= result["judge_accuracy"] <= 1
     launched.check_page(folder / "digits", FIGURES)
 
 
