@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from sklearn import covariance
 
 PASS = 0.99  # share of a class's real images that lie within its region
 ENOUGH = 100  # images of a class, from which on it has a threshold of its own
@@ -41,6 +40,8 @@ def fit(features: np.ndarray, labels: np.ndarray, classes: int) -> Regions:
       The regions, within which 99 % of the images lie: of each class where it has
       enough of them, of all classes together otherwise.
     """
+    from sklearn import covariance  # Slow to import.
+
     features = np.asarray(features, np.float64)
     counts = np.bincount(labels, minlength=classes)
     means = np.full((classes, features.shape[1]), np.nan)
