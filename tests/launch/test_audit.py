@@ -20,7 +20,14 @@ MEMBERSHIP = [
     ("white_box", "gradient_ascent"),
     *((rule, "gradient_ascent") for rule in RULES),
 ]
-RECONSTRUCTION = {"real", "untrained", "model_inversion", "gan", "gan_no_influence"}
+RECONSTRUCTION = {
+    "real",
+    "other_class",
+    "untrained",
+    "model_inversion",
+    "gan",
+    "gan_no_influence",
+}
 TINY = (
     "--rounds=4",
     "--observed_rounds=2",
