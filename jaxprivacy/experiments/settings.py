@@ -98,12 +98,12 @@ class GanSettings:
     start_accuracy: float = 0.0
     generator_optimizer: str = "sgd"
     generator_learning_rate: float = 0.02
-    generator_steps: int = 10
+    generator_steps: int = 20
     generator_batch: int = 32
     injected: int = 32
-    mode_seeking: float = 0.1  # of the row gan_improved only
+    mode_seeking: float = 0.03  # of the row gan_improved only
     compare: tuple[str, ...] = COMPARED
-    dcgan_steps: int = 1000
+    dcgan_steps: int = 8000  # at most; it stops where it no longer improves
     seed: int = 0
 
 

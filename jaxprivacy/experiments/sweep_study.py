@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy.data import Dataset, load
@@ -147,8 +146,8 @@ def run(
         kept=kept,
     )
     groups = _by_seats(points)
-    extra = _baselines(settings, dataset, points, groups, stage, stages)
     judges = _judges(dataset, points, stage, stages)
+    extra = _baselines(settings, dataset, points, groups, judges, memory, stage, stages)
     stage("reconstruct", "judging the reconstructions")
     rows, courses, shown = [], {}, {}
     for (seed, target), members in groups.items():
@@ -252,59 +251,43 @@ def _label(point, names):
     return point.row, tuple((name, getattr(point.settings, name)) for name in names)
 
 
-def _baselines(settings, dataset, points, groups, stage, stages):
+def _baselines(settings, dataset, points, groups, judges, memory, stage, stages):
     """What is trained once for each seed and class: {(seed, class): {row: ...}}."""
     extra: dict[tuple[int, int], dict] = {key: {} for key in groups}
     one = {key: points[members[0]] for key, members in groups.items()}
     if "model_inversion_mlp" in settings.compare:
         stage("model_inversion_mlp", "the same with an mlp and without attacker")
-        trained = gan_attack.mlp_run(settings, dataset)
-        for key, point in one.items():
-            key_run = gan_attack.keys(point.settings.seed)[0]
-            extra[key]["model_inversion_mlp"] = trained(point.seats, key_run)
-            stages.advance(1 / len(one))
+        undisturbed = gan_attack.mlp_settings(settings)
+        trained = sweep.run_points(
+            undisturbed,
+            dataset,
+            [point._replace(row=WITHOUT) for point in one.values()],
+            ["seed", "target_class"],
+            logged_samples=2,
+            memory=memory,
+            advance=stages.advance,
+        )
+        model = collaboration.model(undisturbed, dataset)
+        for key, run in zip(one, trained, strict=True):
+            extra[key]["model_inversion_mlp"] = model, run.params
     if "dcgan" in settings.compare:
         stage("dcgan", "a DCGAN on the victim's images of each class")
-        for key, found in _dcgans(settings, dataset, one, stages.advance).items():
-            extra[key]["dcgan"] = found
+        made = _dcgans(settings, dataset, one, judges, stages.advance)
+        for key, generator in made.items():
+            extra[key]["dcgan"] = generator
     return extra
 
 
-def _dcgans(settings, dataset, one, advance):
-    """The DCGANs of all seeds and classes, spread over the devices."""
-    plain = gan_attack.plain_dcgan(settings, dataset.x.shape[1:])
-    which = sweep.repeated(len(one), jax.device_count())
-    # Repeated to one number of images, so that all go in one program.
-    most = max(len(point.seats.private) for point in one.values())
-    private = np.stack([np.resize(p.seats.private, most) for p in one.values()])[which]
-    keys = jnp.stack([gan_attack.keys(p.settings.seed)[2] for p in one.values()])[which]
-
-    @jax.jit
-    def init(keys):
-        def one(key):
-            return plain.init(jax.random.split(key)[0])
-
-        return sweep.over_runs(one, (), (keys,))
-
-    @jax.jit
-    def steps(x, keys, states, private, indices):
-        def one(x, indices, key, state, private):
-            key = jax.random.split(key)[1]
-            return plain.steps(key, state, x[private], indices)
-
-        return sweep.over_runs(one, (x, indices), (keys, states, private))
-
-    x, states = jnp.asarray(dataset.x), init(keys)
-    total = settings.dcgan_steps
-    length = training.chunk_length(total, gan_attack.DCGAN_CHUNKS)
-    for start in range(0, total, length):
-        indices = start + jnp.arange(length)
-        states = jax.block_until_ready(steps(x, keys, states, private, indices))
-        advance(length / total)
-    generators = jax.device_get(states.generator)
-    return {
-        key: jax.tree.map(lambda a, i=i: a[i], generators) for i, key in enumerate(one)
-    }
+def _dcgans(settings, dataset, one, judges, advance):
+    """The DCGANs of all seeds and classes."""
+    found = gan_attack.dcgans(
+        settings,
+        [dataset.x[point.seats.private] for point in one.values()],
+        [gan_attack.keys(point.settings.seed)[2] for point in one.values()],
+        [judges[seed] for seed, _ in one],
+        advance,
+    )
+    return {key: bound.generator for key, bound in zip(one, found, strict=True)}
 
 
 def _judges(dataset, points, stage, stages):

@@ -27,6 +27,7 @@ from jaxprivacy.report.threats import (
     SEATLESS,
     SETTINGS,
     distinguishing,
+    in_order,
     label,
     threat,
     variant,
@@ -62,9 +63,10 @@ MEMBERSHIP_CAVEATS = (
 RECONSTRUCTION_CAVEATS = (
     "Samples show what a class looks like; they are not copies of training records. "
     "Where a class is one person, that alone exposes the person.",
-    "The hit rate says that a classifier takes a sample for the class, and no more; "
-    "it saturates early. The Frechet distance ranks attacks, among samples of the same "
-    "number only. Look at the pictures too.",
+    "An attack works where its hit rate and its Frechet distance both tell its samples "
+    "from those of an untrained generator and from real images of another class: "
+    "either can be fooled alone. The hit rate saturates early; the Frechet distance "
+    "ranks attacks, among samples of the same number only. Look at the pictures too.",
     "Where samples lie no nearer to the victim's images than to others of the class, "
     "they show the class, not the victim.",
 )
@@ -113,7 +115,8 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
 
 def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     result = report.result
-    membership, reconstruction = result["membership"], result["reconstruction"]
+    membership = result["membership"]
+    reconstruction = in_order(result["reconstruction"])
     several = text.several_seeds(membership)
     checks = verdict_rows.checks(result)
     said = verdict.of(result)
@@ -141,6 +144,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "least": diagnostics.LEAST,
         "over_rounds_of": report.reconstructions and report.reconstructions.attack,
         "reconstructed_by": _by_attack(reconstruction),
+        "reconstruction": reconstruction,
         "means": summarise(reconstruction) if text.is_long(reconstruction) else [],
         "seeded": any(row.get("seed") is not None for row in reconstruction),
         "caveats": [

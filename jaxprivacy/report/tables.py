@@ -13,7 +13,7 @@ from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text, verdict, verdict_privacy, verdict_rows, words
 from jaxprivacy.report.contents import Privacy, Report, Tradeoff
-from jaxprivacy.report.threats import distinguishing, threat, variant
+from jaxprivacy.report.threats import distinguishing, in_order, threat, variant
 from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word
 
 SHOWN_FPRS = (0.1, 0.01)
@@ -34,7 +34,7 @@ def print_summary(report: Report, console: Console) -> None:
     if result.get("three_way"):
         console.print(_three_way(result["three_way"]))
     if result["reconstruction"]:
-        rows = result["reconstruction"]
+        rows = in_order(result["reconstruction"])
         several = text.is_long(rows)
         console.print(_means(rows) if several else _reconstruction(rows))
         console.print(_explained(words.RECONSTRUCTION))

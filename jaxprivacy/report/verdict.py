@@ -39,7 +39,7 @@ def verdict(result: dict) -> dict:
     members, said_of_members = None, []
     if result["membership"]:
         members, said_of_members = membership(result)
-    images, said_of_images = reconstruction(result["reconstruction"])
+    images, said_of_images = reconstruction(result)
     untrained = [untaught(target) for target in result.get("evidence", [])]
     if images == "none_found" and untrained and all(untrained):
         images = "cannot_tell"

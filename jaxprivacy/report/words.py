@@ -32,8 +32,9 @@ PLANTED = ("planted leak", "a leak of known size, which is to be found")
 RECONSTRUCTION = (
     (
         "hit rate",
-        "share of the samples that the judge, a classifier trained on records of its "
-        "own, takes for the class",
+        "share of the samples that the judge, a classifier of another architecture "
+        "than the attacked model, trained on records of its own, takes for the class "
+        "and finds as near to real images of it as nearly all real ones are",
     ),
     (
         "Frechet distance",

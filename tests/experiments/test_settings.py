@@ -64,7 +64,10 @@ GAN_ACCEPTED = [
 ]
 GAN_REFUSED = [
     ({"model": "rnn"}, "--model=rnn: accepted are mlp, cnn"),
-    ({"order": "parallel"}, "--order=parallel: accepted are round_robin, random, async"),
+    (
+        {"order": "parallel"},
+        "--order=parallel: accepted are round_robin, random, async",
+    ),
     ({"upload_rule": "all"}, "--upload_rule=all: accepted are largest, random"),
     (
         {"generator_optimizer": "rmsprop"},

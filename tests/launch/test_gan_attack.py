@@ -82,6 +82,10 @@ def test_all_rows_and_courses(everything):
     assert 0 <= everything["judge_accuracy"] <= 1
     accuracies = {row["attack"]: row["accuracy"][-1] for row in everything["courses"]}
     assert everything["target"]["test_accuracy"] == accuracies["gan"]
+    runs = {run["row"]: run for run in everything["runs"]}
+    assert {name: run["test_accuracy"] for name, run in runs.items()} == accuracies
+    assert all(run["class_accuracy"] >= run["test_accuracy"] for run in runs.values())
+    assert {run["target_class"] for run in runs.values()} == {2}
 
 
 def test_strings_are_escaped(everything, folder):

@@ -105,10 +105,10 @@ def test_each_attack_has_its_rows(result):
                 of_cell = [r for r in rows if cell(r) == (name, target, seed)]
                 swept = [r["swept"]["epsilon_per_parameter"] for r in of_cell]
                 assert swept == [0.5, None]
-            for name in ("real", "untrained"):
+            for name in ("real", "other_class", "untrained"):
                 (row,) = [r for r in rows if cell(r) == (name, target, seed)]
                 assert "swept" not in row
-    assert len(rows) == len(CLASSES) * len(SEEDS) * (3 * len(BUDGETS) + 2)
+    assert len(rows) == len(CLASSES) * len(SEEDS) * (3 * len(BUDGETS) + 3)
     assert set(result["judge_accuracy"]) == {"0", "1"}
 
 
