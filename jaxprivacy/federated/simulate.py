@@ -64,9 +64,8 @@ def simulate(
       order: "parallel" (all train on what the server sends at the start of the round,
         then it receives all updates), "round_robin" (each downloads, trains and uploads
         in turn), "random" (the same, in a new order each round) or "asynchronous" (all
-        train at once; their uploads come in one after the other, in a new order each
-        round, and whoever has uploaded downloads anew at once: it trains on parameters
-        as old as its own last upload, which the others have changed since).
+        train at once; uploads come in one by one, in a new order each round, and who
+        has uploaded downloads anew at once, so that its parameters are as old as that).
       observed_participant: of whom something is kept.
       observed_rounds: the T rounds, counted from 0, after which it is kept.
       observe: what is kept, of what was sent and uploaded: the local parameters.
@@ -93,20 +92,18 @@ def simulate(
             for i, (group, count) in enumerate(zip(groups, seats.counts, strict=True))
         )
         server_state = server.init(params)
-        empty, downloads = (), ()
+        state = State(server_state, states, ())
         if observed_rounds:
-
-            def kept():
-                sent = _send(seats, key, server_state, 0)
-                return observe(sent, _train(seats, key, sent, states, 0, 0)[0])
-
-            empty = jax.tree.map(
-                lambda a: jnp.zeros((len(observed), *a.shape), a.dtype),
-                jax.eval_shape(kept),
+            shapes = jax.eval_shape(
+                lambda: observe(*_empty(seats, key, state, watched)[1])
             )
+            empty = jax.tree.map(
+                lambda a: jnp.zeros((len(observed), *a.shape), a.dtype), shapes
+            )
+            state = state._replace(snapshots=empty)
         if order == "asynchronous":
-            downloads = _send_to_all(seats, key, server_state)
-        return State(server_state, states, empty, downloads)
+            state = state._replace(downloads=_send_to_all(seats, key, server_state))
+        return state
 
     def round_(key, state, index):
         key = jax.random.fold_in(key, index)
@@ -148,10 +145,6 @@ def _key_of(key, group, place):
     return jax.random.fold_in(jax.random.fold_in(key, group), place)
 
 
-def _server_key(seats, key):
-    return jax.random.fold_in(key, len(seats.groups))
-
-
 def _expand(flags, like):
     return flags.reshape(flags.shape + (1,) * (like.ndim - 1))
 
@@ -185,24 +178,22 @@ def _merge(infos):
 
 def _send(seats, key, server_state, who):
     """What participant `who` downloads."""
-    who = jnp.asarray(who)
-    key = jax.random.fold_in(_server_key(seats, key), who)
-    return seats.server.send(key, server_state, who)
+    key = jax.random.fold_in(jax.random.fold_in(key, len(seats.groups)), who)
+    return seats.server.send(key, server_state, jnp.asarray(who))
 
 
 def _send_to_all(seats, key, server_state):
     """What all P participants download from one state of the server, (P, ...)."""
-    everyone = jnp.arange(sum(seats.counts))
-    return jax.vmap(lambda who: _send(seats, key, server_state, who))(everyone)
+    send = jax.vmap(lambda who: _send(seats, key, server_state, who))
+    return send(jnp.arange(sum(seats.counts)))
 
 
 def _train(seats, key, sent, states, group, place):
-    """A participant trains on what it was sent: its update, state and log."""
+    """A participant trains on what it was sent: its state, update and log."""
     role, data = seats.groups[group]
-    new, update, info = role.step(
+    return role.step(
         _key_of(key, group, place), _at(states[group], place), sent, _at(data, place)
     )
-    return update, new, info
 
 
 def _parallel(seats, key, state, watched, order):
@@ -234,8 +225,8 @@ def _empty(seats, key, state, watched):
     """The groups' logs before any turn, and what is seen of whom is watched: zeros."""
 
     def first(group):
-        sent = _send(seats, key, state.server, seats.starts[group])
-        update, _, info = _train(seats, key, sent, state.participants, group, 0)
+        sent = _send(seats, key, state.server, 0)
+        _, update, info = _train(seats, key, sent, state.participants, group, 0)
         return (sent, update), info
 
     shapes = [jax.eval_shape(lambda i=i: first(i)) for i in range(len(seats.groups))]
@@ -272,7 +263,7 @@ def _in_turn(seats, key, state, watched, order):
 
         def play(position):
             group = candidates[position]
-            update, new, info = _train(seats, key, sent, states, group, place)
+            new, update, info = _train(seats, key, sent, states, group, place)
             return update, (*kept[:position], (new, info), *kept[position + 1 :])
 
         branches = [lambda i=i: play(i) for i in range(len(candidates))]
@@ -293,12 +284,10 @@ def _in_turn(seats, key, state, watched, order):
     carry = (*state[:2], state.downloads, *_empty(seats, key, state, watched))
     for people, among in _turns(seats, key, order):
         carry, _ = lax.scan(
-            lambda carry, who, among=among: (turn(carry, who, among), None),
-            carry,
-            people,
+            lambda c, who, among=among: (turn(c, who, among), None), carry, people
         )
-    server_state, states, downloads, infos, seen = carry
-    return State(server_state, states, state.snapshots, downloads), seen, _merge(infos)
+    server, states, downloads, infos, seen = carry
+    return State(server, states, state.snapshots, downloads), seen, _merge(infos)
 
 
 def _turns(seats, key, order):
