@@ -172,16 +172,14 @@ def simulation(
     classes = types.Model(
         shared.init, lambda w, x: shared.apply(w, x)[:, : dataset.num_classes]
     )
-    measured = {
-        "train_accuracy": (shared, gather(table, who.train)),
-        "test_accuracy": (shared, gather(table, who.test)),
-        "class_accuracy": (classes, gather(table, who.test)),
-    }
+    train, test = gather(table, who.train), gather(table, who.test)
 
     def measure(params):
+        found = losses.accuracies([shared, classes], params, test)
         return {
-            name: losses.accuracy(judged, params, batch)
-            for name, (judged, batch) in measured.items()
+            "train_accuracy": losses.accuracy(shared, params, train),
+            "test_accuracy": found[0],
+            "class_accuracy": found[1],
         }
 
     return simulate.simulate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import chex
 import jax
@@ -70,24 +70,45 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
 
 
 def accuracy(
-    model: types.Model, params: types.Params, batch: types.Batch, *, at_once: int = 1000
+    model: types.Model, params: types.Params, batch: types.Batch, *, at_once: int = 100
 ) -> jax.Array:
     """Share of real records whose likeliest label is theirs: () in [0, 1].
 
+    Args: see `accuracies`.
+    """
+    return accuracies([model], params, batch, at_once=at_once)[0]
+
+
+def accuracies(
+    models: Sequence[types.Model],
+    params: types.Params,
+    batch: types.Batch,
+    *,
+    at_once: int = 100,
+) -> list[jax.Array]:
+    """The accuracy of each classifier: () in [0, 1] each.
+
+    The records pass all of them together, so what classifiers have in common (a
+    network of which one puts out less) is computed once.
+
     Args:
-      model: the classifier.
-      params: its parameters.
+      models: the classifiers.
+      params: the parameters of all.
       batch: N records.
-      at_once: records that pass the model together, which bounds the memory.
+      at_once: records that pass a model together, which bounds the memory. A CPU's
+        caches hold what a hundred images leave in a convolution, but not what a
+        thousand do: that takes four times as long.
     """
 
     def right(x, y):
-        return (predicted(model.apply(params, x)) == y).astype(jnp.float32)
+        found = [predicted(model.apply(params, x)) for model in models]
+        return [(labels == y).astype(jnp.float32) for labels in found]
 
     count = len(batch.y)
     chunks = -(-count // at_once)
     if chunks == 1:
-        return masked_mean(right(batch.x, batch.y), batch.mask)
+        hits = right(batch.x, batch.y)
+        return [masked_mean(some, batch.mask) for some in hits]
 
     def cut(a):
         size = -(-count // chunks)
@@ -96,4 +117,4 @@ def accuracy(
 
     x, y, mask = jax.tree.map(cut, batch)
     hits = lax.map(lambda chunk: right(*chunk), (x, y))
-    return masked_mean(hits.reshape(-1), mask.reshape(-1))
+    return [masked_mean(some.reshape(-1), mask.reshape(-1)) for some in hits]

@@ -42,6 +42,15 @@ def test_largest_equals_a_stable_sort(name, count):
     np.testing.assert_array_equal(got, sorted_out(values, count))
 
 
+@pytest.mark.parametrize("count", (1, 4_999, 9_000, 10_000))
+@pytest.mark.parametrize("spread", (1, 3, 10_000))
+def test_among_many_numbers(count, spread):
+    # Where all are equal, a whole column of them is counted.
+    values = np.random.default_rng(spread).integers(0, spread, 10_000)
+    values = values.astype(np.float32)
+    np.testing.assert_array_equal(traced(values, count), sorted_out(values, count))
+
+
 @pytest.mark.parametrize("count", (1, 7, SIZE))
 def test_a_count_that_is_known_selects_the_same(count):
     values = VALUES["ties"].astype(np.float32)
