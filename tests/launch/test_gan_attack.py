@@ -99,7 +99,7 @@ def test_same_seed_same_numbers(attack, everything):
     arguments = "--target_class=2", "--seed=7", "--compare=gan_no_influence"
     again = attack("again", *arguments)
     rows = {row["attack"]: row for row in everything["reconstruction"]}
-    kept = ["real", "untrained", "gan", "gan_no_influence"]
+    kept = ["real", "untrained", "gan", "gan_no_influence", "other_class"]
     assert again["reconstruction"] == [rows[name] for name in kept]
     assert again["courses"] == everything["courses"][:2]
     assert again["target"] == everything["target"]
@@ -116,7 +116,12 @@ def test_private_uploads_and_an_attack_that_never_begins(attack, folder):
         "--participants=3",
         "--compare=",
     )
-    assert names(result["reconstruction"]) == ["real", "untrained", "gan"]
+    assert names(result["reconstruction"]) == [
+        "real",
+        "untrained",
+        "gan",
+        "other_class",
+    ]
     assert names(result["courses"]) == ["gan"]
     # 16 x 8 + 8, then 8 x 5 + 5 with the artificial class.
     assert result["privacy"] == {
@@ -155,6 +160,7 @@ def test_an_adversary_without_data_or_influence(attack, folder):
         "model_inversion",
         "model_inversion_mlp",
         "gan_no_influence",
+        "other_class",
     ]
     assert names(result["courses"]) == ["gan_no_influence"]
     assert [row["start_round"] for row in result["courses"]] == [2]
