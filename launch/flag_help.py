@@ -30,7 +30,9 @@ HELP = {
     "held_fraction": "Share of the records that the participants hold together; the "
     "independent judge learns from the rest.",
     "adversary_data": "Whether the adversary holds records of its own.",
-    "order": "In which order participants take their turns: round_robin or random.",
+    "order": "In which order participants take their turns: round_robin, random, or "
+    "asynchronous (all train at once, on parameters as old as their own last upload; "
+    "uploads come in at random).",
     "upload_fraction": "Share of the parameters that a participant uploads (theta_u).",
     "download_fraction": "Share of the parameters that a participant downloads, the "
     "most updated first (theta_d).",
@@ -39,11 +41,12 @@ HELP = {
     "threshold": "Threshold of a random or private upload (tau).",
     "gradient_bound": "Bound to which uploads are clipped on either side of 0 (gamma). "
     "Absent: they are not clipped; 0.001 under privacy.",
-    "epsilon_per_parameter": "Differential privacy: epsilon of each uploaded parameter "
-    "and round, released by the sparse-vector technique. Absent: no privacy.",
-    "clip_first": "Whether updates are clipped before the noise too; without it, as in "
-    "the paper, the guarantee holds only for updates that --gradient_bound does not "
-    "clip.",
+    "epsilon_per_parameter": "Noise on the uploads by the sparse-vector technique: "
+    "epsilon of each uploaded parameter and round; inf: none. Absent: another rule "
+    "(--upload_rule).",
+    "clip_first": "Whether updates are clipped to --gradient_bound before the noise, "
+    "so that uploads are differentially private. Without it the release is the "
+    "paper's, which guarantees nothing.",
     "influence": "Whether the adversary injects its samples as an artificial class.",
     "start_round": "How many rounds of honest training come before the attack.",
     "start_accuracy": "The attack waits until the shared model reaches this accuracy "

@@ -6,38 +6,67 @@ information", Algorithm 1 (PAPERS row A20).
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from jaxprivacy import types
+from jaxprivacy.training import local
 
 
-def cost(model: types.Model, params: types.Params, x: jax.Array, target_class: int):
-    """1 - f_target(x), without the auxiliary term: (B, *D) -> (B,)."""
-    return 1 - jax.nn.softmax(model.apply(params, x))[:, target_class]
+class Setting(NamedTuple):
+    """Where the descent starts and how long its steps are."""
+
+    low: float  # starts are uniform noise in [low, high]
+    high: float
+    rate: float  # length of a step, relative to the square root of the number of pixels
+
+
+# Black, grey and noise; the source starts from zeros, which are -1 here.
+SETTINGS = tuple(
+    Setting(low, high, rate)
+    for low, high in ((-1.0, -0.9), (-0.05, 0.05), (-1.0, 1.0))
+    for rate in (0.01, 0.03)
+)
+STEPS = 300
+
+
+def cost(
+    model: types.Model,
+    params: types.Params,
+    x: jax.Array,
+    target_class: int | jax.Array,
+) -> jax.Array:
+    """-log f_target(x), without the auxiliary term: (B, *D) -> (B,), at least 0.
+
+    The source descends 1 - f_target(x), which rises with it and is 0 to rounding long
+    before this is.
+    """
+    return -jax.nn.log_softmax(model.apply(params, x))[:, target_class]
 
 
 def invert(
     key: jax.Array,
     model: types.Model,
     params: types.Params,
-    target_class: int,
+    target_class: int | jax.Array,
     *,
     shape: tuple[int, ...],
     count: int,
-    steps: int = 300,
-    rate: float = 0.003,
-    enough: float = 0.001,
-) -> jax.Array:
+    setting: Setting = SETTINGS[0],
+    steps: int = STEPS,
+) -> tuple[jax.Array, jax.Array]:
     """Reconstructs inputs of the target class from a trained model.
 
     What the attacker sees: the final shared model, white-box.
 
     Deviations from the source: gradients are scaled to unit L2 norm an image, because
     the probability's gradient vanishes where the model is far from the class; starts
-    are uniform noise in [-1, -0.9] (the source starts from zeros, which are -1 here) so
-    that several reconstructions differ; no denoising between the steps.
+    are noise, so that several reconstructions differ; all steps are taken, none
+    denoised.
 
     Args:
       key: draws the starting images.
@@ -46,17 +75,17 @@ def invert(
       target_class: the class to reconstruct.
       shape: (H, W, C) of an image.
       count: reconstructions B.
+      setting: start and rate; may be traced.
       steps: descent steps.
-      rate: length of a step, relative to the square root of the number of pixels.
-      enough: the cost at which an image is left as it is (gamma of the source):
-        beyond it, steps only add what raises a probability that is 1 already.
 
     Returns:
-      (B, *shape) in [-1, 1]; of all steps the image with the smallest cost.
+      (B, *shape) in [-1, 1], of all steps the image with the smallest cost, and these
+      costs (B,).
     """
-    start = jax.random.uniform(key, (count, *shape), minval=-1.0, maxval=-0.9)
+    low, high, rate = setting
+    start = low + (high - low) * jax.random.uniform(key, (count, *shape))
     axes = tuple(range(1, 1 + len(shape)))
-    pixels = jnp.sqrt(jnp.prod(jnp.array(shape)))
+    pixels = math.sqrt(math.prod(shape))
 
     def total(x):
         costs = cost(model, params, x, target_class)
@@ -71,10 +100,51 @@ def invert(
         best = better(x, costs, best, best_cost)
         norm = jnp.sqrt(jnp.sum(gradient**2, axis=axes, keepdims=True))
         moved = x - rate * pixels * gradient / jnp.maximum(norm, 1e-12)
-        going_on = jnp.expand_dims(costs > enough, axes)
-        x = jnp.where(going_on, jnp.clip(moved, -1, 1), x)
-        return (x, best, jnp.minimum(costs, best_cost)), None
+        return (jnp.clip(moved, -1, 1), best, jnp.minimum(costs, best_cost)), None
 
     carry = (start, start, jnp.full(count, jnp.inf, start.dtype))
     (x, best, best_cost), _ = lax.scan(step, carry, length=steps)
-    return better(x, cost(model, params, x, target_class), best, best_cost)
+    costs = cost(model, params, x, target_class)
+    return better(x, costs, best, best_cost), jnp.minimum(costs, best_cost)
+
+
+def best_setting(
+    key: jax.Array,
+    model: types.Model,
+    params: types.Params,
+    target_class: int | jax.Array,
+    *,
+    shape: tuple[int, ...],
+    count: int = 8,
+    steps: int = STEPS,
+) -> Setting:
+    """Chooses where to start, and the rate, by the attacker's own criterion.
+
+    Args:
+      key: draws the starting images.
+      model: the shared model.
+      params: its parameters.
+      target_class: the class to reconstruct.
+      shape: (H, W, C) of an image.
+      count: reconstructions tried of each of `SETTINGS`.
+      steps: descent steps.
+
+    Returns:
+      That of the smallest mean cost, traced.
+    """
+    settings = Setting(*map(jnp.array, zip(*SETTINGS, strict=True)))
+
+    def tried(setting):
+        return invert(
+            key,
+            model,
+            params,
+            target_class,
+            shape=shape,
+            count=count,
+            setting=setting,
+            steps=steps,
+        )[1].mean()
+
+    best = jnp.argmin(local.side_by_side(tried, settings))
+    return jax.tree.map(lambda a: a[best], settings)

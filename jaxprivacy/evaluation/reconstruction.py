@@ -23,6 +23,7 @@ _MEASURES = {
     "diversity": math.inf,
 }
 _CHUNK = 64  # Images compared with all references at once.
+_MOST_SETS = 50  # of samples, over which a Frechet distance is averaged
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
@@ -65,6 +66,23 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     return float(max(squared + spread, 0.0))
 
 
+def frechet_of_few(features: np.ndarray, references: np.ndarray, count: int) -> float:
+    """Returns the mean Frechet distance of samples, `count` of them at a time.
+
+    So that many samples compare with few real images: the distance depends on how many
+    there are.
+
+    Args:
+      features: (N, F) of the samples, N at least `count`.
+      references: (M, F).
+      count: at least 2; samples that fill no further set are left out.
+    """
+    sets = len(features) // count
+    parts = np.asarray(features)[: sets * count].reshape(sets, count, -1)
+    found = [frechet_distance(part, references) for part in parts[:_MOST_SETS]]
+    return float(np.mean(found))
+
+
 def diversity(images: np.ndarray) -> float:
     """Returns the mean pairwise Euclidean distance of (N, *D) images, N at least 2.
 
@@ -103,8 +121,10 @@ def reconstruction_row(
     *,
     attack: str,
     target_class: int,
-    probabilities: np.ndarray,
+    hits: np.ndarray,
+    confidence: np.ndarray,
     features: np.ndarray,
+    alike: int,
     images: np.ndarray,
     private_images: np.ndarray,
     public_images: np.ndarray,
@@ -119,9 +139,12 @@ def reconstruction_row(
     Args:
       attack: name of the attack, as in `report.threats`.
       target_class: the class that is reconstructed.
-      probabilities: (N, K) of an independent classifier on the samples.
-      features: (A, F) of that classifier on the first A samples, from which the Frechet
-        distance is taken; distances compare where A is the same.
+      hits: (N,) which samples an independent classifier takes for the class, within
+        its real images.
+      confidence: (N,) the classifier's probability of the class.
+      features: (N, F) of that classifier on the samples.
+      alike: of how many samples at a time the Frechet distance is taken; distances
+        compare where this is the same.
       images: (N, H, W, C) the samples.
       private_images: (M, H, W, C) the victim's images of the class.
       public_images: (L, H, W, C) images of the class that no participant holds.
@@ -132,19 +155,17 @@ def reconstruction_row(
     """
     if not len(images):
         raise ValueError(f"samples of {attack}: accepted is at least 1, got 0")
-    of_target = probabilities[:, target_class]
-    hits = (np.argmax(probabilities, axis=1) == target_class) & np.isfinite(of_target)
     count = min(len(private_images), len(public_images))
     enough = len(images) > 1
     return {
         "attack": attack,
         "target_class": int(target_class),
         "samples": len(images),
-        "frechet_samples": len(features),
+        "frechet_samples": alike,
         "hit_rate": clopper_pearson(int(hits.sum()), len(images))._asdict(),
-        "confidence": _finite(of_target.mean()),
-        "frechet": _finite(frechet_distance(features, private_features))
-        if min(len(features), len(private_features)) > 1
+        "confidence": _finite(confidence.mean()),
+        "frechet": _finite(frechet_of_few(features, private_features, alike))
+        if min(alike, len(private_features)) > 1 and len(features) >= alike
         else None,
         "nearest_private": _finite(nearest(images, private_images[:count]))
         if count
@@ -156,8 +177,10 @@ def reconstruction_row(
     }
 
 
-def over_runs(rates: np.ndarray, seeds: Sequence[int]) -> tuple[np.ndarray, str]:
-    """Returns the mean hit rate of runs, with an interval over what they differ in.
+def over_runs(
+    rates: np.ndarray, seeds: Sequence[int], most: float = 1.0, least: float = 0.0
+) -> tuple[np.ndarray, str]:
+    """Returns the mean of runs, e.g. hit rates, with an interval over what differs.
 
     Samples of one generator are alike, so those of several are never pooled into one
     binomial: with rates of 100, 5 and 0 % that would claim to know the mean within a
@@ -168,6 +191,8 @@ def over_runs(rates: np.ndarray, seeds: Sequence[int]) -> tuple[np.ndarray, str]
     Args:
       rates: (N, 3) value, low and high of each of N runs.
       seeds: (N,) theirs.
+      most: the largest value that can be.
+      least: the smallest.
 
     Returns:
       (3,) value, low and high, and what the interval is over, e.g. '3 seeds'.
@@ -180,7 +205,7 @@ def over_runs(rates: np.ndarray, seeds: Sequence[int]) -> tuple[np.ndarray, str]
     if len(different) > 1:
         values = [values[seeds == seed].mean() for seed in different]
         named = f"{len(different)} seeds"
-    mean = student_t(values, most=1.0)
+    mean = student_t(values, most, least)
     return np.array([mean[end] for end in ("value", "low", "high")]), named
 
 

@@ -142,9 +142,9 @@ def run(
     told = split.copies_left_out, split.copies_kept
     notes += copies.notes(*told)
     rows, null_rows = membership_rows.rows(scored, "federated")
-    image_rows, pictures = [], None
+    images, pictures = {"reconstruction": []}, None
     if who is not None:
-        image_rows, pictures = _reconstruction(
+        images, pictures = _reconstruction(
             settings, dataset, who, key_images, stages, notes
         )
     result = {
@@ -160,7 +160,7 @@ def run(
         "membership": rows,
         "null_checks": null_rows,
         "positive_controls": membership_rows.control_rows(controls, "federated"),
-        "reconstruction": image_rows,
+        **images,
     }
     # Beside what it says else of the data.
     result["data"] = {**result.get("data", {}), **copies.told(*told)}
@@ -260,7 +260,10 @@ def _membership(settings, dataset, split, key, stages):
 
 
 def _reconstruction(settings, dataset, who, key, stages, notes):
-    """The GAN attack with and without influence, and what it is compared with."""
+    """The GAN attack with and without influence, and what it is compared with.
+
+    Returns what result.json has of it, and what the report shows.
+    """
     key_run, key_draw, key_judge = jax.random.split(key, 3)
     gan_settings = settings.collaboration()
     run_once = collaboration.collaborative_run(gan_settings, dataset)
@@ -293,8 +296,12 @@ def _reconstruction(settings, dataset, who, key, stages, notes):
         {name: run.generator_params for name, run in attacked.items()},
         key_draw,
     )
-    rows = reconstruction.rows(who.target_class, images, judged_by)
+    found = {
+        "reconstruction": reconstruction.rows(who.target_class, images, judged_by),
+        "judge_accuracy": judged_by.accuracy,
+        "runs": results.runs(attacked, who.target_class),
+    }
     gan = attacked["gan"]
-    return rows, reconstruction.pictures(
+    return found, reconstruction.pictures(
         who.target_class, images, "gan", gan.samples, gan.info["test_accuracy"]
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks
@@ -17,6 +17,7 @@ from jaxprivacy.data import stratify
 from jaxprivacy.evaluation import reconstruction as evaluation
 from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.experiments import (
+    bounds,
     checkpoint,
     collaboration,
     evidence,
@@ -39,13 +40,12 @@ NAMES = {
     "gan_no_influence": "the same without influence",
     "gan_improved": "the same with an attacker that goes beyond the paper",
     "model_inversion_mlp": "the same with an mlp and without attacker",
-    "dcgan": "a DCGAN on the victim's images",
     "judge": "training the judge",
+    "dcgan": "a DCGAN on the victim's images",
     "reconstruct": "judging the reconstructions",
 }
 # Weights on the progress bar, relative to a collaborative run.
 WEIGHTS = {"model_inversion_mlp": 0.3, "dcgan": 0.6, "judge": 0.3, "reconstruct": 0.2}
-DCGAN_CHUNKS = 10
 
 
 def swept(settings: GanSettings, row: str) -> dict[str, float]:
@@ -110,7 +110,10 @@ def stages_of(settings: GanSettings) -> list[str]:
     runs = list(dict.fromkeys(runs))
     if not settings.influence:
         runs = [name for name in runs if name != "gan_improved"]
-    return [*runs, "judge", "reconstruct"]
+    # The DCGAN trains until the judge finds it no nearer.
+    runs = [name for name in runs if name != "dcgan"]
+    dcgan = [name for name in settings.compare if name == "dcgan"]
+    return [*runs, "judge", *dcgan[:1], "reconstruct"]
 
 
 def weight(settings: GanSettings) -> float:
@@ -170,12 +173,14 @@ def run(
             who, key_run, stages.advance, kept("model_inversion_mlp")
         )
     generators = {name: run.generator_params for name, run in attacked.items()}
-    if "dcgan" in names:
-        stage("dcgan")
-        train = dcgan_run(settings, dataset.x.shape[1:])
-        generators["dcgan"] = train(dataset.x[who.private], key_dcgan, stages.advance)
     stage("judge")
     judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
+    bound = None
+    if "dcgan" in names:
+        stage("dcgan")
+        private = dataset.x[who.private]
+        [bound] = dcgans(settings, [private], [key_dcgan], [judged_by], stages.advance)
+        generators["dcgan"] = bound.generator
     stage("reconstruct")
     images = reconstruction.reconstruct(dataset, who, inverted, generators, key_draw)
     rows = reconstruction.rows(who.target_class, images, judged_by)
@@ -195,6 +200,8 @@ def run(
         "membership": [],
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,
+        "runs": results.runs(attacked, who.target_class),
+        "dcgan": bound and {"steps": bound.steps, "frechets": bound.distances},
         "privacy": privacy and privacy._asdict(),
         "courses": [course_row(c) for c in courses],
     }
@@ -245,15 +252,20 @@ def account(
     return contents.Privacy(**spent._asdict(), clip_first=settings.clip_first)
 
 
+def mlp_settings(settings: GanSettings) -> GanSettings:
+    """The settings of the run that trains an mlp, which nobody attacks."""
+    return dataclasses.replace(
+        settings, model="mlp", start_round=settings.rounds, start_accuracy=0.0
+    )
+
+
 def mlp_run(settings: GanSettings, dataset: data_lib.Dataset):
     """An mlp trained in the same way without attacker: where inversion works.
 
     Returns:
       (seats, key, advance, checkpoint=None) -> the model and its parameters.
     """
-    settings = dataclasses.replace(
-        settings, model="mlp", start_round=settings.rounds, start_accuracy=0.0
-    )
+    settings = mlp_settings(settings)
     trained = collaboration.collaborative_run(settings, dataset, logged_samples=2)
     model = collaboration.model(settings, dataset)
 
@@ -274,26 +286,30 @@ def plain_dcgan(settings: GanSettings, shape: tuple[int, ...]) -> dcgan.Dcgan:
     )
 
 
-def dcgan_run(settings: GanSettings, shape: tuple[int, ...]):
-    """A DCGAN on the victim's images.
+def dcgans(
+    settings: GanSettings,
+    images: Sequence[np.ndarray],
+    keys: Sequence[jax.Array],
+    judges: Sequence[judge.Judge],
+    advance,
+) -> list[bounds.Bound]:
+    """DCGANs on the victims' images of some runs, each until it stops improving."""
+    shape = images[0].shape[1:]
+    of_images = [j.look(x).features for j, x in zip(judges, images, strict=True)]
 
-    Returns:
-      (images, key, advance) -> its generator's parameters.
-    """
-    plain = plain_dcgan(settings, shape)
-    init, steps = jax.jit(plain.init), jax.jit(plain.steps)
-    total = settings.dcgan_steps
-    length = training.chunk_length(total, DCGAN_CHUNKS)
+    def distance(run, samples):
+        features = judges[run].look(samples).features
+        return evaluation.frechet_distance(features, of_images[run])
 
-    def run(private, key, advance):
-        key_init, key_steps = jax.random.split(key)
-        state, images = init(key_init), jnp.asarray(private)
-        for start in range(0, total, length):
-            state = steps(key_steps, state, images, start + jnp.arange(length))
-            advance(length / total)
-        return state.generator
-
-    return run
+    return bounds.train(
+        plain_dcgan(settings, shape),
+        collaboration.linen_generator(shape),
+        images,
+        keys,
+        distance,
+        most=settings.dcgan_steps,
+        advance=advance,
+    )
 
 
 def course(
@@ -305,12 +321,10 @@ def course(
 ) -> contents.Course:
     """Judges the samples of every round."""
     rounds, count = run.samples.shape[:2]
-    probabilities, features = judged_by.look(
-        run.samples.reshape(-1, *run.samples.shape[2:])
-    )
-    hits = (probabilities.argmax(axis=1) == target_class).reshape(rounds, count)
-    features = features.reshape(rounds, count, -1)
-    of_private = judged_by.look(private)[1]
+    seen = judged_by.look(run.samples.reshape(-1, *run.samples.shape[2:]))
+    hits = judge.hits(judged_by, seen, target_class).reshape(rounds, count)
+    features = seen.features.reshape(rounds, count, -1)
+    of_private = judged_by.look(private).features
     begun = np.flatnonzero(run.info["started"])
     enough = min(count, len(private)) > 1
     return contents.Course(
@@ -325,7 +339,14 @@ def course(
             ]
         ),
         start_round=int(begun[0]) + 1 if len(begun) else rounds,
+        **uploads(run),
     )
+
+
+def uploads(run: collaboration.Attacked) -> dict[str, np.ndarray | None]:
+    """What was logged of uploads, (R,): the means over the participants, or None."""
+    logged = {name: run.info.get(name) for name in ("clipped", "cosine")}
+    return {n: None if v is None else v.mean(axis=1) for n, v in logged.items()}
 
 
 def course_row(course: contents.Course) -> dict:
@@ -339,11 +360,12 @@ def _counts(dataset, who):
     classes = sorted({len(np.unique(dataset.y[share])) for share in who.honest})
     each = " or ".join(map(str, classes))
     sizes = sum(len(share) for share in who.honest)
+    many = f"{len(who.honest)} participant{'s' * (len(who.honest) > 1)}"
     return [
         (
             "honest",
             sizes,
-            f"held by {len(who.honest)} participants, {each} classes each",
+            f"held by {many}, {each} classes each",
         ),
         ("adversary", len(who.adversary), "held by the adversary"),
         ("private", len(who.private), f"of class {who.target_class}, the target"),
@@ -353,7 +375,7 @@ def _counts(dataset, who):
 
 
 def _notes(settings, who, judged_by, private, run):
-    of_class = judged_by.look(private)[0].argmax(axis=1) == who.target_class
+    of_class = judge.hits(judged_by, judged_by.look(private), who.target_class)
     notes = [
         f"The independent judge is right on {text.percent(judged_by.accuracy)} % of "
         "the participants' records, none of which it was trained on "

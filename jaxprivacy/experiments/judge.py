@@ -12,8 +12,9 @@ import optax
 
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
+from jaxprivacy.evaluation import regions
 from jaxprivacy.experiments import training
-from jaxprivacy.models import interception, targets
+from jaxprivacy.models import interception, judges, targets
 from jaxprivacy.training import gradients, local
 
 STEPS, BATCH, CHUNKS = 1500, 64, 10
@@ -24,13 +25,30 @@ AT_ONCE = 256  # images judged together
 Advance = Callable[[float], None]
 
 
-class Judge(NamedTuple):
-    """An independent classifier and its feature space."""
+class Seen(NamedTuple):
+    """What the judge sees in N images."""
 
-    look: Callable[
-        [np.ndarray], tuple[np.ndarray, np.ndarray]
-    ]  # images (N, H, W, C) -> probabilities (N, K), features (N, 64)
-    accuracy: float  # on records that it has not seen
+    probabilities: np.ndarray  # (N, K + 1), the last of noise
+    features: np.ndarray  # (N, 64) inputs of the last layer
+
+
+class Judge(NamedTuple):
+    """An independent classifier, its feature space, and where the classes lie in it."""
+
+    look: Callable[[np.ndarray], Seen]  # images (N, H, W, C) ->
+    accuracy: float  # on records that it has not learned from
+    regions: regions.Regions  # of these records
+
+
+def hits(judge: Judge, seen: Seen, target_class: int) -> np.ndarray:
+    """Which images are of a class: (N,) bool.
+
+    The judge gives them to the class, and they lie within its real images: a class has
+    to be named for noise too.
+    """
+    named = np.argmax(seen.probabilities, axis=1) == target_class
+    finite = np.isfinite(seen.probabilities[:, target_class])
+    return named & finite & regions.within(judge.regions, seen.features, target_class)
 
 
 def augment(key: jax.Array, x: jax.Array) -> jax.Array:
@@ -47,6 +65,27 @@ def augment(key: jax.Array, x: jax.Array) -> jax.Array:
     return x + level * jax.random.normal(key_noise, x.shape)
 
 
+def noise(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draws images (B, H, W, C) of no class: noise about a grey level of each image."""
+    key_level, key_spread, key_noise = jax.random.split(key, 3)
+    each = (shape[0], 1, 1, 1)
+    level = jax.random.uniform(key_level, each, minval=-1.0)
+    spread = jax.random.uniform(key_spread, each)
+    return jnp.tanh(level + spread * jax.random.normal(key_noise, shape))
+
+
+def with_noise(key: jax.Array, batch: types.Batch, label: int) -> types.Batch:
+    """Adds an eighth as many images of noise to a batch, of a class of their own."""
+    count = max(1, len(batch.y) // 8)
+    some = jnp.any(batch.mask > 0).astype(batch.mask.dtype)  # none to padding alone
+    noisy = types.Batch(
+        noise(key, (count, *batch.x.shape[1:])),
+        jnp.full(count, label, batch.y.dtype),
+        jnp.full(count, some),
+    )
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), batch, noisy)
+
+
 def train_judge(
     dataset: Dataset,
     learns: np.ndarray,
@@ -54,22 +93,28 @@ def train_judge(
     key: jax.Array,
     advance: Advance,
 ) -> Judge:
-    """Trains paper A's classifier on records that no participant holds.
+    """Trains a classifier of its own kind on records that no participant holds.
+
+    Noise is one more class, or some class would have to be named for it.
 
     Args:
       dataset: the data.
       learns: the records it learns from.
-      unseen: the participants' records, on which its accuracy is measured.
+      unseen: the participants' records, on which its accuracy is measured and the
+        regions of the classes are fitted.
       key: random key.
       advance: told the share done.
     """
     shape = dataset.x.shape[1:]
-    module = targets.classifier(shape, dataset.num_classes).clone(hidden=FEATURES)
+    module = judges.judge_network(shape, dataset.num_classes + 1, FEATURES)
     model = targets.as_model(module, shape)
     gradient, optimizer = gradients.plain(model), optax.adam(RATE)
 
     def augmented(key, params, batch):
-        return gradient(key, params, batch._replace(x=augment(key, batch.x)))
+        key_augment, key_noise = jax.random.split(key)
+        batch = batch._replace(x=augment(key_augment, batch.x))
+        batch = with_noise(key_noise, batch, dataset.num_classes)
+        return gradient(key, params, batch)
 
     epochs = min(MOST_EPOCHS, STEPS * BATCH // len(learns))
     epochs = max(1, epochs // CHUNKS)
@@ -82,8 +127,13 @@ def train_judge(
         params, state, _ = train(key_chunk, params, state, data)
         advance(1 / CHUNKS)
     look = _looking(model, params)
-    right = look(dataset.x[unseen])[0].argmax(axis=1) == dataset.y[unseen]
-    return Judge(look, float(right.mean()))
+    seen, labels = look(dataset.x[unseen]), dataset.y[unseen]
+    right = seen.probabilities.argmax(axis=1) == labels
+    return Judge(
+        look,
+        float(right.mean()),
+        regions.fit(seen.features, labels, dataset.num_classes),
+    )
 
 
 def _looking(model: types.Model, params: types.Params):
@@ -108,6 +158,6 @@ def _looking(model: types.Model, params: types.Params):
             short = ((0, AT_ONCE - len(part)), (0, 0), (0, 0), (0, 0))
             seen = look(params, np.pad(part, short))
             parts.append([np.asarray(a)[: len(part)] for a in seen])
-        return tuple(map(np.concatenate, zip(*parts, strict=True)))
+        return Seen(*map(np.concatenate, zip(*parts, strict=True)))
 
     return in_batches

@@ -12,6 +12,7 @@ from jaxprivacy import types
 from jaxprivacy.attacks import inversion
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction
+from jaxprivacy.experiments import judge as judges
 from jaxprivacy.experiments.collaboration import linen_generator
 from jaxprivacy.experiments.judge import Judge
 from jaxprivacy.experiments.seats import Seats
@@ -29,6 +30,7 @@ class Images(NamedTuple):
     attacks: dict[str, np.ndarray]  # (N, H, W, C) in [-1, 1]
     private: np.ndarray  # the victim's images of the target class
     public: np.ndarray  # images of the class that nobody holds
+    others: dict[int, np.ndarray]  # of every other class, that nobody holds
 
 
 def reconstruct(
@@ -66,15 +68,23 @@ def reconstruct(
         {name: np.asarray(images) for name, images in attacks.items()},
         dataset.x[who.private],
         dataset.x[who.public],
+        {
+            label: dataset.x[who.unheld[dataset.y[who.unheld] == label][:SAMPLES]]
+            for label in range(dataset.num_classes)
+            if label != who.target_class
+        },
     )
 
 
 # One program for all classes and seeds.
 @functools.partial(jax.jit, static_argnames=("model", "shape"))
 def _invert(key, params, target_class, *, model, shape):
+    key_choose, key_invert = jax.random.split(key)
+    args = model, params, target_class
+    setting = inversion.best_setting(key_choose, *args, shape=shape)
     return inversion.invert(
-        key, model, params, target_class, shape=shape, count=SAMPLES
-    )
+        key_invert, *args, shape=shape, count=SAMPLES, setting=setting
+    )[0]
 
 
 @functools.partial(jax.jit, static_argnames="generator")
@@ -83,19 +93,30 @@ def _sample(params, noise, *, generator):
 
 
 def rows(target_class: int, images: Images, judge: Judge) -> list[dict]:
-    """The rows of `reconstruction` in result.json."""
-    private_features = judge.look(images.private)[1]
-    # The Frechet distance depends on the number of samples: the same for every row.
-    alike = min(map(len, images.attacks.values()))
+    """The rows of `reconstruction` in result.json.
+
+    Beside the attacks stands `other_class`: real images of the class that looks most
+    like the target's, as near as one comes without showing the target.
+    """
+    private_features = judge.look(images.private).features
+    judged = dict(images.attacks)
+    if alike_class := _most_alike(images.others, private_features, judge):
+        judged["other_class"] = images.others[alike_class[0]]
+    # The Frechet distance depends on the number of samples: the same for every row. A
+    # single image has none.
+    counts = [len(attacked) for attacked in judged.values() if len(attacked) > 1]
+    alike = min(counts, default=1)
     found = []
-    for attack, attacked in images.attacks.items():
-        probabilities, features = judge.look(attacked)
+    for attack, attacked in judged.items():
+        seen = judge.look(attacked)
         found.append(
             reconstruction.reconstruction_row(
                 attack=attack,
                 target_class=target_class,
-                probabilities=probabilities,
-                features=features[:alike],
+                hits=judges.hits(judge, seen, target_class),
+                confidence=seen.probabilities[:, target_class],
+                features=seen.features,
+                alike=alike,
                 images=attacked,
                 private_images=images.private,
                 public_images=images.public,
@@ -103,6 +124,22 @@ def rows(target_class: int, images: Images, judge: Judge) -> list[dict]:
             )
         )
     return found
+
+
+def _most_alike(
+    others: dict[int, np.ndarray], private_features: np.ndarray, judge: Judge
+) -> tuple[int] | None:
+    """The class nearest to the victim's images by the Frechet distance, if any has."""
+    if len(private_features) < 2:
+        return None
+    several = {label: images for label, images in others.items() if len(images) > 1}
+    distances = {
+        label: reconstruction.frechet_distance(
+            judge.look(images).features, private_features
+        )
+        for label, images in several.items()
+    }
+    return (min(distances, key=distances.get),) if distances else None
 
 
 def pictures(

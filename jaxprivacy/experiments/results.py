@@ -67,6 +67,26 @@ def accuracies(info: dict[str, np.ndarray]) -> dict[str, float]:
     return {name: float(info[name][-1]) for name in ("train_accuracy", "test_accuracy")}
 
 
+def runs(attacked: dict[str, Any], target_class: int) -> list[dict[str, Any]]:
+    """The runs of collaborative training in result.json: how good their models are.
+
+    `class_accuracy` is among the real classes alone, without the artificial one.
+
+    Args:
+      attacked: `collaboration.Attacked` of each, by the name of its row.
+      target_class: the class that is attacked.
+    """
+    return [
+        {
+            "row": row,
+            "target_class": target_class,
+            **accuracies(run.info),
+            "class_accuracy": float(run.info["class_accuracy"][-1]),
+        }
+        for row, run in attacked.items()
+    ]
+
+
 def course(info: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The course of a training: each entry (R,).
 

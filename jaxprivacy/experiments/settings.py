@@ -11,6 +11,7 @@ from jaxprivacy.models import attack_presets
 MODELS = ("mlp", "cnn")
 UPLOADS = ("largest", "random")
 OPTIMIZERS = ("sgd", "adam")
+ORDERS = ("round_robin", "random", "asynchronous")
 # The rows beside the attack that can be left out.
 COMPARED = (
     "gan_no_influence",
@@ -90,19 +91,19 @@ class GanSettings:
     threshold: float = 1e-4
     gradient_bound: float | None = None  # None: none, but 0.001 under privacy
     epsilon_per_parameter: float | None = None  # None: no privacy
-    clip_first: bool = False
+    clip_first: bool = True  # False: the paper's release, which guarantees nothing
     target_class: int = 0
     influence: bool = True
     start_round: int = 0
     start_accuracy: float = 0.0
     generator_optimizer: str = "sgd"
     generator_learning_rate: float = 0.02
-    generator_steps: int = 10
+    generator_steps: int = 20
     generator_batch: int = 32
     injected: int = 32
-    mode_seeking: float = 0.1  # of the row gan_improved only
+    mode_seeking: float = 0.03  # of the row gan_improved only
     compare: tuple[str, ...] = COMPARED
-    dcgan_steps: int = 1000
+    dcgan_steps: int = 8000  # at most; it stops where it no longer improves
     seed: int = 0
 
 
@@ -139,7 +140,7 @@ def check_gan(settings: GanSettings) -> None:
       InputError: naming the flag, its value and what is accepted.
     """
     _check_shared(settings)
-    checks.one_of("--order", settings.order, ("round_robin", "random"))
+    checks.one_of("--order", settings.order, ORDERS)
     checks.one_of("--upload_rule", settings.upload_rule, UPLOADS)
     checks.one_of("--generator_optimizer", settings.generator_optimizer, OPTIMIZERS)
     for name in settings.compare:

@@ -1,10 +1,11 @@
 """Many runs of the GAN attack in one compiled program: a grid over settings and seeds.
 
 What differs between the runs is an argument (`collaboration.SWEPT`, the seed and with
-it who holds what), so one program serves all. Runs are spread over the devices and done
-one after the other on each (`lax.map`), in chunks that fit the memory; a CPU counts as
-several devices if JAX is told so (`jax_num_cpu_devices`), and then every core has runs
-of its own, which no single run of batch size 1 could make use of.
+it who holds what), so one program serves all. Runs are spread over the devices, and on
+each done one after the other (CPU) or side by side (accelerator), in chunks that fit
+the memory; a CPU counts as several devices if JAX is told so (`jax_num_cpu_devices`),
+and then every core has runs of its own, which no single run of batch size 1 could make
+use of.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jax.sharding import Mesh, PartitionSpec
 
 from jaxprivacy import checks
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import collaboration, gan_attack, training
+from jaxprivacy.experiments import collaboration, gan_attack, spread, training
 from jaxprivacy.experiments.checkpoint import Checkpoints, nowhere
 from jaxprivacy.experiments.collaboration import Attacked
 from jaxprivacy.experiments.seats import Seats
@@ -135,24 +134,6 @@ def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
     return split(jnp.array([p.settings.seed for p in points], jnp.uint32))
 
 
-def over_runs(function: Callable, shared: tuple, each: tuple):
-    """Maps over runs: spread over the devices, one after the other on each.
-
-    Args:
-      function: (*shared, *each of one run) -> what is found of it.
-      shared: what all runs share.
-      each: trees stacked over S runs, S a multiple of the number of devices.
-    """
-    spread, whole = PartitionSpec("runs"), PartitionSpec()
-    return jax.shard_map(
-        lambda shared, each: lax.map(lambda one: function(*shared, *one), each),
-        mesh=Mesh(np.array(jax.devices()), ("runs",)),
-        in_specs=(whole, spread),
-        out_specs=spread,
-        check_vma=False,
-    )(shared, each)
-
-
 def program(
     settings: GanSettings, dataset: Dataset, logged_samples: int
 ) -> training.Runner:
@@ -173,24 +154,19 @@ def program(
         def one(table, arguments, key, params):
             return simulation(table, arguments).init(key, params)
 
-        return over_runs(one, (table,), (arguments, keys, params))
+        return spread.over_runs(one, (table,), (arguments, keys, params))
 
     @jax.jit
     def rounds(table, arguments, keys, states, indices):
         def one(table, indices, arguments, key, state):
             return simulation(table, arguments).rounds(key, state, indices)
 
-        return over_runs(one, (table, indices), (arguments, keys, states))
+        return spread.over_runs(one, (table, indices), (arguments, keys, states))
 
     # The table is an argument: it is too large for a constant of the program.
     return training.Runner(
         lambda *inputs: init(table, *inputs), lambda *inputs: rounds(table, *inputs)
     )
-
-
-def repeated(count: int, devices: int) -> np.ndarray:
-    """Indices of `count` runs, filled up to a multiple of the devices by the last."""
-    return np.minimum(np.arange(math.ceil(count / devices) * devices), count - 1)
 
 
 def runs_at_once(bytes_of_run: int, count: int, memory: float, devices: int) -> int:

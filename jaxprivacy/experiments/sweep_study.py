@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy.data import Dataset, load
@@ -147,8 +146,8 @@ def run(
         kept=kept,
     )
     groups = _by_seats(points)
-    extra = _baselines(settings, dataset, points, groups, stage, stages)
     judges = _judges(dataset, points, stage, stages)
+    extra = _baselines(settings, dataset, points, groups, judges, memory, stage, stages)
     stage("reconstruct", "judging the reconstructions")
     rows, courses, shown = [], {}, {}
     for (seed, target), members in groups.items():
@@ -175,7 +174,9 @@ def run(
     accuracy = {name: np.mean([e[name] for e in ended]) for name in ended[0]}
     plain = all(name in ("seed", "target_class") for name in grid)
     averaged = _averaged(points, courses) if plain else []
-    privacy = gan_attack.account(settings, dataset)
+    # Of a grid over either there is no one budget: its runs have theirs.
+    several = {"epsilon_per_parameter", "upload_fraction"} & set(grid)
+    privacy = None if several else gan_attack.account(settings, dataset)
     result = {
         **results.head(command, settings, dataset, begun),
         "target": accuracy,
@@ -185,7 +186,7 @@ def run(
         "privacy": privacy and privacy._asdict(),
         "grid": grid,
         "runs": [
-            _run_row(point, run, courses[i], list(grid))
+            _run_row(dataset, point, run, courses[i], list(grid))
             for i, (point, run) in enumerate(zip(points, attacked, strict=True))
         ],
         "courses": [gan_attack.course_row(c) for c in averaged],
@@ -203,7 +204,7 @@ def run(
         training=None,
         reconstructions=None,
         notes=_notes(points, attacked, judges),
-        privacy=privacy if "epsilon_per_parameter" not in grid else None,
+        privacy=privacy,
         courses=averaged,
         class_samples=_class_samples(shown),
         tradeoff=_tradeoff(settings, dataset, points, attacked, rows, first),
@@ -250,59 +251,43 @@ def _label(point, names):
     return point.row, tuple((name, getattr(point.settings, name)) for name in names)
 
 
-def _baselines(settings, dataset, points, groups, stage, stages):
+def _baselines(settings, dataset, points, groups, judges, memory, stage, stages):
     """What is trained once for each seed and class: {(seed, class): {row: ...}}."""
     extra: dict[tuple[int, int], dict] = {key: {} for key in groups}
     one = {key: points[members[0]] for key, members in groups.items()}
     if "model_inversion_mlp" in settings.compare:
         stage("model_inversion_mlp", "the same with an mlp and without attacker")
-        trained = gan_attack.mlp_run(settings, dataset)
-        for key, point in one.items():
-            key_run = gan_attack.keys(point.settings.seed)[0]
-            extra[key]["model_inversion_mlp"] = trained(point.seats, key_run)
-            stages.advance(1 / len(one))
+        undisturbed = gan_attack.mlp_settings(settings)
+        trained = sweep.run_points(
+            undisturbed,
+            dataset,
+            [point._replace(row=WITHOUT) for point in one.values()],
+            ["seed", "target_class"],
+            logged_samples=2,
+            memory=memory,
+            advance=stages.advance,
+        )
+        model = collaboration.model(undisturbed, dataset)
+        for key, run in zip(one, trained, strict=True):
+            extra[key]["model_inversion_mlp"] = model, run.params
     if "dcgan" in settings.compare:
         stage("dcgan", "a DCGAN on the victim's images of each class")
-        for key, found in _dcgans(settings, dataset, one, stages.advance).items():
-            extra[key]["dcgan"] = found
+        made = _dcgans(settings, dataset, one, judges, stages.advance)
+        for key, generator in made.items():
+            extra[key]["dcgan"] = generator
     return extra
 
 
-def _dcgans(settings, dataset, one, advance):
-    """The DCGANs of all seeds and classes, spread over the devices."""
-    plain = gan_attack.plain_dcgan(settings, dataset.x.shape[1:])
-    which = sweep.repeated(len(one), jax.device_count())
-    # Repeated to one number of images, so that all go in one program.
-    most = max(len(point.seats.private) for point in one.values())
-    private = np.stack([np.resize(p.seats.private, most) for p in one.values()])[which]
-    keys = jnp.stack([gan_attack.keys(p.settings.seed)[2] for p in one.values()])[which]
-
-    @jax.jit
-    def init(keys):
-        def one(key):
-            return plain.init(jax.random.split(key)[0])
-
-        return sweep.over_runs(one, (), (keys,))
-
-    @jax.jit
-    def steps(x, keys, states, private, indices):
-        def one(x, indices, key, state, private):
-            key = jax.random.split(key)[1]
-            return plain.steps(key, state, x[private], indices)
-
-        return sweep.over_runs(one, (x, indices), (keys, states, private))
-
-    x, states = jnp.asarray(dataset.x), init(keys)
-    total = settings.dcgan_steps
-    length = training.chunk_length(total, gan_attack.DCGAN_CHUNKS)
-    for start in range(0, total, length):
-        indices = start + jnp.arange(length)
-        states = jax.block_until_ready(steps(x, keys, states, private, indices))
-        advance(length / total)
-    generators = jax.device_get(states.generator)
-    return {
-        key: jax.tree.map(lambda a, i=i: a[i], generators) for i, key in enumerate(one)
-    }
+def _dcgans(settings, dataset, one, judges, advance):
+    """The DCGANs of all seeds and classes."""
+    found = gan_attack.dcgans(
+        settings,
+        [dataset.x[point.seats.private] for point in one.values()],
+        [gan_attack.keys(point.settings.seed)[2] for point in one.values()],
+        [judges[seed] for seed, _ in one],
+        advance,
+    )
+    return {key: bound.generator for key, bound in zip(one, found, strict=True)}
 
 
 def _judges(dataset, points, stage, stages):
@@ -327,8 +312,9 @@ def _judges(dataset, points, stage, stages):
     return judges
 
 
-def _run_row(point, run, course, names):
+def _run_row(dataset, point, run, course, names):
     """One run in result.json."""
+    spent = gan_attack.account(point.settings, dataset)
     return {
         "row": point.row,
         "target_class": point.seats.target_class,
@@ -341,6 +327,10 @@ def _run_row(point, run, course, names):
         "accuracy": run.info["test_accuracy"],
         "hit_rates": course.hit_rate[:, 0],
         "frechets": course.frechet,
+        "clipped": course.clipped,
+        "cosine": course.cosine,
+        # Without clipping first no sum of epsilons bounds anything.
+        "epsilon_total": spent.epsilon_total if spent and spent.clip_first else None,
     }
 
 
@@ -362,9 +352,16 @@ def _averaged(points, courses):
                 frechet=np.mean([c.frechet for c in some], axis=0),
                 start_round=min(c.start_round for c in some),
                 over=found[0][1],
+                clipped=_mean([c.clipped for c in some]),
+                cosine=_mean([c.cosine for c in some]),
             )
         )
     return averaged
+
+
+def _mean(values):
+    """The mean over runs of what each has, or None."""
+    return None if values[0] is None else np.mean(values, axis=0)
 
 
 def _class_samples(shown):
@@ -384,15 +381,20 @@ def _class_samples(shown):
 
 
 def _tradeoff(settings, dataset, points, attacked, rows, row):
-    """Accuracy and leakage over the privacy budget, if it was swept."""
+    """Accuracy and leakage over the privacy budget, if it was swept.
+
+    None where the share uploaded was too: a budget has no one total then.
+    """
     budgets = sorted({p.settings.epsilon_per_parameter or math.inf for p in points})
-    if len(budgets) < 2:
+    if len(budgets) < 2 or len({p.settings.upload_fraction for p in points}) > 1:
         return None
-    own = [
-        (point.settings.epsilon_per_parameter, run.info["test_accuracy"][-1])
+    runs = [
+        (point.settings.epsilon_per_parameter, run)
         for point, run in zip(points, attacked, strict=True)
         if point.row == row
     ]
+    own = [(epsilon, run.info["test_accuracy"][-1]) for epsilon, run in runs]
+    logged = [(epsilon, gan_attack.uploads(run)) for epsilon, run in runs]
     judged = [
         (r["swept"]["epsilon_per_parameter"], r)
         for r in rows
@@ -420,6 +422,11 @@ def _tradeoff(settings, dataset, points, attacked, rows, row):
         hit_rate=np.stack([rate for rate, _ in hit_rates]),
         frechet=np.array(frechet),
         over=hit_rates[0][1],
+        clip_first=settings.clip_first,
+        **{
+            name: np.stack([_mean([u[name] for u in of(logged, b)]) for b in budgets])
+            for name in ("clipped", "cosine")
+        },
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import flatten_util
 
 from jaxprivacy import types
@@ -33,8 +34,9 @@ class Selected(NamedTuple):
     mask: types.Params  # True where sent
 
 
-# (key, update) -> what is uploaded of it
-Upload = Callable[[jax.Array, types.Params], Selected]
+# (key, update) -> what is uploaded of it, and what there is to log of that: `cosine`
+# and, with a bound, `clipped`, each ()
+Upload = Callable[[jax.Array, types.Params], tuple[Selected, dict]]
 
 
 class ServerState(NamedTuple):
@@ -138,7 +140,8 @@ def participant(trainer: roles.Participant, upload: Upload) -> roles.Participant
 
     Args:
       trainer: the role that trains from the replica: honest, or an attack.
-      upload: what of its update leaves the participant.
+      upload: what of its update leaves the participant, and what is logged of it
+        beside the trainer's own.
     """
 
     def init(key, params, data):
@@ -154,7 +157,8 @@ def participant(trainer: roles.Participant, upload: Upload) -> roles.Participant
         )
         inner, update, info = trainer.step(key_train, state.inner, replica, data)
         state = ParticipantState(inner, roles.add(replica, update))
-        return state, upload(key_upload, update), info
+        sent, told = upload(key_upload, update)
+        return state, sent, {**info, **told}
 
     return roles.Participant(init, step)
 
@@ -164,13 +168,32 @@ def bound(update: jax.Array, gamma: float | jax.Array) -> jax.Array:
     return jnp.clip(update, -gamma, gamma)
 
 
-def _flat(select: Callable[[jax.Array, jax.Array], tuple]) -> Upload:
-    """Lifts (key, update (n,)) -> values (n,), mask (n,) to trees."""
+def _told(update, values, gamma):
+    """What is logged of an upload: how much of the update (n,) is left in it.
+
+    Returns:
+      `cosine`: between the update and what was uploaded, 0 where that is nothing;
+      `clipped`: the share of its numbers beyond gamma, where there is one.
+    """
+    if values is update:  # Known when the program is built.
+        return {"cosine": jnp.ones(())}
+    told = {"cosine": optax.cosine_similarity(update, values, epsilon=1e-30)}
+    if gamma is not None:
+        told["clipped"] = jnp.mean(jnp.abs(update) > gamma)
+    return told
+
+
+def _flat(
+    select: Callable[[jax.Array, jax.Array], tuple],
+    gamma: float | jax.Array | None,
+) -> Upload:
+    """Lifts (key, update (n,)) -> values (n,), mask (n,) to trees, and logs."""
 
     def upload(key, update):
         flat, unravel = flatten_util.ravel_pytree(update)
         values, mask = select(key, flat)
-        return Selected(unravel(values), _unravel_mask(update, mask))
+        sent = Selected(unravel(values), _unravel_mask(update, mask))
+        return sent, _told(flat, values, gamma)
 
     return upload
 
@@ -193,7 +216,7 @@ def upload_largest(fraction: Fraction = 1.0, gamma: float | None = None) -> Uplo
         mask = selection.largest(jnp.abs(update), count)
         return jnp.where(mask, sent, 0.0), mask
 
-    return _flat(select)
+    return _flat(select, gamma)
 
 
 def upload_random(
@@ -216,7 +239,7 @@ def upload_random(
         mask = selection.largest(jnp.where(above, draws, 0.0), count) & above
         return jnp.where(mask, sent, 0.0), mask
 
-    return _flat(select)
+    return _flat(select, gamma)
 
 
 def upload_sparse_vector(
@@ -224,20 +247,21 @@ def upload_sparse_vector(
     threshold: float | jax.Array,
     gamma: float | jax.Array,
     epsilon_per_parameter: float | jax.Array,
-    clip_first: bool = False,
+    clip_first: bool = True,
 ) -> Upload:
-    """Uploads by the sparse-vector technique, differentially private (row A4, A-SVT).
+    """Uploads by the sparse-vector technique (row A4, A-SVT).
 
-    See `sparse_vector.release` for the algorithm and for what it guarantees: as the
-    source has it, nothing about the values of an update that exceeds gamma.
+    An upload is epsilon-differentially private where the update is clipped first, and
+    only there; see `sparse_vector.release` for the algorithm and what it guarantees.
 
     Args:
       fraction: theta_u; at most c = theta_u n numbers are uploaded.
       threshold: tau.
       gamma: bound of each number.
       epsilon_per_parameter: epsilon / c; an upload spends epsilon.
-      clip_first: clip the update to [-gamma, gamma] before the noise (a deviation),
-        with which the guarantee holds for every update.
+      clip_first: clip the update to [-gamma, gamma] before the noise, a deviation
+        from the source without which nothing is guaranteed: of a number beyond gamma
+        the source noises the whole, so that its sensitivity has no bound.
     """
     _check("upload_fraction", fraction)
 
@@ -252,4 +276,4 @@ def upload_sparse_vector(
             bound=gamma,
         )
 
-    return _flat(select)
+    return _flat(select, gamma)

@@ -1,8 +1,8 @@
 """Rounds of federated learning as one jittable program.
 
 Every seat is a role. Seats with the same role form a group and are trained side by
-side (parallel order, FedAvg) or one after the other by `scan`, in a fixed or a random
-order (the collaborative learning of paper A).
+side (parallel order, FedAvg) or one after the other by `scan`, in a fixed, a random or
+an asynchronous order (the collaborative learning of paper A).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class State(NamedTuple):
     server: Any
     participants: tuple[Any, ...]  # per group, stacked over its participants
     snapshots: Any  # (T, ...) what was kept of the observed participant
+    downloads: Any = ()  # (P, ...) in asynchronous order: what each trains on
 
 
 class Simulation(NamedTuple):
@@ -42,7 +43,7 @@ class Simulation(NamedTuple):
     rounds: Callable[[jax.Array, State, jax.Array], tuple[State, dict]]
 
 
-ORDERS = ("parallel", "round_robin", "random")
+ORDERS = ("parallel", "round_robin", "random", "asynchronous")
 
 
 def simulate(
@@ -62,7 +63,9 @@ def simulate(
       groups: the seats; participants are numbered through the groups.
       order: "parallel" (all train on what the server sends at the start of the round,
         then it receives all updates), "round_robin" (each downloads, trains and uploads
-        in turn) or "random" (the same, in a new order each round).
+        in turn), "random" (the same, in a new order each round) or "asynchronous" (all
+        train at once; uploads come in one by one, in a new order each round, and who
+        has uploaded downloads anew at once, so that its parameters are as old as that).
       observed_participant: of whom something is kept.
       observed_rounds: the T rounds, counted from 0, after which it is kept.
       observe: what is kept, of what was sent and uploaded: the local parameters.
@@ -89,29 +92,30 @@ def simulate(
             for i, (group, count) in enumerate(zip(groups, seats.counts, strict=True))
         )
         server_state = server.init(params)
-        empty = ()
+        state = State(server_state, states, ())
         if observed_rounds:
             shapes = jax.eval_shape(
-                lambda: observe(*_exchange(seats, key, server_state, states, 0, 0)[:2])
+                lambda: observe(*_empty(seats, key, state, watched)[1])
             )
             empty = jax.tree.map(
                 lambda a: jnp.zeros((len(observed), *a.shape), a.dtype), shapes
             )
-        return State(server_state, states, empty)
+            state = state._replace(snapshots=empty)
+        if order == "asynchronous":
+            state = state._replace(downloads=_send_to_all(seats, key, server_state))
+        return state
 
     def round_(key, state, index):
         key = jax.random.fold_in(key, index)
         one_round = _parallel if order == "parallel" else _in_turn
-        shuffled = order == "random"
-        state_and_seen = one_round(seats, key, state, watched, shuffled)
-        server_state, states, seen, info = state_and_seen
+        state, seen, info = one_round(seats, key, state, watched, order)
         snapshots = jax.tree.map(
             lambda kept, new: jnp.where(_expand(observed == index, kept), new, kept),
             state.snapshots,
             () if seen is None else observe(*seen),
         )
-        info = {**info, **measure(server.params(server_state))}
-        return State(server_state, states, snapshots), info
+        info = {**info, **measure(server.params(state.server))}
+        return state._replace(snapshots=snapshots), info
 
     def rounds(key, state, indices):
         return lax.scan(lambda carry, i: round_(key, carry, i), state, indices)
@@ -139,10 +143,6 @@ def _keys(key, count):
 
 def _key_of(key, group, place):
     return jax.random.fold_in(jax.random.fold_in(key, group), place)
-
-
-def _server_key(seats, key):
-    return jax.random.fold_in(key, len(seats.groups))
 
 
 def _expand(flags, like):
@@ -176,70 +176,85 @@ def _merge(infos):
     }
 
 
-def _parallel(seats, key, state, watched, shuffled):
+def _send(seats, key, server_state, who):
+    """What participant `who` downloads."""
+    key = jax.random.fold_in(jax.random.fold_in(key, len(seats.groups)), who)
+    return seats.server.send(key, server_state, jnp.asarray(who))
+
+
+def _send_to_all(seats, key, server_state):
+    """What all P participants download from one state of the server, (P, ...)."""
+    send = jax.vmap(lambda who: _send(seats, key, server_state, who))
+    return send(jnp.arange(sum(seats.counts)))
+
+
+def _train(seats, key, sent, states, group, place):
+    """A participant trains on what it was sent: its state, update and log."""
+    role, data = seats.groups[group]
+    return role.step(
+        _key_of(key, group, place), _at(states[group], place), sent, _at(data, place)
+    )
+
+
+def _parallel(seats, key, state, watched, order):
     """All participants train on what the server sends at the start of the round."""
-    del shuffled  # Nobody sees an order.
-    states, sents, updates, infos = [], [], [], []
+    del order  # Nobody sees one.
+    states, updates, infos = [], [], []
+    sent = _send_to_all(seats, key, state.server)
     for i, group in enumerate(seats.groups):
-        count = seats.counts[i]
-        indices = seats.starts[i] + jnp.arange(count)
-        sent = jax.vmap(seats.server.send, (0, None, 0))(
-            jax.vmap(jax.random.fold_in, (None, 0))(_server_key(seats, key), indices),
-            state.server,
-            indices,
-        )
+        count, start = seats.counts[i], seats.starts[i]
         new, update, info = local_lib.side_by_side(
             group.role.step,
             _keys(jax.random.fold_in(key, i), count),
             state.participants[i],
-            sent,
+            jax.tree.map(lambda a, i=start, n=count: a[i : i + n], sent),
             group.data,
         )
         states.append(new)
-        sents.append(sent)
         updates.append(update)
         infos.append(info)
-    sent, updates = _concatenate(sents), _concatenate(updates)
+    updates = _concatenate(updates)
     everyone = jnp.arange(sum(seats.counts))
     server_state = seats.server.receive(state.server, everyone, sent, updates)
     seen = None if watched is None else _at((sent, updates), watched)
-    return server_state, tuple(states), seen, _merge(infos)
+    state = state._replace(server=server_state, participants=tuple(states))
+    return state, seen, _merge(infos)
 
 
-def _exchange(seats, key, server_state, states, group, place):
-    """A participant downloads and trains: what it was sent, its update, state, log."""
-    role, data = seats.groups[group]
-    who = jnp.asarray(seats.starts[group] + place)
-    sent = seats.server.send(
-        jax.random.fold_in(_server_key(seats, key), who), server_state, who
-    )
-    new, update, info = role.step(
-        _key_of(key, group, place), _at(states[group], place), sent, _at(data, place)
-    )
-    return sent, update, new, info
+def _empty(seats, key, state, watched):
+    """The groups' logs before any turn, and what is seen of whom is watched: zeros."""
 
+    def first(group):
+        sent = _send(seats, key, state.server, 0)
+        _, update, info = _train(seats, key, sent, state.participants, group, 0)
+        return (sent, update), info
 
-def _in_turn(seats, key, state, watched, shuffled):
-    """Each participant in turn downloads, trains and uploads (paper A, Algorithm 1)."""
-
-    def exchange(group, server_state, states, place):
-        return _exchange(seats, key, server_state, states, group, place)
-
-    shapes = [
-        jax.eval_shape(lambda i=i: exchange(i, state.server, state.participants, 0))
-        for i in range(len(seats.groups))
-    ]
+    shapes = [jax.eval_shape(lambda i=i: first(i)) for i in range(len(seats.groups))]
     infos = tuple(
-        jax.tree.map(lambda a, n=count: jnp.zeros((n, *a.shape), a.dtype), shape[3])
-        for shape, count in zip(shapes, seats.counts, strict=True)
+        jax.tree.map(lambda a, n=count: jnp.zeros((n, *a.shape), a.dtype), info)
+        for (_, info), count in zip(shapes, seats.counts, strict=True)
     )
     seen = None
     if watched is not None:
-        seen = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes[0][:2])
+        seen = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes[0][0])
+    return infos, seen
+
+
+def _in_turn(seats, key, state, watched, order):
+    """Each participant in turn trains and uploads (paper A, Algorithm 1).
+
+    It downloads just before it trains or, in asynchronous order, just after it has
+    uploaded, for its next turn.
+    """
+    stale = order == "asynchronous"
 
     def turn(carry, who, candidates):
         """The turn of participant `who`, of one of the candidate groups."""
-        server_state, states, infos, seen = carry
+        server_state, states, downloads, infos, seen = carry
+        if stale:
+            sent = _at(downloads, who)
+        else:
+            sent = _send(seats, key, server_state, who)
         starts = jnp.array([seats.starts[i] for i in candidates])
         group = jnp.sum(who >= starts) - 1
         place = who - starts[group]
@@ -247,14 +262,12 @@ def _in_turn(seats, key, state, watched, shuffled):
         kept = tuple((_at(states[i], place), _at(infos[i], place)) for i in candidates)
 
         def play(position):
-            sent, update, new, info = exchange(
-                candidates[position], server_state, states, place
-            )
-            after = (*kept[:position], (new, info), *kept[position + 1 :])
-            return sent, update, after
+            group = candidates[position]
+            new, update, info = _train(seats, key, sent, states, group, place)
+            return update, (*kept[:position], (new, info), *kept[position + 1 :])
 
         branches = [lambda i=i: play(i) for i in range(len(candidates))]
-        sent, update, after = lax.switch(group, branches)
+        update, after = lax.switch(group, branches)
         for i, (new, info) in zip(candidates, after, strict=True):
             states = (*states[:i], _put(states[i], place, new), *states[i + 1 :])
             infos = (*infos[:i], _put(infos[i], place, info), *infos[i + 1 :])
@@ -264,25 +277,24 @@ def _in_turn(seats, key, state, watched, shuffled):
             )
         one = jax.tree.map(lambda a: a[None], (who, sent, update))
         server_state = seats.server.receive(server_state, *one)
-        return server_state, states, infos, seen
+        if stale:
+            downloads = _put(downloads, who, _send(seats, key, server_state, who))
+        return server_state, states, downloads, infos, seen
 
-    carry = (state.server, state.participants, infos, seen)
-    everyone = jnp.arange(sum(seats.counts))
-    if shuffled:
-        orders = [jax.random.permutation(_order_key(seats, key), everyone)]
-        candidates = [tuple(range(len(seats.groups)))]
-    else:  # Group after group, so that no switch is needed.
-        orders = jnp.split(everyone, seats.starts[1:])
-        candidates = [(i,) for i in range(len(seats.groups))]
-    for order, among in zip(orders, candidates, strict=True):
+    carry = (*state[:2], state.downloads, *_empty(seats, key, state, watched))
+    for people, among in _turns(seats, key, order):
         carry, _ = lax.scan(
-            lambda carry, who, among=among: (turn(carry, who, among), None),
-            carry,
-            order,
+            lambda c, who, among=among: (turn(c, who, among), None), carry, people
         )
-    server_state, states, infos, seen = carry
-    return server_state, states, seen, _merge(infos)
+    server, states, downloads, infos, seen = carry
+    return State(server, states, state.snapshots, downloads), seen, _merge(infos)
 
 
-def _order_key(seats, key):
-    return jax.random.fold_in(key, len(seats.groups) + 1)
+def _turns(seats, key, order):
+    """Who takes turns one after the other, and of which groups these are."""
+    everyone, groups = jnp.arange(sum(seats.counts)), range(len(seats.groups))
+    if order == "round_robin":  # Group after group, so that no switch is needed.
+        people = jnp.split(everyone, seats.starts[1:])
+        return [(some, (i,)) for some, i in zip(people, groups, strict=True)]
+    key = jax.random.fold_in(key, len(groups) + 1)
+    return [(jax.random.permutation(key, everyone), tuple(groups))]

@@ -1,9 +1,10 @@
-"""The sparse-vector release: a differentially private upload (PAPERS row A4, A-SVT).
+"""The sparse-vector release of clipped or unclipped updates (PAPERS row A4, A-SVT).
 
 Shokri and Shmatikov, "Privacy-Preserving Deep Learning", CCS 2015, Fig. 12; used by
 paper A, section 6.4. It is NumericSparse (Dwork and Roth, "The Algorithmic Foundations
 of Differential Privacy", 2014, section 3.6, Algorithm 3, delta = 0) with the absolute
-values of the bounded parameters of an update as its queries.
+values of the bounded parameters of an update as its queries. It is differentially
+private for updates that were clipped to gamma before, which the sources do not do.
 
 All functions take flat vectors of n parameters; the caller ravels trees.
 """
@@ -89,7 +90,8 @@ def release(
       * Anything about the values where |g| > bound. The listing adds r' to g, not to
         bound(g), so such a value has unbounded sensitivity: at g = +-1000 gamma its
         sign is all but certain. The mask stays private. Who wants the guarantee for
-        every update without NaN passes `jnp.clip(update, -bound, bound)`.
+        every update without NaN passes `jnp.clip(update, -bound, bound)`, as
+        `dssgd.upload_sparse_vector` does unless it is told not to.
       * Anything, if epsilon, count, threshold or bound were chosen by the records.
       * Anything of use at paper A's budgets: 10 per parameter with c = 105,707 is an
         epsilon of 1.06e6 for each epoch. Class-level information, which the GAN attack
@@ -179,7 +181,7 @@ def _check_budget(name, value):
 
 
 class Accounting(NamedTuple):
-    """What a participant's uploads spend, in pure differential privacy."""
+    """What a participant's uploads spend, if they were clipped first: pure epsilon."""
 
     epsilon_per_parameter: float
     parameters: int  # n, of the model

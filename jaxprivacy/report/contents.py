@@ -78,7 +78,7 @@ class Reconstructions(NamedTuple):
 
 
 class Privacy(NamedTuple):
-    """Differential privacy of the uploads: pure epsilon, basic composition."""
+    """Noise on the uploads, and what it is charged: pure epsilon, basic composition."""
 
     epsilon_per_parameter: float
     parameters: int  # of the model
@@ -86,7 +86,7 @@ class Privacy(NamedTuple):
     epsilon_per_upload: float  # per epoch, per participant
     uploads: int  # of a participant, over the run
     epsilon_total: float
-    clip_first: bool = False  # without it the release guarantees nothing
+    clip_first: bool = False  # without it the epsilons bound nothing
 
 
 class Course(NamedTuple):
@@ -99,6 +99,9 @@ class Course(NamedTuple):
     frechet: np.ndarray  # (R,) NaN where there is none
     start_round: int  # the round in which the attack began, from 1
     over: str = "samples"  # what the interval is over, e.g. '3 seeds'
+    # Of the uploads, means over the participants; None where there is none.
+    clipped: np.ndarray | None = None  # (R,) share of an update's numbers beyond gamma
+    cosine: np.ndarray | None = None  # (R,) between an update and its upload
 
 
 class ClassSamples(NamedTuple):
@@ -118,6 +121,10 @@ class Tradeoff(NamedTuple):
     hit_rate: np.ndarray  # (E, 3) value, low, high
     frechet: np.ndarray  # (E, S) NaN where there is none
     over: str = "samples"  # what the interval is over, e.g. '3 seeds'
+    clip_first: bool = False  # without it the epsilons bound nothing
+    # Of the uploads, means over seeds and participants.
+    clipped: np.ndarray | None = None  # (E, R)
+    cosine: np.ndarray | None = None  # (E, R)
 
 
 class Report(NamedTuple):

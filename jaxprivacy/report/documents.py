@@ -1,6 +1,7 @@
 """Documents whose numbers are written by a program, from the results beside them.
 
-In the Markdown, a table stands between `<!-- table NAME -->` and `<!-- end -->`, and a
+In the Markdown, a table stands between `<!-- table NAME -->` and `<!-- end -->`, the
+sentences on its scenarios between `<!-- sentences NAME -->` and `<!-- end -->`, and a
 number in a sentence between `<!--=ADDRESS FIELD-->` and `<!--/-->`, or the difference
 of two, `<!--=ADDRESS FIELD - ADDRESS FIELD-->`. `<!--=old TABLE TABLE-->` is the
 footnote on results from before a change, and nothing once they are run again;
@@ -19,7 +20,8 @@ from jaxprivacy.report import numbers as numbers_lib
 from jaxprivacy.report.numbers import MARK, Found, Numbers
 
 FOLDER = "docs"
-TABLE = re.compile(r"<!-- table (\S+) -->\n(.*?)<!-- end -->", re.DOTALL)
+TABLE = re.compile(r"<!-- (table|sentences) (\S+) -->\n(.*?)<!-- end -->", re.DOTALL)
+WITHIN = re.compile(r"\{(\S+) (\S+?)\}")  # a sentence of numbers.toml
 NUMBER = re.compile(r"<!--=(.*?)-->(.*?)<!--/-->", re.DOTALL)
 OLD, IDLE = "old", "idle"
 
@@ -65,9 +67,9 @@ def write(
       InputError: a mark is not closed or stands for nothing, or begins a line, where
         Markdown takes it for a block of HTML.
     """
-    for mark, pattern in (("<!-- table ", TABLE), ("<!--=", NUMBER)):
-        if text.count(mark) != len(pattern.findall(text)):
-            raise InputError(f"{mark}: accepted is a mark that is closed")
+    for mark, pattern in ((r"<!-- (?:table|sentences) ", TABLE), ("<!--=", NUMBER)):
+        if len(begun := re.findall(mark, text)) != len(pattern.findall(text)):
+            raise InputError(f"{begun[0]}: accepted is a mark that is closed")
     if begun := re.search(r"^\s*<!--=.*", text, re.MULTILINE):
         raise InputError(f"{begun[0]}: accepted is a mark within a line")
     links = os.path.relpath(folder, beside)
@@ -76,8 +78,11 @@ def write(
         return f"<!--={match[1]}-->{value(numbers, match[1])}<!--/-->"
 
     def made(match):
-        lines = table(numbers, match[1], links)
-        return "\n".join([f"<!-- table {match[1]} -->", "", *lines, "", "<!-- end -->"])
+        kind, name, _ = match.groups()
+        lines = made_of[kind](numbers, name, links)
+        return "\n".join([f"<!-- {kind} {name} -->", "", *lines, "", "<!-- end -->"])
+
+    made_of = {"table": table, "sentences": sentences}
 
     return TABLE.sub(made, NUMBER.sub(number, text))
 
@@ -117,7 +122,7 @@ def _footnote(numbers: Numbers, names: list[str]) -> str:
     for name in names:
         table = numbers.spec["tables"][name]
         for result in table["results"]:
-            for row in numbers_lib.rows_of(table, result):
+            for row in numbers_lib.shown_rows(numbers, name, result):
                 if numbers_lib.find(numbers, f"{name}.{result}.{row}").old:
                     kind = table.get("list", "membership")
                     return f"{MARK} {numbers.spec[OLD][kind]}"
@@ -138,14 +143,17 @@ def table(numbers: Numbers, name: str, links: str) -> list[str]:
     several = len(spec["results"]) > 1
     has_paper = any("paper" in row for row in spec["rows"].values())
     titles = [_title(numbers, spec, column) for column in spec["columns"]]
-    first = ["data"] * several + [spec.get("of", "")] + ["paper"] * has_paper
+    scenarios = spec.get("scenarios", False)
+    over = "scenario" if scenarios else "data"
+    first = [over] * several + [spec.get("of", "")] + ["paper"] * has_paper
     lines, sources = [[*first, *titles], ["---"] * len([*first, *titles])], {}
     for result in spec["results"]:
-        for row in numbers_lib.rows_of(spec, result):
+        for i, row in enumerate(numbers_lib.shown_rows(numbers, name, result)):
             found = numbers_lib.find(numbers, f"{name}.{result}.{row}")
-            entry, mark = spec["rows"][row], MARK * found.old
-            data = _data(numbers, spec, result)
-            named = [data, entry["title"]] if several else [entry["title"]]
+            entry, data = spec["rows"][row], _data(numbers, spec, result)
+            again = scenarios and i > 0  # A scenario is named once.
+            mark = MARK * (found.old and not again)
+            named = ["" if again else data] * several + [entry["title"]]
             cells = [named[0] + mark, *named[1:]]
             cells += [entry.get("paper", "")] * has_paper
             cells += [numbers_lib.written(found, column) for column in spec["columns"]]
@@ -156,6 +164,36 @@ def table(numbers: Numbers, name: str, links: str) -> list[str]:
     if not spec.get("sources", True):
         return made
     return [*made, "", _sources(sources, links)]
+
+
+def sentences(numbers: Numbers, name: str, links: str) -> list[str]:
+    """What the paper shows in each scenario of a table, and what is seen here.
+
+    A sentence may hold numbers of its scenario: `{ROW FIELD}`.
+
+    Args:
+      numbers: of `numbers.load`.
+      name: of the table in numbers.toml, whose results have them as `says`.
+      links: as `table` takes it.
+    """
+    spec = numbers.spec["tables"].get(name)
+    if spec is None:
+        raise InputError(f"<!-- sentences {name} -->: {numbers_lib.SPEC} has none")
+    lines = [["scenario", "row", "the paper shows", "what we see"], ["---"] * 4]
+    for result in spec["results"]:
+
+        def number(match, result=result):
+            address = f"{name}.{result}.{match[1]}"
+            return numbers_lib.written(numbers_lib.find(numbers, address), match[2])
+
+        said = numbers_lib.entry(spec, result).get("says", [])
+        for i, says in enumerate(said):
+            row = spec["rows"][says["row"]]["title"] if "row" in says else ""
+            told = [WITHIN.sub(number, says[k]) for k in ("paper", "seen")]
+            lines.append(["" if i else _data(numbers, spec, result), row, *told])
+    if not any(row for _, row, *_ in lines[2:]):
+        lines = [[scenario, *told] for scenario, _, *told in lines]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def _title(numbers: Numbers, spec: dict, column: str) -> str:

@@ -16,6 +16,7 @@ from jaxprivacy.report import (
     plots_diagnostics,
     text,
     verdict,
+    verdict_privacy,
     verdict_rows,
     words,
 )
@@ -26,11 +27,11 @@ from jaxprivacy.report.threats import (
     SEATLESS,
     SETTINGS,
     distinguishing,
+    in_order,
     label,
     threat,
     variant,
 )
-from jaxprivacy.report.verdict import MOST_EPSILON
 from jaxprivacy.report.verdict_membership import STRENGTHS
 from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word, gain
 
@@ -62,9 +63,10 @@ MEMBERSHIP_CAVEATS = (
 RECONSTRUCTION_CAVEATS = (
     "Samples show what a class looks like; they are not copies of training records. "
     "Where a class is one person, that alone exposes the person.",
-    "The hit rate says that a classifier takes a sample for the class, and no more; "
-    "it saturates early. The Frechet distance ranks attacks, among samples of the same "
-    "number only. Look at the pictures too.",
+    "An attack works where its hit rate and its Frechet distance both tell its samples "
+    "from those of an untrained generator and from real images of another class: "
+    "either can be fooled alone. The hit rate saturates early; the Frechet distance "
+    "ranks attacks, among samples of the same number only. Look at the pictures too.",
     "Where samples lie no nearer to the victim's images than to others of the class, "
     "they show the class, not the victim.",
 )
@@ -97,7 +99,7 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
         "at_fpr": text.at_fpr,
         "label": label,
         "dash": text.MISSING,
-        "most_epsilon": MOST_EPSILON,
+        "most_epsilon": verdict_privacy.MOST_EPSILON,
         "bad_checks": BAD_CHECKS,
         "check_word": check_word,
         "gain": gain,
@@ -113,7 +115,8 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
 
 def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     result = report.result
-    membership, reconstruction = result["membership"], result["reconstruction"]
+    membership = result["membership"]
+    reconstruction = in_order(result["reconstruction"])
     several = text.several_seeds(membership)
     checks = verdict_rows.checks(result)
     said = verdict.of(result)
@@ -126,10 +129,11 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "level": said["level"],
         "badge": verdict.badge(said["level"]),
         "first_terms": [words.AUC, words.INTERVAL] if membership else [words.INTERVAL],
-        "terms": words.of_tables(result),
+        "terms": words.of_tables(result) + _privacy_terms(result),
         "captions": _captions(report),
         "strengths": STRENGTHS,
         **_membership_context(membership),
+        **_privacy_context(report),
         "three_way": three_way.summarise(result.get("three_way", [])),
         "checks": checks,
         "many_checks": text.is_long(checks),
@@ -140,6 +144,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "least": diagnostics.LEAST,
         "over_rounds_of": report.reconstructions and report.reconstructions.attack,
         "reconstructed_by": _by_attack(reconstruction),
+        "reconstruction": reconstruction,
         "means": summarise(reconstruction) if text.is_long(reconstruction) else [],
         "seeded": any(row.get("seed") is not None for row in reconstruction),
         "caveats": [
@@ -178,6 +183,22 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
             ATTACKERS,
         ),
         "modes": _explained(rows, "mode", MODES),
+    }
+
+
+def _privacy_terms(result: dict) -> list[tuple[str, str]]:
+    privacy = result.get("privacy")
+    return [verdict_privacy.term(privacy)] if privacy else []
+
+
+def _privacy_context(report: Report) -> dict[str, Any]:
+    privacy, tradeoff = report.privacy, report.tradeoff
+    return {
+        "guaranteed": privacy and verdict_privacy.guarantees(privacy._asdict()),
+        "privacy_claim": privacy and verdict_privacy.claim(privacy._asdict()),
+        "uploads": verdict_privacy.uploads(report.result),
+        "budgets": verdict_privacy.budgets(tradeoff) if tradeoff else [],
+        "budgets_claim": verdict_privacy.claim_of_sweep(tradeoff) if tradeoff else "",
     }
 
 

@@ -32,22 +32,27 @@ _MARKED = 20  # Up to so many rounds, each is marked by a dot.
 def courses_figure(courses: Sequence[Course]) -> Figure:
     """Returns accuracy, hit rate and Frechet distance over the rounds.
 
-    Runs of one attack share its colour and its entry in the legend.
+    Where uploads are clipped, two more panels have the share of an update beyond the
+    bound and the cosine between update and upload. Runs of one attack share its colour
+    and its entry in the legend.
     """
-    figure = new_figure(6.4)
-    panels = figure.subplots(3, 1, sharex=True)
+    names = ["test accuracy", "hit rate", "Frechet distance"]
+    if any(course.clipped is not None for course in courses):
+        names += ["beyond gamma", "cosine"]
+    figure = new_figure(6.4 * len(names) / 3)
+    panels = figure.subplots(len(names), 1, sharex=True)
     attacks = list(dict.fromkeys(course.attack for course in courses))
     for course in courses:
         _draw_course(panels, course, style(attacks.index(course.attack)))
-    for axes, name in zip(
-        panels, ("test accuracy", "hit rate", "Frechet distance"), strict=True
-    ):
+    for axes, name in zip(panels, names, strict=True):
         axes.set_ylabel(name)
         whole_ticks(axes)
     percent_axis(panels[0])
     percent_axis(panels[1])
     log_axis(panels[2])
-    panels[2].set_xlabel("round")
+    if len(panels) > 3:
+        percent_axis(panels[3])
+    panels[-1].set_xlabel("round")
     _mark_starts(panels, courses)
     figure.align_ylabels(panels)
     _legend(figure, panels)
@@ -65,6 +70,9 @@ def _draw_course(panels: Sequence[Axes], course: Course, line: dict) -> None:
         course.rounds, low, high, color=line["color"], alpha=0.15, lw=0
     )
     panels[2].plot(course.rounds, _positive(course.frechet), **line)
+    for axes, values in zip(panels[3:], (course.clipped, course.cosine), strict=False):
+        if values is not None:
+            axes.plot(course.rounds, values, **line)
 
 
 def _mark_starts(panels: Sequence[Axes], courses: Sequence[Course]) -> None:
@@ -152,7 +160,7 @@ def _apart(
 def _epsilon_axes(
     above: Axes, below: Axes, places: np.ndarray, tradeoff: Tradeoff
 ) -> None:
-    """Labels the epsilons per parameter below, the totals on top."""
+    """Labels the epsilons per parameter below, the totals on top if they hold."""
     finite, kept = np.isfinite(tradeoff.epsilon_per_parameter), _spaced(places)
     labels = np.array([text.epsilon(e) for e in tradeoff.epsilon_per_parameter])
     below.set_xticks(places[kept], labels[kept])
@@ -165,7 +173,7 @@ def _epsilon_axes(
         if finite.any() and not finite.all():
             edge = (places[finite].max() + high) / 2
             axes.axvspan(edge, high + room, color="#eef1f4", lw=0, zorder=0)
-    if finite.any():
+    if finite.any() and tradeoff.clip_first:
         totals = np.asarray(tradeoff.epsilon_total)
         _totals(above, places[kept & finite], totals[kept & finite])
 

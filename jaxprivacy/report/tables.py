@@ -11,9 +11,9 @@ from rich.text import Text
 
 from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.reconstruction import summarise
-from jaxprivacy.report import text, verdict, verdict_rows, words
-from jaxprivacy.report.contents import Privacy, Report
-from jaxprivacy.report.threats import distinguishing, threat, variant
+from jaxprivacy.report import text, verdict, verdict_privacy, verdict_rows, words
+from jaxprivacy.report.contents import Privacy, Report, Tradeoff
+from jaxprivacy.report.threats import distinguishing, in_order, threat, variant
 from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word
 
 SHOWN_FPRS = (0.1, 0.01)
@@ -34,13 +34,17 @@ def print_summary(report: Report, console: Console) -> None:
     if result.get("three_way"):
         console.print(_three_way(result["three_way"]))
     if result["reconstruction"]:
-        rows = result["reconstruction"]
+        rows = in_order(result["reconstruction"])
         several = text.is_long(rows)
         console.print(_means(rows) if several else _reconstruction(rows))
         console.print(_explained(words.RECONSTRUCTION))
     if report.privacy is not None:
-        console.print(_privacy(report.privacy))
-        console.print(_explained((words.PRIVACY,)))
+        console.print(_privacy(report.privacy, verdict_privacy.uploads(result)))
+        console.print(_explained((verdict_privacy.term(report.privacy._asdict()),)))
+    if report.tradeoff is not None:
+        console.print(_budgets(report.tradeoff))
+        said = verdict_privacy.claim_of_sweep(report.tradeoff)
+        console.print(Text(f"  {said}", style="dim"))
     checks = verdict_rows.checks(result)
     if _shown_checks(checks):
         console.print(_null_checks(checks))
@@ -185,7 +189,8 @@ def _mean(mean: dict, show) -> Text:
     return Text(show(mean["value"])) if mean["low"] is None else _stacked(mean, show)
 
 
-def _privacy(privacy: Privacy) -> Table:
+def _privacy(privacy: Privacy, logged: dict) -> Table:
+    """The budget where it bounds anything, and what was logged of the uploads."""
     table = Table(
         title="Noise on the uploads",
         box=box.SIMPLE_HEAD,
@@ -196,17 +201,41 @@ def _privacy(privacy: Privacy) -> Table:
     table.add_column("what")
     table.add_column("value", justify="right", no_wrap=True)
     uploaded = f"{privacy.uploaded:,} of {privacy.parameters:,}"
-    for what, value in (
-        ("epsilon per parameter", text.epsilon(privacy.epsilon_per_parameter)),
-        ("parameters uploaded, at most", uploaded),
-        (
-            "epsilon per epoch and participant",
-            text.epsilon(privacy.epsilon_per_upload),
-        ),
-        ("epochs", f"{privacy.uploads:,}"),
-        ("total epsilon, basic composition", text.epsilon(privacy.epsilon_total)),
+    table.add_row("epsilon per parameter", text.epsilon(privacy.epsilon_per_parameter))
+    table.add_row("parameters uploaded, at most", uploaded)
+    table.add_row("epochs", f"{privacy.uploads:,}")
+    if verdict_privacy.guarantees(privacy._asdict()):
+        each, total = privacy.epsilon_per_upload, privacy.epsilon_total
+        table.add_row("epsilon per epoch and participant", text.epsilon(each))
+        table.add_row("total epsilon, basic composition", text.epsilon(total))
+    else:
+        table.add_row("guarantee", "none")
+    for what, name, show in (
+        ("% of an update beyond gamma, first and last round", "clipped", text.percent),
+        ("cosine of update and upload, first and last round", "cosine", _two_digits),
     ):
-        table.add_row(what, value)
+        if name in logged:
+            table.add_row(what, f"{show(logged[name][0])}, {show(logged[name][-1])}")
+    return table
+
+
+def _two_digits(value: float) -> str:
+    return text.number(value, 2)
+
+
+def _budgets(tradeoff: Tradeoff) -> Table:
+    """A sweep's budgets, and what became of the uploads from first to last round."""
+    table = Table(
+        title="Noise on the uploads",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+    )
+    rows = verdict_privacy.budgets(tradeoff)
+    for title in rows[0]:
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(*row.values())
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 from jaxprivacy.evaluation import seeds
 
@@ -70,6 +71,17 @@ def points_interval(interval: dict) -> str:
         return MISSING
     low, high = percent(interval["low"]), percent(interval["high"])
     return f"{percent(interval['value'])} percentage points [{low}, {high}]"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Returns e.g. 'a, b and c'."""
+    *first, final = words
+    return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def span(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """Returns the smallest and the largest value, e.g. '1.2 to 3.4', once if alike."""
+    return " to ".join(dict.fromkeys(show(end) for end in (min(values), max(values))))
 
 
 def is_long(rows: list[dict]) -> bool:

@@ -15,6 +15,7 @@ class Threat(NamedTuple):
     model: str
 
 
+# Readers see rows of reconstructions in this order.
 THREATS = {
     "loss_threshold": Threat(
         "Loss threshold",
@@ -69,6 +70,12 @@ THREATS = {
         "No attack: images of the class that no participant holds, judged as the "
         "samples are. They show what a perfect reconstruction would reach.",
     ),
+    "other_class": Threat(
+        "Images of another class",
+        "No attack: real images of the other class that looks most like the victim's, "
+        "by the Frechet distance. They are right in all but the class; an attack that "
+        "does no better has not shown what the class looks like.",
+    ),
     "untrained": Threat(
         "Untrained generator",
         "No attack: samples of the generator before any training. They show what is "
@@ -80,12 +87,12 @@ THREATS = {
         "there is one, and takes no part in the training. It raises the probability of "
         "the target class by gradient ascent on the input.",
     ),
-    "gan": Threat(
-        "GAN",
-        "The attacker is a participant without images of the victim's class and sees "
-        "the shared model at each round. It trains a generator against that model and "
-        "adds its samples to its own data under a wrong label, which is meant to make "
-        "the victim show more of the class.",
+    "model_inversion_mlp": Threat(
+        "Model inversion of an MLP",
+        "The attacker holds a multi-layer perceptron that was trained in the same way "
+        "in the place of the shared model, and takes no part in the training. It "
+        "raises the probability of the target class by gradient ascent on the input, "
+        "for which such a network is an easier target.",
     ),
     "gan_no_influence": Threat(
         "GAN without influence",
@@ -93,17 +100,17 @@ THREATS = {
         "the shared model at each round. It trains a generator against that model, but "
         "uploads only what an honest participant would.",
     ),
+    "gan": Threat(
+        "GAN",
+        "The attacker is a participant without images of the victim's class and sees "
+        "the shared model at each round. It trains a generator against that model and "
+        "adds its samples to its own data under a wrong label, which is meant to make "
+        "the victim show more of the class.",
+    ),
     "gan_improved": Threat(
         "GAN with additions",
         "The attacker is the participant of the GAN attack and sees what that one "
         "sees. It adds to the paper's attack what this project tried beyond it.",
-    ),
-    "model_inversion_mlp": Threat(
-        "Model inversion of an MLP",
-        "The attacker holds a multi-layer perceptron that was trained in the same way "
-        "in the place of the shared model, and takes no part in the training. It "
-        "raises the probability of the target class by gradient ascent on the input, "
-        "for which such a network is an easier target.",
     ),
     "dcgan": Threat(
         "DCGAN on the victim's data",
@@ -163,6 +170,23 @@ _LISTED = 6  # Up to so many rounds are listed.
 def threat(attack: str) -> Threat:
     """Returns the threat model of `attack`; of an unknown one, its name alone."""
     return THREATS.get(attack, Threat(attack.replace("_", " "), ""))
+
+
+def in_order(rows: Sequence[dict]) -> list[dict]:
+    """Returns rows of reconstructions, those of a class and seed as `THREATS` has them.
+
+    What attacks are compared with comes first, but for the bound, which comes last.
+    """
+    cells = [(row.get("seed"), row["target_class"]) for row in rows]
+    first = list(dict.fromkeys(cells))
+    names = list(THREATS)
+
+    def place(pair: tuple[tuple, dict]) -> tuple[int, int]:
+        cell, row = pair
+        known = row["attack"] in names
+        return first.index(cell), names.index(row["attack"]) if known else len(names)
+
+    return [row for _, row in sorted(zip(cells, rows, strict=True), key=place)]
 
 
 def distinguishing(rows: Sequence[dict]) -> tuple[str, ...]:

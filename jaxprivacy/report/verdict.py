@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxprivacy.evaluation import three_way
-from jaxprivacy.report import text
+from jaxprivacy.report import text, verdict_privacy
 from jaxprivacy.report.threats import distinguishing, label
 from jaxprivacy.report.verdict_evidence import untaught
 from jaxprivacy.report.verdict_membership import membership
@@ -17,8 +17,6 @@ LEVELS = {
     "cannot_tell": "exposure cannot be determined",
     "none_found": "no exposure found",
 }
-# A larger total epsilon allows probabilities to differ by a factor above 22,000.
-MOST_EPSILON = 10
 
 
 def verdict(result: dict) -> dict:
@@ -41,7 +39,7 @@ def verdict(result: dict) -> dict:
     members, said_of_members = None, []
     if result["membership"]:
         members, said_of_members = membership(result)
-    images, said_of_images = reconstruction(result["reconstruction"])
+    images, said_of_images = reconstruction(result)
     untrained = [untaught(target) for target in result.get("evidence", [])]
     if images == "none_found" and untrained and all(untrained):
         images = "cannot_tell"
@@ -56,7 +54,7 @@ def verdict(result: dict) -> dict:
     order = [said_of_members, said_of_images]
     if images == level != members:
         order.reverse()
-    sentences = [*order[0], *order[1], *_privacy(result.get("privacy"))]
+    sentences = [*order[0], *order[1], *verdict_privacy.sentences(result)]
     if members is None:
         sentences.append("No membership inference attack was run.")
     if images is None:
@@ -99,28 +97,3 @@ def _three_way(rows: list[dict]) -> list[str]:
         f"{text.percent_interval(best['accuracy'])}{mean}, "
         f"{text.percent(1 / len(best['kinds']))} % being chance."
     ]
-
-
-def _privacy(privacy: dict | None) -> list[str]:
-    if not privacy:
-        return []
-    total = privacy["epsilon_total"]
-    clipped = privacy.get("clip_first", False)
-    said = (
-        "The uploads are differentially private with an epsilon of "
-        if clipped
-        else "The uploads are noised as if for an epsilon of "
-    )
-    said += (
-        f"{text.epsilon(privacy['epsilon_per_parameter'])} per parameter, which is "
-        f"{text.epsilon(privacy['epsilon_per_upload'])} per epoch and participant and "
-        f"{text.epsilon(total)} in total"
-    )
-    if total > MOST_EPSILON:
-        said += f"; a total above {MOST_EPSILON} is no meaningful guarantee"
-    if not clipped:
-        said += (
-            ". Without --clip_first no guarantee follows: updates beyond the bound are "
-            "not clipped before the noise"
-        )
-    return [said + "."]

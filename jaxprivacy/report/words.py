@@ -32,8 +32,9 @@ PLANTED = ("planted leak", "a leak of known size, which is to be found")
 RECONSTRUCTION = (
     (
         "hit rate",
-        "share of the samples that the judge, a classifier trained on records of its "
-        "own, takes for the class",
+        "share of the samples that the judge, a classifier of another architecture "
+        "than the attacked model, trained on records of its own, takes for the class "
+        "and finds as near to real images of it as nearly all real ones are",
     ),
     (
         "Frechet distance",
@@ -49,9 +50,13 @@ RECONSTRUCTION = (
 )
 PRIVACY = (
     "epsilon",
-    "the measure of differential privacy: where that holds, one participant's records "
-    "change the probability of any upload by at most a factor of e to the power of "
+    "the measure of differential privacy: one participant's records change the "
+    "probability of any upload by at most a factor of e to the power of epsilon",
+)
+NOISE = (
     "epsilon",
+    "here only what the noise is scaled by, the smaller the more noise; it bounds "
+    "nothing",
 )
 
 
@@ -60,5 +65,4 @@ def of_tables(result: dict) -> list[tuple[str, str]]:
     terms = list(MEMBERSHIP) if result["membership"] else []
     terms += [NULL_CHECK, FINDS] if result.get("null_checks") else []
     terms += [PLANTED] if result.get("positive_controls") else []
-    terms += RECONSTRUCTION if result["reconstruction"] else ()
-    return terms + ([PRIVACY] if result.get("privacy") else [])
+    return terms + list(RECONSTRUCTION if result["reconstruction"] else ())

@@ -19,13 +19,13 @@ WEIGHTS = arrays.normal(0, 6, 4, scale=3)
 def test_cost_by_hand():
     model = types.Model(lambda key: None, lambda params, x: jnp.log(x))
     x = jnp.array([[1.0, 1.0, 2.0], [1.0, 3.0, 4.0]])
-    for target, want in ((0, [3 / 4, 7 / 8]), (2, [1 / 2, 1 / 2])):
+    for target, want in ((0, [1 / 4, 1 / 8]), (2, [1 / 2, 1 / 2])):
         got = inversion.cost(model, None, x, target)
-        np.testing.assert_allclose(got, want, rtol=1e-6)
+        np.testing.assert_allclose(got, -np.log(want), rtol=1e-6)
 
 
 @functools.partial(jax.jit, static_argnames="steps")
-def invert(target, steps, enough=0.0):
+def invert(target, steps):
     return inversion.invert(
         jax.random.key(1),
         MODEL,
@@ -34,9 +34,8 @@ def invert(target, steps, enough=0.0):
         shape=SHAPE,
         count=5,
         steps=steps,
-        rate=0.1,
-        enough=enough,
-    )
+        setting=inversion.Setting(-1.0, -0.9, 0.1),
+    )[0]
 
 
 @pytest.mark.parametrize("target", [0, 3])
@@ -48,7 +47,7 @@ def test_the_target_class_is_reached(target):
     assert start.max() <= -0.9
     assert np.abs(images).max() <= 1
     cost = jax.jit(lambda x: inversion.cost(MODEL, WEIGHTS, x, target))
-    before, after = 1 - cost(start), 1 - cost(images)
+    before, after = np.exp(-cost(start)), np.exp(-cost(images))
     assert (after > before).all()
     assert (after > 0.99).all()
     # The reconstructions start, and stay, apart.
@@ -67,12 +66,27 @@ def test_a_step_goes_down_the_gradient_by_the_rate():
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
-def test_an_image_that_is_good_enough_is_left_as_it_is():
-    short, long = invert(2, steps=30, enough=0.3), invert(2, steps=60, enough=0.3)
-    np.testing.assert_array_equal(short, long)
-    cost = 1 - jax.nn.softmax(np.asarray(short).reshape(5, 6) @ WEIGHTS)[:, 2]
-    assert (cost <= 0.3).all()
-    assert (cost > 0.001).any()
+def test_the_best_setting_is_that_of_the_smallest_mean_cost():
+    def mean_cost(setting):
+        return inversion.invert(
+            jax.random.key(3),
+            MODEL,
+            WEIGHTS,
+            1,
+            shape=SHAPE,
+            count=4,
+            steps=3,
+            setting=setting,
+        )[1].mean()
+
+    costs = [float(jax.jit(mean_cost)(setting)) for setting in inversion.SETTINGS]
+    found = jax.jit(
+        lambda: inversion.best_setting(
+            jax.random.key(3), MODEL, WEIGHTS, 1, shape=SHAPE, count=4, steps=3
+        )
+    )()
+    np.testing.assert_allclose(found, inversion.SETTINGS[np.argmin(costs)], rtol=1e-6)
+    assert len(set(costs)) > 2
 
 
 def test_the_best_image_of_all_steps_is_kept():
@@ -93,12 +107,12 @@ def test_the_best_image_of_all_steps_is_kept():
             shape=(1, 1, 1),
             count=2,
             steps=steps,
-            rate=0.4,
+            setting=inversion.Setting(-1.0, -0.9, 0.4),
         )
 
     @jax.jit
     def runs():
-        images = [run(steps) for steps in range(4)]
+        images = [run(steps)[0] for steps in range(4)]
         return images, [inversion.cost(peak, None, x, 0) for x in images]
 
     images, costs = runs()

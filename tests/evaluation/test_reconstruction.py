@@ -82,14 +82,16 @@ def row(count=4, **changes):
     arguments = {
         "attack": "gan",
         "target_class": 1,
-        "probabilities": np.array([[0.1, 0.9], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]]),
+        "hits": np.array([True, False, True, True]),
+        "confidence": np.array([0.9, 0.4, 0.8, 0.7]),
         "features": rng.normal(size=(4, 3)),
+        "alike": count,
         "images": images(4, 3),
         "private_images": images(5, 4),
         "public_images": images(3, 5),
         "private_features": rng.normal(size=(5, 3)),
     }
-    for name in ("probabilities", "features", "images"):
+    for name in ("hits", "confidence", "features", "images"):
         arguments[name] = arguments[name][:count]
     return reconstruction.reconstruction_row(**arguments | changes), arguments
 
@@ -114,6 +116,17 @@ def test_row():
     json.dumps(found, allow_nan=False)
 
 
+def test_the_frechet_distance_is_of_so_many_samples_at_a_time():
+    """The mean over the sets; what fills no set is left out."""
+    rng = np.random.default_rng(5)
+    features, references = rng.normal(size=(11, 3)), rng.normal(1, 1, (6, 3))
+    sets = [features[:4], features[4:8]]
+    want = np.mean([reconstruction.frechet_distance(s, references) for s in sets])
+    got = reconstruction.frechet_of_few(features, references, 4)
+    assert got == pytest.approx(want)
+    assert got > reconstruction.frechet_distance(features[:8], references)
+
+
 def test_row_of_one_sample_or_without_references():
     found, _ = row(1)
     assert found["frechet"] is None and found["diversity"] is None
@@ -131,7 +144,8 @@ def test_row_of_a_generator_that_diverged():
         target_class=0,
         images=nothing,
         features=np.full((4, 3), np.inf),
-        probabilities=nothing[:, 0, :2, 0],
+        hits=np.zeros(4, bool),
+        confidence=nothing[:, 0, 0, 0],
     )
     assert found["hit_rate"]["value"] == 0
     for name in ("confidence", "frechet", "nearest_private", "diversity"):

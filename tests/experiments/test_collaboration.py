@@ -163,9 +163,11 @@ UPDATE = np.array([0.002, -0.0005, 0.00001, -0.3], np.float32)
 def test_what_leaves_a_participant(changes, values):
     settings = dataclasses.replace(SETTINGS, **changes)
     upload = collaboration.upload(settings, lambda name: getattr(settings, name))
-    sent = upload(KEY, UPDATE)
+    sent, told = upload(KEY, UPDATE)
     np.testing.assert_allclose(sent.values, values, rtol=1e-6)
     np.testing.assert_array_equal(sent.mask, np.array(values) != 0)
+    bounded = changes.keys() & {"gradient_bound", "epsilon_per_parameter"}
+    assert ("clipped" in told) == bool(bounded) and "cosine" in told
 
 
 @pytest.mark.parametrize("clip_first", [True, False])
@@ -174,7 +176,7 @@ def test_a_private_upload_is_noisy_and_may_be_clipped_first(clip_first):
         SETTINGS, epsilon_per_parameter=50.0, clip_first=clip_first, threshold=0.0
     )
     upload = collaboration.upload(settings, lambda name: getattr(settings, name))
-    sent = jax.jit(upload)(KEY, jnp.full(400, 0.3))
+    sent, _ = jax.jit(upload)(KEY, jnp.full(400, 0.3))
     assert np.abs(sent.values).max() <= np.float32(collaboration.BOUND)
     below = (sent.values < np.float32(collaboration.BOUND))[sent.mask]
     # Of 0.3 the noise, of the bound's size, leaves the bound; of the bound one half.
@@ -217,7 +219,10 @@ def test_what_a_run_leaves_behind(run, dataset):
         "train_accuracy",
         "test_accuracy",
         "class_accuracy",
+        "cosine",
     }
+    np.testing.assert_array_equal(left.info["cosine"], 1)
+    assert left.info["cosine"].shape == (ROUNDS, SETTINGS.participants)
     assert left.info["loss"].shape == (ROUNDS, SETTINGS.participants)
     assert left.info["started"].shape == (ROUNDS, 1)
     shapes = [a.shape for a in jax.tree.leaves(left.params)]
@@ -316,6 +321,18 @@ def test_an_argument_gives_the_same_as_a_setting(own, dataset, run):
     close(swept, static)
     with pytest.raises(AssertionError):
         close(run[0](who, WITH).params, static.params)
+
+
+def test_private_uploads_log_what_became_of_them(dataset):
+    """Of the adversary's too; all is beyond a bound of nearly nothing."""
+    settings = dataclasses.replace(
+        SETTINGS, epsilon_per_parameter=1e4, gradient_bound=1e-9, threshold=0.0
+    )
+    compiled = collaboration.collaborative_run(settings, dataset, SAMPLES)
+    info = compiled(deal(dataset), WITH, KEY, lambda share: None).info
+    assert info["clipped"].shape == info["cosine"].shape == (ROUNDS, 3)
+    assert info["clipped"].min() > 0.5
+    assert 0 < info["cosine"].min() and info["cosine"].max() < 0.99
 
 
 def test_training_that_diverges_is_refused(run, dataset):

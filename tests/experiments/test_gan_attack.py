@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from jaxprivacy import checks
-from jaxprivacy.attacks import dcgan
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction as evaluation
+from jaxprivacy.evaluation import regions
 from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.experiments import collaboration, gan_attack, judge, results
 from jaxprivacy.experiments.settings import COMPARED, GanSettings
 
 LAST = ["judge", "reconstruct"]
+# The judge says when the DCGAN has stopped improving.
+WITH_DCGAN = ["judge", "dcgan", "reconstruct"]
 STAGES = [
     (
         {},
@@ -24,8 +26,7 @@ STAGES = [
             "gan_no_influence",
             "gan_improved",
             "model_inversion_mlp",
-            "dcgan",
-            *LAST,
+            *WITH_DCGAN,
         ],
     ),
     ({"compare": ()}, ["gan", *LAST]),
@@ -33,16 +34,16 @@ STAGES = [
     ({"compare": ("model_inversion",)}, ["gan", *LAST]),
     (
         {"compare": ("dcgan", "gan_no_influence")},
-        ["gan", "dcgan", "gan_no_influence", *LAST],
+        ["gan", "gan_no_influence", *WITH_DCGAN],
     ),
     (
         {"compare": ("dcgan", "gan_improved") * 2},
-        ["gan", "dcgan", "gan_improved", *LAST],
+        ["gan", "gan_improved", *WITH_DCGAN],
     ),
     # The attack without influence is the attack then, and not run twice.
     (
         {"influence": False},
-        ["gan_no_influence", "model_inversion_mlp", "dcgan", *LAST],
+        ["gan_no_influence", "model_inversion_mlp", *WITH_DCGAN],
     ),
     ({"influence": False, "compare": ()}, ["gan_no_influence", *LAST]),
     ({"influence": False, "compare": ("gan_improved",)}, ["gan_no_influence", *LAST]),
@@ -156,10 +157,12 @@ def test_what_is_no_image_of_4_x_4_is_refused(x, saved):
 def looking(images):
     mean = images.mean(axis=(1, 2, 3))
     probabilities = np.stack([mean <= 0, mean > 0], axis=1).astype(np.float32)
-    return probabilities, mean[:, None]
+    return judge.Seen(probabilities, mean[:, None])
 
 
-JUDGE = judge.Judge(looking, 1.0)
+# A class reaches as far from 0 as there is a mean.
+EVERYWHERE = regions.Regions(np.zeros((2, 1)), np.eye(1), np.full(2, np.inf))
+JUDGE = judge.Judge(looking, 1.0, EVERYWHERE)
 
 
 def attacked(levels, started):
@@ -198,6 +201,14 @@ def test_a_course_judges_the_samples_of_each_round():
     )
 
 
+def test_a_course_counts_what_lies_within_the_class():
+    near = EVERYWHERE._replace(thresholds=np.full(2, 0.3**2))
+    course = gan_attack.course(
+        "gan", attacked(LEVELS, [True] * 3), 1, JUDGE._replace(regions=near), PRIVATE
+    )
+    np.testing.assert_allclose(course.hit_rate[:, 0], [0, 0, 2 / 3])
+
+
 @pytest.mark.parametrize(
     ("started", "start"),
     [([True] * 3, 1), ([False, False, True], 3), ([False] * 3, 3)],
@@ -207,9 +218,14 @@ def test_where_the_attack_began(started, start):
     assert course.start_round == start
 
 
-def test_one_private_image_has_no_frechet_distance():
+def test_one_private_image_has_no_frechet_distance_but_uploads_have_means():
     run = attacked(LEVELS, [True] * 3)
+    assert gan_attack.course("gan", run, 1, JUDGE, PRIVATE).clipped is None
+    run.info["clipped"] = np.array([[0.0, 1.0], [0.2, 0.4], [0.1, 0.1]])
+    run.info["cosine"] = -run.info["clipped"]
     course = gan_attack.course("gan", run, 1, JUDGE, PRIVATE[:1])
+    np.testing.assert_allclose(course.clipped, [0.5, 0.3, 0.1])
+    np.testing.assert_allclose(course.cosine, [-0.5, -0.3, -0.1])
     assert np.isnan(course.frechet).all()
     row = gan_attack.course_row(course)
     assert row["hit_rate"][1] == clopper_pearson(1, 3)._asdict()
@@ -235,7 +251,7 @@ def test_account_by_hand(dataset):
     assert gan_attack.account(SMALL, dataset) is None
     private = dataclasses.replace(SMALL, epsilon_per_parameter=0.5)
     # 16 x 3 + 3, then 3 x 3 + 3 with the artificial class: 63, a quarter uploaded.
-    want = (0.5, 63, 16, 8.0, 7, 56.0, False)
+    want = (0.5, 63, 16, 8.0, 7, 56.0, True)
     assert gan_attack.account(private, dataset) == want
     # Of a budget of a sweep instead of its own.
     for settings in (SMALL, private):
@@ -243,33 +259,28 @@ def test_account_by_hand(dataset):
         assert (asked.epsilon_per_parameter, asked.epsilon_total) == (2.0, 224.0)
 
 
-def test_the_dcgan_is_trained_in_chunks_on_the_victim_s_images():
-    """Of made-up networks, whose parameters tell the steps, the key and the images."""
+def test_the_judge_says_when_the_dcgan_is_at_its_best(dataset):
+    """Of features that are images' means, beside those of the images of each run."""
+    asked = {}
 
-    def told(key):
-        return jax.random.uniform(key)
+    def train(plain, generator, images, keys, distance, *, most, advance):
+        asked.update(images=images, most=most)
+        grey = np.array([0.1, 0.5], np.float32)[:, None, None, None]
+        return [distance(run, np.tile(grey, (1, 2, 2, 1))) for run in range(2)]
 
-    def steps(key, state, images, indices):
-        total = state.generator + told(key) * images.sum()
-        for index in indices:
-            total = 2 * total + index
-        return state._replace(generator=total)
-
-    def init(key):
-        return dcgan.State(told(key), None, None, None)
-
-    shares = []
     settings = dataclasses.replace(SMALL, dcgan_steps=6)
-    plain = dcgan.Dcgan(init, steps)
-    with mock.patch.object(gan_attack, "plain_dcgan", lambda *args: plain):
-        train = gan_attack.dcgan_run(settings, (4, 4, 1))
-        got = train(np.array([3.0, 4.0]), jax.random.key(2), shares.append)
-    key_init, key_steps = jax.random.split(jax.random.key(2))
-    want = told(key_init)
-    for index in range(6):
-        want = 2 * (want + told(key_steps) * 7) + index
-    assert float(got) == pytest.approx(float(want), rel=1e-5)
-    np.testing.assert_allclose(shares, [1 / 6] * 6)
+    images = [PRIVATE, PRIVATE + 1]
+    with (
+        mock.patch.object(gan_attack.bounds, "train", train),
+        mock.patch.object(gan_attack, "plain_dcgan", lambda *args: None),
+    ):
+        found = gan_attack.dcgans(settings, images, [None] * 2, [JUDGE] * 2, None)
+    assert asked["most"] == 6 and len(asked["images"]) == 2
+    wanted = [
+        evaluation.frechet_distance([[0.1], [0.5]], [[0.2 + i], [0.4 + i]])
+        for i in range(2)
+    ]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
 def test_settings_are_told_as_they_took_effect(dataset):

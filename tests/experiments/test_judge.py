@@ -3,11 +3,14 @@
 from unittest import mock
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import judge
+from jaxprivacy import types
+from jaxprivacy.data import Dataset, load
+from jaxprivacy.experiments import collaboration, judge, seats
+from jaxprivacy.models import generators, judges, targets
 from tests.launch import launched
 
 CLASSES = 3
@@ -58,7 +61,7 @@ def test_it_looks_at_any_number_of_images_alike(trained, dataset):
     judged_by, _ = trained
     count = judge.AT_ONCE + 30
     probabilities, features = judged_by.look(dataset.x[:count])
-    assert probabilities.shape == (count, CLASSES)
+    assert probabilities.shape == (count, CLASSES + 1)
     assert features.shape == (count, judge.FEATURES)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     for start, stop in ((0, 1), (3, 10), (judge.AT_ONCE - 1, count)):
@@ -127,3 +130,98 @@ def test_a_chunk_is_a_tenth_of_so_many_steps_or_epochs(records, epochs, dataset)
             dataset, np.zeros(records, int), UNSEEN, jax.random.key(0), None
         )
     assert asked.value.args == (epochs, 64)
+
+
+def test_noise_is_a_class_of_its_own():
+    batch = types.Batch(jnp.zeros((16, 4, 4, 1)), jnp.arange(16), jnp.ones(16))
+    got = judge.with_noise(jax.random.key(0), batch, 16)
+    assert got.x.shape == (18, 4, 4, 1)
+    np.testing.assert_array_equal(got.y[-2:], 16)
+    np.testing.assert_array_equal(got.mask, np.ones(18))
+    assert len(np.unique(got.x[-2:])) == 32 and np.abs(got.x).max() <= 1
+    # A batch of padding alone stays one.
+    padding = batch._replace(mask=jnp.zeros(16))
+    np.testing.assert_array_equal(
+        judge.with_noise(jax.random.key(0), padding, 16).mask, np.zeros(18)
+    )
+
+
+def test_noise_is_of_many_levels_and_contrasts():
+    drawn = np.asarray(judge.noise(jax.random.key(1), (400, 8, 8, 1)))
+    levels, contrasts = drawn.mean(axis=(1, 2, 3)), drawn.std(axis=(1, 2, 3))
+    assert levels.min() < -0.6 and levels.max() > 0.6
+    assert contrasts.min() < 0.05 and contrasts.max() > 0.5
+
+
+def test_the_judge_is_another_network_than_the_attacked():
+    for shape in ((8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 1)):
+        attacked = targets.classifier(shape, 11)
+        ours = judges.judge_network(shape, 11)
+        assert type(ours) is not type(attacked)
+        params = jax.eval_shape(ours.init, jax.random.key(0), jnp.zeros((1, *shape)))
+        kernels = [
+            leaf.shape for leaf in jax.tree.leaves(params) if len(leaf.shape) == 4
+        ]
+        assert {kernel[:2] for kernel in kernels} == {(3, 3)}
+
+
+@pytest.fixture(scope="module")
+def of_digits():
+    """A judge of digits, the data and the seats."""
+    digits = load("digits", records=None, seed=0)
+    held = np.random.default_rng(0).permutation(len(digits.y))[:900]
+    who = seats.seats(digits, held, participants=2, target_class=0, seed=0)
+    judged_by = judge.train_judge(
+        digits, who.unheld[::2], held, jax.random.key(0), lambda share: None
+    )
+    return digits, who, judged_by
+
+
+def rate(judged_by, images, label):
+    return judge.hits(judged_by, judged_by.look(images), label).mean()
+
+
+def test_noise_is_no_hit_and_neither_is_another_class(of_digits):
+    """Noise, an untrained generator, other classes: at most 5 %; real images: 90 %."""
+    digits, who, judged_by = of_digits
+    rng = np.random.default_rng(1)
+    shape = digits.x.shape[1:]
+    generator = collaboration.linen_generator(shape)
+    made = jax.jit(
+        lambda key: generator.sample(
+            generator.init(key), generators.sample_noise(key, 200)
+        )
+    )
+    nothing = {
+        "uniform": rng.uniform(-1, 1, (200, *shape)),
+        "normal": np.clip(rng.normal(0, 0.3, (200, *shape)), -1, 1),
+        "grey": np.zeros((1, *shape)),
+        "black": -np.ones((1, *shape)),
+        "white": np.ones((1, *shape)),
+        **{f"untrained {seed}": made(jax.random.key(seed)) for seed in range(3)},
+    }
+    new = who.unheld[1::2]
+    real = []
+    for label in range(10):
+        for name, images in nothing.items():
+            found = rate(judged_by, np.asarray(images, np.float32), label)
+            assert found <= 0.05, (name, label)
+        others = digits.x[new[digits.y[new] != label]]
+        assert rate(judged_by, others, label) <= 0.05
+        real.append(rate(judged_by, digits.x[new[digits.y[new] == label]], label))
+    assert np.mean(real) >= 0.9
+
+
+def test_a_hit_lies_within_the_class_as_well(of_digits):
+    """What the judge names the class but for its features is none."""
+    digits, who, judged_by = of_digits
+    seen = judged_by.look(digits.x[who.private])
+    hits = judge.hits(judged_by, seen, 0)
+    assert hits.mean() > 0.9
+    far = seen._replace(features=seen.features + 100)
+    assert not judge.hits(judged_by, far, 0).any()
+    other = seen._replace(probabilities=np.roll(seen.probabilities, 1, axis=1))
+    assert not judge.hits(judged_by, other, 0).any()
+    assert not judge.hits(
+        judged_by, seen._replace(probabilities=seen.probabilities * np.nan), 0
+    ).any()

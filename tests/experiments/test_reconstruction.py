@@ -10,6 +10,7 @@ import pytest
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction as evaluation
+from jaxprivacy.evaluation import regions
 from jaxprivacy.experiments import collaboration, judge, reconstruction, seats
 from tests import arrays
 from tests.launch import launched
@@ -84,7 +85,11 @@ def looking(images):
     """Takes an image for the target if it is bright; features are two of its pixels."""
     bright = images.mean(axis=(1, 2, 3)) > 0
     probabilities = np.where(bright[:, None], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1])
-    return probabilities, images[:, 0, :2, 0]
+    return judge.Seen(probabilities, images[:, 0, :2, 0])
+
+
+# A class is where the two pixels are within 0.8 of the origin.
+REGIONS = regions.Regions(np.zeros((CLASSES, 2)), np.eye(2), np.full(CLASSES, 0.8**2))
 
 
 def test_rows_are_judged_alike():
@@ -93,23 +98,50 @@ def test_rows_are_judged_alike():
     def some(count):
         return rng.uniform(-1, 1, (count, *SHAPE))
 
+    private, other = some(9), some(5)
     images = reconstruction.Images(
-        {"real": some(3), "untrained": some(6), "gan": some(6)}, some(9), some(4)
+        {"real": some(3), "untrained": some(6), "gan": some(6)},
+        private,
+        some(4),
+        {0: some(5) + 0.5, 2: other, 3: private[:1]},
     )
-    found = reconstruction.rows(TARGET, images, judge.Judge(looking, 1.0))
-    assert [row["attack"] for row in found] == ["real", "untrained", "gan"]
+    judged_by = judge.Judge(looking, 1.0, REGIONS)
+    found = reconstruction.rows(TARGET, images, judged_by)
+    names = ["real", "untrained", "gan", "other_class"]
+    assert [row["attack"] for row in found] == names
+    # Of two images and more, the class with the smaller distance.
+    judged = images.attacks | {"other_class": other}
     for row in found:
-        attacked = images.attacks[row["attack"]]
+        attacked = judged[row["attack"]]
         probabilities, features = looking(attacked)
         assert row["target_class"] == TARGET
         assert row["samples"] == len(attacked)
-        hits = probabilities.argmax(axis=1) == TARGET
+        near = np.linalg.norm(features, axis=1) <= 0.8
+        hits = (probabilities.argmax(axis=1) == TARGET) & near
         assert row["hit_rate"]["value"] == pytest.approx(hits.mean())
         assert row["confidence"] == pytest.approx(probabilities[:, TARGET].mean())
-        # Of the first three of each: the distance depends on their number.
+        # Of three at a time: the distance depends on their number.
         assert row["frechet_samples"] == 3
-        frechet = evaluation.frechet_distance(features[:3], looking(images.private)[1])
+        frechet = evaluation.frechet_of_few(features, looking(private)[1], 3)
         assert row["frechet"] == pytest.approx(frechet)
+
+
+def test_few_images_leave_the_others_their_distance():
+    """Of one real image there is none, and of one private image of no row."""
+    rng = np.random.default_rng(4)
+    attacks = {
+        "real": rng.uniform(-1, 1, (1, *SHAPE)),
+        "gan": rng.uniform(-1, 1, (6, *SHAPE)),
+    }
+    private = rng.uniform(-1, 1, (4, *SHAPE))
+    judged_by = judge.Judge(looking, 1.0, REGIONS)
+    images = reconstruction.Images(attacks, private, private, {})
+    real, gan = reconstruction.rows(TARGET, images, judged_by)
+    assert real["frechet"] is None
+    assert gan["frechet"] is not None and gan["frechet_samples"] == 6
+    alone = images._replace(private=private[:1], others={0: private})
+    found = reconstruction.rows(TARGET, alone, judged_by)
+    assert [row["frechet"] for row in found] == [None, None]
 
 
 def pictures(rounds, held=15, unheld=6):
@@ -121,7 +153,7 @@ def pictures(rounds, held=15, unheld=6):
         [attacks["gan"][::-1] + 0.01, rng.uniform(-1, 1, (9, *SHAPE))]
     )
     public = rng.uniform(-1, 1, (3, *SHAPE))
-    images = reconstruction.Images(attacks, private[:held], public)
+    images = reconstruction.Images(attacks, private[:held], public, {})
     # The pixels of a sample tell its round and its number.
     samples = np.arange(rounds)[:, None] + np.arange(7) / 10
     samples = np.tile(samples[..., None, None, None], (1, 1, *SHAPE))

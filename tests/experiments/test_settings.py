@@ -51,6 +51,7 @@ REFUSED = [
 GAN_ACCEPTED = [
     {},
     {"order": "random", "upload_rule": "random", "generator_optimizer": "adam"},
+    {"order": "asynchronous", "clip_first": False},
     {"compare": ()},
     {"compare": ("dcgan",)},
     {"held_fraction": 0.999},
@@ -63,7 +64,10 @@ GAN_ACCEPTED = [
 ]
 GAN_REFUSED = [
     ({"model": "rnn"}, "--model=rnn: accepted are mlp, cnn"),
-    ({"order": "parallel"}, "--order=parallel: accepted are round_robin, random"),
+    (
+        {"order": "parallel"},
+        "--order=parallel: accepted are round_robin, random, async",
+    ),
     ({"upload_rule": "all"}, "--upload_rule=all: accepted are largest, random"),
     (
         {"generator_optimizer": "rmsprop"},

@@ -17,6 +17,7 @@ SETTINGS = GanSettings(
     model="mlp",
     mlp_widths=(4,),
     rounds=2,
+    order="asynchronous",  # Whose runs keep most between two rounds.
     batch_size=4,
     generator_steps=1,
     generator_batch=2,

@@ -7,9 +7,11 @@ from jaxprivacy.experiments.settings import GanSettings
 from jaxprivacy.report import contents
 
 
-def course(hits, start):
+def course(hits, start, clipped=None):
     rates = np.array([[hit, max(hit - 0.05, 0), min(hit + 0.05, 1)] for hit in hits])
-    return contents.Course("gan", np.arange(2) + 1, rates[:, 0], rates, hits, start)
+    rounds = np.arange(2) + 1
+    whole = contents.Course("gan", rounds, rates[:, 0], rates, hits, start)
+    return whole._replace(clipped=clipped, cosine=hits)
 
 
 def test_the_mean_course_has_an_interval_over_seeds():
@@ -19,7 +21,10 @@ def test_the_mean_course_has_an_interval_over_seeds():
         for row in ("gan", "gan_no_influence")
     ]
     ends = [1.0, 0.3, 0.05, 0.3, 0.0, 0.3]
-    courses = {i: course(np.array([0.5, end]), i + 1) for i, end in enumerate(ends)}
+    courses = {
+        i: course(np.array([0.5, end]), i + 1, None if i % 2 else np.array([1, end]))
+        for i, end in enumerate(ends)
+    }
     gan, other = sweep_study._averaged(points, courses)
     assert (gan.attack, other.attack) == ("gan", "gan_no_influence")
     assert gan.over == other.over == "3 seeds"
@@ -30,6 +35,9 @@ def test_the_mean_course_has_an_interval_over_seeds():
     assert gan.hit_rate[1] == pytest.approx([0.35, 0.0, 1.0])
     np.testing.assert_allclose(gan.frechet, [0.5, 0.35])
     assert (gan.start_round, other.start_round) == (1, 2)
+    np.testing.assert_allclose(gan.clipped, [1, 0.35])
+    np.testing.assert_allclose(gan.cosine, [0.5, 0.35])
+    assert other.clipped is None
 
 
 def test_a_single_run_keeps_its_course():

@@ -20,6 +20,7 @@ from jaxprivacy import types
 from jaxprivacy.federated import dssgd, roles, simulate
 from jaxprivacy.training import gradients, local
 from tests import arrays
+from tests.federated.test_simulate import turns
 from tests.launch import launched
 
 INFINITY = float("inf")
@@ -65,12 +66,12 @@ def in_order(key, params, opt_state, data):
 HONEST = roles.honest_participant(in_order, OPTIMIZER)
 
 
-def run(server, groups, rounds=ROUNDS):
+def run(server, groups, rounds=ROUNDS, order="round_robin"):
     """Rounds of a simulation, to be jitted; the shared model of each is logged."""
     simulation = simulate.simulate(
         server,
         groups,
-        order="round_robin",
+        order=order,
         measure=lambda params: {"shared": flat(params)},
     )
     state = simulation.init(KEY, PARAMS)
@@ -162,6 +163,9 @@ UPLOADS = ((0.6, 0.05), (0.2, None), (0.2, None), (1.0, 0.1))
 ROW_NAMES = ("downloaded", "uploaded", "replica")
 
 
+PLACES = ([0], [1, 2], [3])  # of each group
+
+
 def logged(role):
     """Logs what is exchanged and what is kept."""
 
@@ -174,18 +178,51 @@ def logged(role):
     return roles.Participant(role.init, step)
 
 
-@pytest.fixture(scope="module")
-def simulated():
+def backwards():
+    """A role of another form, which takes the records from the last to the first."""
+
+    def step(key, state, received, data):
+        data = jax.tree.map(lambda a: a[::-1], data)
+        inner, update, info = HONEST.step(key, state["inner"], received, data)
+        return {"inner": inner, "turns": state["turns"] + 1}, update, info
+
+    def init(key, params, data):
+        return {"inner": HONEST.init(key, params, data), "turns": jnp.array(0)}
+
+    return roles.Participant(init, step)
+
+
+def four():
     """Four participants, the second and third of which are one group."""
-    data = records(4)
-    groups = []
-    for places in ([0], [1, 2], [3]):
+    data, groups = records(4), []
+    for places in PLACES:
         theta_u, gamma = UPLOADS[places[0]]
-        role = dssgd.participant(HONEST, dssgd.upload_largest(theta_u, gamma))
+        trainer = backwards() if places == PLACES[-1] else HONEST
+        role = dssgd.participant(trainer, dssgd.upload_largest(theta_u, gamma))
         share = jax.tree.map(lambda a, p=places: a[jnp.array(p)], data)
         groups.append(simulate.Group(logged(role), share))
-    state, info = jax.jit(lambda: run(dssgd.parameter_server(DOWNLOAD), groups))()
-    return jax.device_get((state.server, info))
+    return groups
+
+
+@pytest.fixture(scope="module", params=["round_robin", "random", "asynchronous"])
+def simulated(request):
+    """What a run leaves on the server and logs, what each downloads, who is when."""
+    order = request.param
+    server = dssgd.parameter_server(DOWNLOAD)
+    state, info = jax.jit(lambda: run(server, four(), order=order))()
+    info = jax.device_get(info)
+    chosen = list(info["downloaded"])
+    if order == "asynchronous":  # For the turn after the last.
+        mask = state.downloads.mask
+        chosen.append(np.stack([flat(_at(mask, i)) for i in range(4)]))
+    people = np.argsort(turns(list(map(len, PLACES)), KEY, ROUNDS, order), axis=1)
+    assert (people == np.arange(4)).all() == (order == "round_robin")
+    stale = order == "asynchronous"
+    return state.server, info, listing(chosen, people, stale)
+
+
+def _at(tree, index):
+    return jax.tree.map(lambda a: a[index], tree)
 
 
 def trained(theta, x, y):
@@ -200,27 +237,36 @@ def trained(theta, x, y):
     return theta
 
 
-def listing(downloads):
+def listing(downloads, people, stale):
     """Shokri and Shmatikov 2015, Fig. 3 and 4; paper A, Algorithm 1; on flat vectors.
 
     Which parameters are downloaded is given, because ties are broken at random; that
-    they are among the most updated is checked.
+    they are among the most updated is checked. Where it is stale, a participant
+    downloads at the start and then whenever it has uploaded, not before it trains.
     """
     data = jax.tree.map(np.asarray, records(4))
     w_global = np.asarray(flat(PARAMS), np.float64)
     stat = np.zeros(SIZE, int)
     w_local = [w_global.copy() for _ in UPLOADS]
-    rows = {name: [] for name in (*ROW_NAMES, "shared")}
-    for chosen in downloads:
-        for i, (theta_u, gamma) in enumerate(UPLOADS):
-            # Download theta_d n parameters, the most updated, and replace the local
-            # ones.
-            assert chosen[i].sum() == round(DOWNLOAD * SIZE)
-            assert stat[chosen[i]].min() >= stat[~chosen[i]].max()
-            w_local[i][chosen[i]] = w_global[chosen[i]]
+    rows = {name: [[None] * 4 for _ in people] for name in ROW_NAMES}
+    rows |= {"shared": [], "cosine": np.zeros((ROUNDS, 4))}
+
+    def download(i, chosen):
+        # Download theta_d n parameters, the most updated, and replace the local ones.
+        assert chosen.sum() == round(DOWNLOAD * SIZE)
+        assert stat[chosen].min() >= stat[~chosen].max()
+        w_local[i][chosen] = w_global[chosen]
+
+    for i in range(4) if stale else ():
+        download(i, downloads[0][i])
+    for r, in_round in enumerate(people):
+        for i in in_round:
+            theta_u, gamma = UPLOADS[i]
+            if not stale:
+                download(i, downloads[r][i])
             # Train the local model for an epoch; gradients are what changed.
-            before = w_local[i].copy()
-            w_local[i] = trained(w_local[i], data.x[i], data.y[i])
+            before, step = w_local[i].copy(), -1 if i in PLACES[-1] else 1
+            w_local[i] = trained(w_local[i], data.x[i][::step], data.y[i][::step])
             change = w_local[i] - before
             # Upload the theta_u n largest, within [-gamma, gamma].
             largest = np.argsort(-np.abs(change))[: round(theta_u * SIZE)]
@@ -230,29 +276,30 @@ def listing(downloads):
             w_global[largest] += sent
             stat[largest] += 1
             uploaded = np.isin(np.arange(SIZE), largest)
-            seen = (chosen[i], uploaded, w_local[i].copy())
+            seen = (downloads[r][i], uploaded, w_local[i].copy())
             for name, row in zip(ROW_NAMES, seen, strict=True):
-                rows[name].append(row)
+                rows[name][r][i] = row
+            norms = np.linalg.norm(change) * np.linalg.norm(sent)
+            rows["cosine"][r, i] = change[largest] @ sent / norms
+            if stale:
+                download(i, downloads[r + 1][i])
         rows["shared"].append(w_global.copy())
-    return w_global, stat, {name: np.stack(row) for name, row in rows.items()}
+    return w_global, stat, rows
 
 
 def test_rounds_equal_the_listing(simulated):
-    server, info = simulated
-    want, stat, rows = listing(info["downloaded"])
+    server, info, (want, stat, rows) = simulated
     np.testing.assert_allclose(flat(server.params), want, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(server.counters, stat)
-    np.testing.assert_allclose(info["shared"], rows["shared"], rtol=1e-5, atol=1e-6)
-    uploaded = info["uploaded"].reshape(-1, SIZE)
-    np.testing.assert_array_equal(uploaded, rows["uploaded"])
-    replicas = info["replica"].reshape(-1, SIZE)
-    np.testing.assert_allclose(replicas, rows["replica"], rtol=1e-5, atol=1e-6)
+    for name in ("shared", "replica", "cosine"):
+        np.testing.assert_allclose(info[name], rows[name], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(info["uploaded"], rows["uploaded"])
     # The bounds bind, and the model moves all the same.
     assert np.abs(want - flat(PARAMS)).max() > 0.1
 
 
 def test_replicas_differ_from_each_other_and_from_the_server(simulated):
-    server, info = simulated
+    server, info, _ = simulated
     last = [*info["replica"][-1], np.asarray(flat(server.params))]
     for a, b in itertools.combinations(last, 2):
         assert np.abs(a - b).max() > 0.01
@@ -263,7 +310,7 @@ def test_training_and_upload_have_keys_of_their_own():
         return state, received, {"key": jax.random.key_data(key)}
 
     told = roles.Participant(lambda key, params, data: (), step)
-    role = dssgd.participant(told, lambda key, update: jax.random.key_data(key))
+    role = dssgd.participant(told, lambda key, update: (jax.random.key_data(key), {}))
     state = role.init(KEY, PARAMS, None)
     sent = dssgd.Selected(PARAMS, dssgd.everything(PARAMS))
     _, of_upload, info = role.step(KEY, state, sent, None)
@@ -344,8 +391,8 @@ UPDATE = np.array([0.0, 0.2, -0.4, 0.5, 0.7, -0.9, 1.0, -1.5, 3.0], np.float32)
 ABOVE = [3, 4, 5, 6, 7, 8]  # of the threshold 0.5
 
 
-def clipping_first(*arguments):
-    return dssgd.upload_sparse_vector(*arguments, clip_first=True)
+def unclipped(*arguments):
+    return dssgd.upload_sparse_vector(*arguments, clip_first=False)
 
 
 AT_RANDOM = {  # tau, gamma and, of the second, epsilon
@@ -358,7 +405,7 @@ AT_RANDOM = {  # tau, gamma and, of the second, epsilon
 def often(make, arguments, update):
     """Many uploads of one update, built from traced numbers: (4000, n) each."""
     upload = make(*arguments)
-    return jax.vmap(lambda key: upload(key, update))(jax.random.split(KEY, 4000))
+    return jax.vmap(lambda key: upload(key, update)[0])(jax.random.split(KEY, 4000))
 
 
 def uploads(make, *arguments, update=UPDATE):
@@ -378,12 +425,19 @@ def uploads(make, *arguments, update=UPDATE):
 )
 def test_largest_by_hand(fraction, gamma, values):
     update = {"a": jnp.array([0.3]), "b": jnp.array([[-0.2, 0.1, -0.5]])}
-    sent = dssgd.upload_largest(fraction, gamma)(KEY, update)
+    sent, told = dssgd.upload_largest(fraction, gamma)(KEY, update)
     chex.assert_trees_all_equal_shapes(sent.values, update)
     np.testing.assert_allclose(flat(sent.values), values, rtol=1e-6)
     np.testing.assert_array_equal(flat(sent.mask), np.array(values) != 0)
     swept = jax.jit(lambda f: dssgd.upload_largest(f, gamma)(KEY, update))(fraction)
-    chex.assert_trees_all_equal(swept, sent)
+    chex.assert_trees_all_equal(swept[0], sent)
+    cosine = np.dot([0.3, -0.2, 0.1, -0.5], values) / np.linalg.norm(values)
+    assert told["cosine"] == pytest.approx(cosine / np.sqrt(0.39), rel=1e-5)
+    if gamma is None:
+        assert set(told) == {"cosine"}
+    else:
+        clipped = {0.25: 0.5, 0.15: 0.75, 0.1: 0.75}
+        np.testing.assert_allclose(told["clipped"], clipped[gamma])
 
 
 def test_bound_by_hand():
@@ -408,12 +462,34 @@ def test_random_uploads_are_of_those_above_the_threshold(name, fraction, count):
 
 def test_a_number_at_the_threshold_is_uploaded_and_nan_is_not():
     update = np.array([0.5, 0.4999, -0.5, np.nan], np.float32)
-    sent = dssgd.upload_random(1.0, 0.5)(KEY, update)
+    sent, _ = dssgd.upload_random(1.0, 0.5)(KEY, update)
     np.testing.assert_array_equal(sent.mask, [True, False, True, False])
 
 
 def test_what_the_bound_clips_may_fall_below_the_threshold():
-    assert not dssgd.upload_random(1.0, 0.5, 0.4)(KEY, UPDATE).mask.any()
+    sent, told = dssgd.upload_random(1.0, 0.5, 0.4)(KEY, UPDATE)
+    assert not sent.mask.any()
+    # What is clipped does not depend on what is uploaded; nothing has no direction.
+    np.testing.assert_allclose(told["clipped"], 6 / 9)
+    assert told["cosine"] == 0
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_the_cosine_is_told_of_small_and_large_updates(scale):
+    upload = dssgd.upload_random(1.0, 0.5 * scale, 1.0 * scale)
+    _, told = upload(KEY, UPDATE * np.float32(scale))
+    sent = np.where(np.isin(range(9), ABOVE), np.clip(UPDATE, -1, 1), 0)
+    want = UPDATE @ sent / np.linalg.norm(UPDATE) / np.linalg.norm(sent)
+    assert told["cosine"] == pytest.approx(want, rel=1e-5)
+    np.testing.assert_allclose(told["clipped"], 2 / 9)  # 1 is within the bound.
+
+
+@pytest.mark.parametrize("update", [np.zeros(3, np.float32), UPDATE])
+def test_of_an_update_that_is_uploaded_whole_no_cosine_is_computed(update):
+    jaxpr = jax.make_jaxpr(dssgd.upload_largest())(KEY, update)
+    primitives = {str(equation.primitive) for equation in jaxpr.eqns}
+    assert not primitives & {"mul", "div", "sqrt", "reduce_sum"}
+    assert dssgd.upload_largest()(KEY, update)[1] == {"cosine": 1}
 
 
 # theta_u, tau, gamma, epsilon per parameter: at most 4 of 9 are uploaded.
@@ -421,12 +497,11 @@ PRIVATE = (0.4, 0.5, 1.0, 30.0)
 
 
 def test_clipping_first_is_the_release_of_what_is_clipped():
-    values, mask = first = uploads(clipping_first, *PRIVATE)
+    values, mask = first = uploads(dssgd.upload_sparse_vector, *PRIVATE)
     bounded = np.clip(UPDATE, -1, 1)
-    private = dssgd.upload_sparse_vector
-    chex.assert_trees_all_equal(first, uploads(private, *PRIVATE, update=bounded))
+    chex.assert_trees_all_equal(first, uploads(unclipped, *PRIVATE, update=bounded))
     # Of the paper's release the noise hardly ever moves 3 below the bound 1.
-    paper_values, paper_mask = uploads(private, *PRIVATE)
+    paper_values, paper_mask = uploads(unclipped, *PRIVATE)
     np.testing.assert_array_equal(paper_mask, mask)
     at_bound = [(v[mask[:, 8], 8] == 1).mean() for v in (values, paper_values)]
     assert 0.4 < at_bound[0] < 0.6
@@ -445,7 +520,7 @@ def test_numbers_and_traced_numbers_upload_the_same(make, arguments):
     assert set(swept.mask.sum(axis=1)) <= set(range(5)) and swept.mask.any()
     for run in range(3):
         key = jax.random.split(KEY, 4000)[run]
-        known = make(*arguments)(key, UPDATE)
+        known, _ = make(*arguments)(key, UPDATE)
         chex.assert_trees_all_equal(
             known, jax.tree.map(lambda a, run=run: a[run], swept)
         )

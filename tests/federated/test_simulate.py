@@ -67,18 +67,20 @@ def loss_and_gradient(params, x, y):
     return jax.value_and_grad(loss)(params)
 
 
-def plain_loop(params, data, orders):
+def plain_loop(params, data, orders, stale=False):
     """FedAvg (McMahan et al. 2017, Algorithm 1) and collaborative learning, as said.
 
-    `orders` holds the participants of each round, in turn; None means FedAvg.
+    `orders` holds the participants of each round, in turn; None means FedAvg. Where
+    it is stale, each trains on what was shared when it uploaded last.
     """
     people = range(len(data.y))
+    downloaded = [params for _ in people]
     velocity = [jax.tree.map(np.zeros_like, params) for _ in people]
     twin = Twin([], [], [])
     for r in range(ROUNDS):
         locals_, round_losses = [None] * len(people), [None] * len(people)
         for p in people if orders is None else orders[r]:
-            w, values = params, []
+            w, values = downloaded[p] if stale else params, []
             for start in range(0, len(data.y[p]), BATCH):
                 batch = slice(start, start + BATCH)
                 value, g = loss_and_gradient(w, data.x[p][batch], data.y[p][batch])
@@ -90,7 +92,7 @@ def plain_loop(params, data, orders):
                 values.append(value)
             locals_[p], round_losses[p] = w, np.mean(values)
             if orders is not None:
-                params = w
+                params = downloaded[p] = w
         if orders is None:
             params = jax.tree.map(lambda *a: np.mean(a, axis=0), *locals_)
         twin.shared.append(params)
@@ -168,7 +170,12 @@ def orders():
     drawn = np.argsort(turns([3], KEY, ROUNDS), axis=1)
     assert len({tuple(row) for row in drawn}) > 1
     in_turn = [np.arange(3)] * ROUNDS
-    return {"parallel": None, "round_robin": in_turn, "random": drawn}
+    return {
+        "parallel": None,
+        "round_robin": in_turn,
+        "random": drawn,
+        "asynchronous": np.argsort(turns([3], KEY, ROUNDS, "asynchronous"), axis=1),
+    }
 
 
 @pytest.fixture(scope="module", params=simulate.ORDERS)
@@ -179,7 +186,8 @@ def order(request):
 @pytest.fixture(scope="module")
 def simulated(order, orders):
     """A run and its twin."""
-    twin = plain_loop(start(), records(3), orders[order])
+    stale = order == "asynchronous"
+    twin = plain_loop(start(), records(3), orders[order], stale)
     return run(three_participants(order, [3])), twin
 
 
@@ -308,15 +316,16 @@ def test_without_observed_rounds_nothing_is_kept():
     assert state.snapshots == ()
 
 
-# Random order.
+# Random and asynchronous order.
 
 
-def test_in_random_order_each_takes_one_turn_a_round():
-    taken = turns([2, 1, 1], KEY, 20)
+@pytest.mark.parametrize("order", ["random", "asynchronous"])
+def test_in_random_order_each_takes_one_turn_a_round(order):
+    taken = turns([2, 1, 1], KEY, 20, order)
     in_round = taken - 4 * np.arange(20)[:, None]
     np.testing.assert_array_equal(np.sort(in_round, axis=1), np.tile(range(4), (20, 1)))
     assert len({tuple(row) for row in in_round}) > 5
-    other = turns([2, 1, 1], jax.random.key(6), 20)
+    other = turns([2, 1, 1], jax.random.key(6), 20, order)
     assert (other != taken).any(axis=1).sum() > 5
 
 
@@ -363,7 +372,8 @@ MIXED = (
 )
 
 
-def test_groups_of_other_forms_take_turns_as_in_a_plain_loop():
+@pytest.mark.parametrize("order", ["random", "asynchronous"])
+def test_groups_of_other_forms_take_turns_as_in_a_plain_loop(order):
     record = 1.0 + np.arange(6)
     data = types.Batch(
         jnp.asarray(record).reshape(6, 1, 1), jnp.zeros((6, 1), int), jnp.ones((6, 1))
@@ -374,7 +384,7 @@ def test_groups_of_other_forms_take_turns_as_in_a_plain_loop():
             simulate.Group(role, jax.tree.map(lambda a, p=p: a[jnp.array(p)], data))
             for role, p in MIXED
         ],
-        order="random",
+        order=order,
         observed_participant=3,
         observed_rounds=(1,),
         measure=lambda params: {"shared": params},
@@ -383,13 +393,15 @@ def test_groups_of_other_forms_take_turns_as_in_a_plain_loop():
     state = simulation.init(KEY, jnp.asarray(shared, jnp.float32))
     uncut = jax.jit(simulation.rounds)(KEY, state, jnp.arange(3))
 
-    drawn = np.argsort(turns([2, 3, 1], KEY, 3), axis=1)
+    drawn = np.argsort(turns([2, 3, 1], KEY, 3, order), axis=1)
     count, total = [0, 0, 0, 0, 0, 5], np.zeros((6, 2))
-    for r, order in enumerate(drawn):
-        for p in order:
-            received = shared
+    downloaded = [shared] * 6
+    for r, people in enumerate(drawn):
+        for p in people:
+            received = shared if order == "random" else downloaded[p]
             doubles = p in (0, 1, 5)
             shared = (2 if doubles else -1) * received + record[p]
+            downloaded[p] = shared
             logged = jax.tree.map(lambda a, r=r: a[r], uncut[1])
             np.testing.assert_array_equal(logged["received"][p], received)
             total[p] += received
@@ -414,9 +426,59 @@ def test_groups_of_other_forms_take_turns_as_in_a_plain_loop():
 
 def test_the_key_of_a_seat_does_not_depend_on_its_turn():
     groups = [simulate.Group(spy(), records(2)), simulate.Group(spy(), records(1))]
-    for order in ("random", "round_robin"):
+    for order in ("random", "round_robin", "asynchronous"):
         found = [spied(groups, (3, 4), o)[1]["key"] for o in ("parallel", order)]
         np.testing.assert_array_equal(*found)
+
+
+# Asynchronous order with a server that adds up, unlike the one that takes the last.
+
+ADDING = roles.Server(
+    init=lambda params: params,
+    send=lambda key, state, index: state,
+    receive=lambda state, who, sent, updates: state + updates.sum(axis=0),
+    params=lambda state: state,
+)
+
+
+def echo(key, state, received, data):
+    """Uploads what it received."""
+    return state, received, {"received": received}
+
+
+def test_uploads_come_from_parameters_as_old_as_the_last_upload():
+    """By hand: fresh parameters would double the shared number with each upload.
+
+    Whoever is first or second in a round, it received 1 in the first, and in the
+    second what was shared just after its own upload: 2 or 3.
+    """
+    role = roles.Participant(lambda key, params, data: (), echo)
+    simulation = simulate.simulate(
+        ADDING,
+        [simulate.Group(role, records(2))],
+        order="asynchronous",
+        observed_participant=1,
+        observed_rounds=(0, 1),
+        measure=lambda params: {"shared": params},
+    )
+    state = simulation.init(KEY, jnp.array(1.0))
+    np.testing.assert_array_equal(state.downloads, [1, 1])
+    state, info = jax.jit(simulation.rounds)(KEY, state, jnp.arange(2))
+    np.testing.assert_array_equal(info["received"][0], [1, 1])
+    np.testing.assert_array_equal(sorted(info["received"][1]), [2, 3])
+    np.testing.assert_array_equal(info["shared"], [1 + 1 + 1, 3 + 2 + 3])
+    np.testing.assert_array_equal(state.snapshots, 2 * info["received"][:, 1])
+    assert max(state.downloads) == 8 and min(state.downloads) in (5, 6)
+
+
+def test_alone_nobody_makes_parameters_stale():
+    def alone(order):
+        group = simulate.Group(HONEST, records(1))
+        return run(whole([group], order=order, observed_rounds=(1,)))
+
+    (state, info), (other, other_info) = map(alone, ("asynchronous", "round_robin"))
+    chex.assert_trees_all_equal(state.snapshots, other.snapshots)
+    chex.assert_trees_all_equal((state[:2], info), (other[:2], other_info))
 
 
 @pytest.fixture(scope="module")
@@ -454,5 +516,7 @@ def test_jit_equals_eager_and_another_key_does_not(shuffled):
 
 
 def test_unknown_order_is_refused():
-    with pytest.raises(ValueError, match="'serial'.*parallel, round_robin, random"):
+    with pytest.raises(
+        ValueError, match="'serial'.*parallel, round_robin, random, async"
+    ):
         whole([simulate.Group(HONEST, records(1))], order="serial")

@@ -17,6 +17,7 @@ SETTINGS = {
 
 ROWS = {
     "real",
+    "other_class",
     "untrained",
     "model_inversion",
     "model_inversion_mlp",

@@ -20,7 +20,14 @@ MEMBERSHIP = [
     ("white_box", "gradient_ascent"),
     *((rule, "gradient_ascent") for rule in RULES),
 ]
-RECONSTRUCTION = {"real", "untrained", "model_inversion", "gan", "gan_no_influence"}
+RECONSTRUCTION = {
+    "real",
+    "other_class",
+    "untrained",
+    "model_inversion",
+    "gan",
+    "gan_no_influence",
+}
 TINY = (
     "--rounds=4",
     "--observed_rounds=2",
@@ -68,6 +75,10 @@ def test_digits_with_the_convolutional_network(folder):
     assert [(r["attack"], r["mode"]) for r in result["null_checks"]] == MEMBERSHIP
     assert {row["attack"] for row in result["reconstruction"]} == RECONSTRUCTION
     assert {row["target_class"] for row in result["reconstruction"]} == {3}
+    # What the verdict goes by where no attack works.
+    assert [run["row"] for run in result["runs"]] == ["gan", "gan_no_influence"]
+    assert all(0 <= run["class_accuracy"] <= 1 for run in result["runs"])
+    assert 0 <= result["judge_accuracy"] <= 1
     launched.check_page(folder / "digits", FIGURES)
 
 

@@ -82,6 +82,10 @@ def test_all_rows_and_courses(everything):
     assert 0 <= everything["judge_accuracy"] <= 1
     accuracies = {row["attack"]: row["accuracy"][-1] for row in everything["courses"]}
     assert everything["target"]["test_accuracy"] == accuracies["gan"]
+    runs = {run["row"]: run for run in everything["runs"]}
+    assert {name: run["test_accuracy"] for name, run in runs.items()} == accuracies
+    assert all(run["class_accuracy"] >= run["test_accuracy"] for run in runs.values())
+    assert {run["target_class"] for run in runs.values()} == {2}
 
 
 def test_strings_are_escaped(everything, folder):
@@ -95,7 +99,7 @@ def test_same_seed_same_numbers(attack, everything):
     arguments = "--target_class=2", "--seed=7", "--compare=gan_no_influence"
     again = attack("again", *arguments)
     rows = {row["attack"]: row for row in everything["reconstruction"]}
-    kept = ["real", "untrained", "gan", "gan_no_influence"]
+    kept = ["real", "untrained", "gan", "gan_no_influence", "other_class"]
     assert again["reconstruction"] == [rows[name] for name in kept]
     assert again["courses"] == everything["courses"][:2]
     assert again["target"] == everything["target"]
@@ -108,11 +112,16 @@ def test_private_uploads_and_an_attack_that_never_begins(attack, folder):
         "--start_accuracy=1",
         "--upload_fraction=0.1",
         "--download_fraction=0.5",
-        "--order=random",
+        "--order=asynchronous",
         "--participants=3",
         "--compare=",
     )
-    assert names(result["reconstruction"]) == ["real", "untrained", "gan"]
+    assert names(result["reconstruction"]) == [
+        "real",
+        "untrained",
+        "gan",
+        "other_class",
+    ]
     assert names(result["courses"]) == ["gan"]
     # 16 x 8 + 8, then 8 x 5 + 5 with the artificial class.
     assert result["privacy"] == {
@@ -122,8 +131,12 @@ def test_private_uploads_and_an_attack_that_never_begins(attack, folder):
         "epsilon_per_upload": 9.0,
         "uploads": 3,
         "epsilon_total": 27.0,
-        "clip_first": False,
+        "clip_first": True,
     }
+    assert "differentially private" in page(folder, "private")
+    (course,) = result["courses"]
+    for name, least in (("clipped", 0), ("cosine", -1)):
+        assert len(course[name]) == 3 and least <= min(course[name]) <= 1
     assert re.search(r"\b27\b", page(folder, "private"))
     assert "The attack never began" in page(folder, "private")
 
@@ -147,6 +160,7 @@ def test_an_adversary_without_data_or_influence(attack, folder):
         "model_inversion",
         "model_inversion_mlp",
         "gan_no_influence",
+        "other_class",
     ]
     assert names(result["courses"]) == ["gan_no_influence"]
     assert [row["start_round"] for row in result["courses"]] == [2]
@@ -165,7 +179,7 @@ def test_help_tells_of_every_flag():
 # Arguments, and what the message must name: the flag, the value, what is accepted.
 ARGUMENTS = [
     ("--model=resnet", "--model=resnet", "mlp, cnn"),
-    ("--order=parallel", "--order=parallel", "round_robin, random"),
+    ("--order=parallel", "--order=parallel", "round_robin, random, asynchronous"),
     ("--order=", "--order=", "round_robin, random"),
     ("--upload_rule=all", "--upload_rule=all", "largest, random"),
     ("--generator_optimizer=rmsprop", "--generator_optimizer=rmsprop", "sgd, adam"),

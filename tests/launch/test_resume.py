@@ -41,7 +41,7 @@ def command(tmp_path):
         "--mlp_widths=16",
         f"--rounds={ROUNDS}",
         "--momentum=0.5",
-        "--order=random",
+        "--order=asynchronous",
         "--upload_fraction=0.5",
         "--download_fraction=0.5",
         "--generator_optimizer=adam",

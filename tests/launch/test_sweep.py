@@ -48,6 +48,7 @@ def folder(tmp_path_factory):
         "--generator_batch=4",
         "--injected=4",
         "--compare=gan_no_influence,model_inversion",
+        "--epsilon_per_parameter=3",  # No run has it.
         "--grid=epsilon_per_parameter=0.5,inf",
         "--grid=target_class=1,3",
         "--grid=seed=0,1",
@@ -89,6 +90,11 @@ def test_each_cell_of_the_grid_was_run(result):
         assert len(run["accuracy"]) == len(run["hit_rates"]) == 2
         assert run["test_accuracy"] == run["accuracy"][-1]
         assert run["hit_rate"] == run["hit_rates"][-1]
+        assert len(run["clipped"]) == len(run["cosine"]) == 2
+        # 16 x 8 + 8 and 8 x 5 + 5 numbers, half uploaded, in two rounds.
+        total = run["epsilon_per_parameter"] and 0.5 * 90 * 2
+        assert run["epsilon_total"] == total
+    assert result["privacy"] is None  # There is no one budget.
 
 
 def test_each_attack_has_its_rows(result):
@@ -99,15 +105,17 @@ def test_each_attack_has_its_rows(result):
                 of_cell = [r for r in rows if cell(r) == (name, target, seed)]
                 swept = [r["swept"]["epsilon_per_parameter"] for r in of_cell]
                 assert swept == [0.5, None]
-            for name in ("real", "untrained"):
+            for name in ("real", "other_class", "untrained"):
                 (row,) = [r for r in rows if cell(r) == (name, target, seed)]
                 assert "swept" not in row
-    assert len(rows) == len(CLASSES) * len(SEEDS) * (3 * len(BUDGETS) + 2)
+    assert len(rows) == len(CLASSES) * len(SEEDS) * (3 * len(BUDGETS) + 3)
     assert set(result["judge_accuracy"]) == {"0", "1"}
 
 
 def test_its_page_shows_the_trade_off_and_the_classes(folder):
     launched.check_page(folder, {plots.LEAKAGE, plots.CLASSES})
+    page = (folder / "report.html").read_text()
+    assert "differentially private with the total epsilon" in page
 
 
 def test_help_tells_of_every_flag():

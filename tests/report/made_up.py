@@ -163,6 +163,9 @@ def tradeoff(epsilons=(0.01, 10.0, np.inf), seeds=2):
         accuracy=rng.uniform(0.2, 0.9, shape),
         hit_rate=np.stack([hit, hit - 0.1, hit + 0.05], axis=1),
         frechet=rng.uniform(2, 90, shape),
+        clip_first=True,
+        clipped=np.linspace([0.8, 0.3, 0.2], [0.5, 0.2, 0.1], len(epsilons)),
+        cosine=np.linspace([0.01, 0.02, 0.03], [0.7, 0.8, 0.9], len(epsilons)),
     )
 
 

@@ -8,7 +8,7 @@ from jaxprivacy.checks import InputError
 from jaxprivacy.report import documents
 from jaxprivacy.report.numbers import Numbers
 from tests.launch import launched
-from tests.report.test_numbers import row
+from tests.report.test_numbers import row, samples
 
 ROOT = pathlib.Path(__file__).parents[2]
 HERE = pathlib.Path("docs")
@@ -53,6 +53,56 @@ def test_a_table_is_written_between_its_marks():
     assert "(docs/x/a/result.json)" in linked
 
 
+def played(*says):
+    """Two scenarios, of which the second has one row."""
+    rows = [samples("untrained", 0.1, 50.0), samples("gan", 0.9, 4.0)]
+    first = {"title": "Two", "path": "x/a", "says": list(says)}
+    table = {
+        "list": "reconstruction",
+        "scenarios": True,
+        "columns": ["hit_rate", "works"],
+        "of": "row",
+        "results": {"a": first, "b": {"title": "Ten", "path": "x/b"}},
+        "rows": {n: {"title": n, "attack": n} for n in ("untrained", "gan")},
+    }
+    a = {"schema": 2, "seconds": 1234.5, "seed": 0, "reconstruction": rows}
+    results = {"x/a": a, "x/b": a | {"schema": 1, "reconstruction": rows[1:]}}
+    return Numbers({"titles": {}, "old": {}, "tables": {"t": table}}, results)
+
+
+def test_a_scenario_is_named_once_and_has_the_rows_of_its_result():
+    text = written("<!-- table t -->\n<!-- end -->", played())
+    assert text == (
+        "<!-- table t -->\n\n"
+        "| scenario | row | hit_rate | works |\n"
+        "| --- | --- | --- | --- |\n"
+        "| Two | untrained | 10.0 [5.0, 15.0] | - |\n"
+        "|  | gan | 90.0 [85.0, 95.0] | 1 of 1 |\n"
+        "| Ten† | gan | 90.0 [85.0, 95.0] | - |\n\n"
+        "[Two](x/a/result.json): seed 0, 1,234 s; "
+        "[Ten](x/b/result.json)†: seed 0, 1,234 s.\n\n"
+        "<!-- end -->"
+    )
+
+
+def test_sentences_stand_beside_the_numbers_and_hold_some():
+    says = {"paper": "Digits.", "seen": "Digits, {gan hit_rate.value} %."}
+    text = written("<!-- sentences t -->\nold\n<!-- end -->", played(says))
+    assert text == (
+        "<!-- sentences t -->\n\n"
+        "| scenario | the paper shows | what we see |\n"
+        "| --- | --- | --- |\n"
+        "| Two | Digits. | Digits, 90.0 %. |\n\n"
+        "<!-- end -->"
+    )
+    of_row = {"row": "gan", "paper": "Sharper.", "seen": "No."}
+    text = written("<!-- sentences t -->\n<!-- end -->", played(says, of_row))
+    assert "| Two |  | Digits. | Digits, 90.0 %. |\n|  | gan | Sharper. | No. |" in text
+    with pytest.raises(InputError, match="no dcgan; accepted are untrained, gan"):
+        wrong = says | {"seen": "{dcgan hit_rate}"}
+        written("<!-- sentences t -->\n<!-- end -->", played(wrong))
+
+
 def test_numbers_are_written_into_sentences():
     text = "AUC <!--=t.a.white auc.value-->1.0<!--/--> %, more by "
     text += "<!--=t.b.white auc - t.b.black accuracy-->2.0<!--/-->."
@@ -80,6 +130,8 @@ def test_old_results_are_marked_until_they_are_run_again():
         ("a <!--=t.a.white--><!--/-->", "accepted are ADDRESS FIELD"),
         ("a <!--=t.a.blue auc--><!--/-->", "t.a.blue: no blue"),
         ("<!-- table u -->\n<!-- end -->", "table u"),
+        ("<!-- sentences t -->\n|", "<!-- sentences : accepted is a mark that is"),
+        ("<!-- sentences u -->\n<!-- end -->", "sentences u"),
     ],
 )
 def test_a_mark_that_stands_for_nothing_is_refused(text, named):

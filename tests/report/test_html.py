@@ -144,9 +144,9 @@ def test_privacy_of_the_uploads():
         "Noise on the uploads",
         "epsilon per parameter what the paper quotes 10",
         "105,700 of 105,707",
-        "1.06e6 epochs",
         "over the run 60",
-        "6.34e7",
+        "over its parameters 1.06e6",
+        "by basic composition 6.34e7",
         "changes the probability of any upload by at most a factor of e epsilon",
         "An epsilon above about 10 guarantees nothing in practice",
     ):

@@ -113,6 +113,123 @@ def test_paths_into_lists_and_the_result_itself():
     assert told("t.a", "seconds:.0f", **options) == "8"
 
 
+def samples(attack, hit, frechet, seed=0, target=3, **more):
+    low = {"hit_rate": rate(hit, hit - 0.05, hit + 0.05), "frechet": frechet}
+    return {"attack": attack, "seed": seed, "target_class": target} | low | more
+
+
+def scenarios(*rows, schema=2, **result):
+    """One scenario `s` of a table `t`, with the rows that are there."""
+    names = ("real", "other_class", "untrained", "model_inversion", "gan", "dcgan")
+    table = {
+        "list": "reconstruction",
+        "scenarios": True,
+        "rows": {name: {"attack": name} for name in names},
+        "results": {"s": {"path": "s"}},
+    }
+    result = {"schema": schema, "reconstruction": list(rows)} | result
+    return numbers_lib.Numbers({"tables": {"t": table}}, {"s": result})
+
+
+def of_scenario(row, field, *rows, **options):
+    found = numbers_lib.find(scenarios(*rows, **options), f"t.s.{row}")
+    return numbers_lib.written(found, field)
+
+
+def test_classes_are_averaged_within_a_seed_before_the_seeds():
+    """Means by seed 0.3, 0.4, 0.5; pooled, six rows would claim half the width."""
+    rows = [
+        samples("gan", mean + apart, 10 * mean, seed, target)
+        for seed, mean in enumerate((0.3, 0.4, 0.5))
+        for target, apart in ((3, -0.1), (8, 0.1))
+    ]
+    # t(0.975, 2) = 4.303; the standard error is 0.1 / sqrt(3).
+    assert of_scenario("gan", "hit_rate", *rows) == "40.0 [15.2, 64.8]"
+    # A distance has no largest value, and its interval none below 0.
+    assert of_scenario("gan", "frechet:.2f", *rows) == "4.00 [1.52, 6.48]"
+    wide = [samples("gan", 0.5, f, seed) for seed, f in enumerate((1.0, 5.0))]
+    # t(0.975, 1) = 12.706 times 2.
+    assert of_scenario("gan", "frechet:.2f", *wide) == "3.00 [0.00, 28.41]"
+    assert of_scenario("gan", "frechet:.2f", samples("gan", 0.5, None)) == "-"
+
+
+def test_a_single_seed_shows_the_interval_over_its_samples():
+    one = samples("gan", 0.5, 4.0)
+    assert of_scenario("gan", "hit_rate", one) == "50.0 [45.0, 55.0]"
+    assert of_scenario("gan", "frechet:.2f", one) == "4.00"
+
+
+def test_the_accuracy_of_the_shared_model_that_an_attack_saw():
+    def run(row, seed, accuracy, **more):
+        told = {"row": row, "seed": seed, "target_class": 3}
+        return told | {"class_accuracy": accuracy, "test_accuracy": 0.1} | more
+
+    rows = [samples("gan", 0.9, 4.0, seed) for seed in (0, 1, 2)]
+    rows += [samples(name, 0.9, 4.0) for name in ("dcgan", "model_inversion")]
+    runs = [run("gan", seed, 0.7 + 0.1 * seed) for seed in (0, 1, 2)]
+    runs.append(run("gan_no_influence", 0, 0.95))
+    told = {"runs": runs, "judge_accuracy": 0.97}
+    # Not above 1: 0.8 and its 0.248 to either side.
+    assert of_scenario("gan", "shared_accuracy", *rows, **told) == "80.0 [55.2, 100.0]"
+    assert of_scenario("dcgan", "shared_accuracy", *rows, **told) == "-"
+    inverted = of_scenario("model_inversion", "shared_accuracy", *rows, **told)
+    assert inverted == "95.0"
+    # Results from before runs were kept have it in their courses, without a class.
+    old = [{"attack": "gan", "accuracy": [0.2, 0.6]}]
+    found = of_scenario("gan", "shared_accuracy", rows[0], schema=1, courses=old)
+    assert found == "60.0"
+
+
+def test_swept_settings_tell_runs_apart():
+    swept = [
+        samples("gan", 0.9, 4.0, swept={"epsilon": value}) for value in (1.0, None)
+    ]
+    runs = [
+        {"row": "gan", "epsilon": value, "class_accuracy": accuracy}
+        for value, accuracy in ((1.0, 0.3), (None, 0.9))
+    ]
+    numbers = scenarios(*swept, runs=runs)
+    rows = numbers.spec["tables"]["t"]["rows"]
+    rows["none"] = {"attack": "gan", "swept.epsilon": "null"}
+    rows["one"] = {"attack": "gan", "swept.epsilon": 1.0}
+
+    def found(row):
+        at = numbers_lib.find(numbers, f"t.s.{row}")
+        return numbers_lib.written(at, "shared_accuracy")
+
+    assert (found("one"), found("none")) == ("30.0", "90.0")
+
+
+def test_in_how_many_runs_an_attack_works():
+    rows = [
+        row
+        for seed in (0, 1, 2)
+        for row in (
+            samples("untrained", 0.1, 50.0, seed),
+            samples("other_class", 0.2, 10.0, seed),
+            samples("real", 0.95, 1.0, seed),
+            samples("gan", 0.9, (4.0, 4.0, 20.0)[seed], seed),
+            samples("dcgan", 0.9, 2.0, seed),
+        )
+    ]
+    assert of_scenario("gan", "works", *rows) == "2 of 3"
+    assert of_scenario("dcgan", "works", *rows) == "3 of 3"
+    for name in ("real", "untrained", "other_class"):
+        assert of_scenario(name, "works", *rows) == "-"
+    # Without an untrained generator nothing can be said.
+    assert of_scenario("gan", "works", *rows[3:4]) == "-"
+
+
+def test_a_scenario_shows_the_rows_that_its_result_holds():
+    numbers = scenarios(samples("gan", 0.9, 4.0), samples("real", 0.9, 4.0))
+    assert numbers_lib.shown_rows(numbers, "t", "s") == ["real", "gan"]
+    # What it names has to be there.
+    numbers.spec["tables"]["t"]["results"]["s"]["rows"] = ["untrained", "gan"]
+    assert numbers_lib.shown_rows(numbers, "t", "s") == ["untrained", "gan"]
+    with pytest.raises(InputError, match="0 rows have"):
+        numbers_lib.find(numbers, "t.s.untrained")
+
+
 @pytest.mark.parametrize(
     ("address", "named"),
     [

@@ -49,6 +49,19 @@ def test_runs_of_one_attack_share_color_and_entry():
     assert first.get_color() == second.get_color() and legend(figure) == ["GAN"]
 
 
+def test_what_became_of_clipped_uploads_has_panels():
+    clipped, cosine = np.linspace(0.8, 0.1, 6), np.linspace(-0.1, 0.9, 6)
+    courses = [made_up.course(clipped=clipped, cosine=cosine), made_up.course("dcgan")]
+    *_, above, below = plots_studies.courses_figure(courses).axes
+    assert (above.get_ylabel(), below.get_ylabel()) == ("beyond gamma", "cosine")
+    assert below.get_xlabel() == "round"
+    for axes, values in ((above, clipped), (below, cosine)):
+        (line,) = axes.lines
+        np.testing.assert_array_equal(line.get_ydata(), values)
+    unclipped = [made_up.course(cosine=cosine)]
+    assert len(plots_studies.courses_figure(unclipped).axes) == 3
+
+
 def test_a_course_without_distances_is_drawn():
     course = made_up.course("costs $1 or $2", frechet=np.full(6, np.nan))
     figure = plots_studies.courses_figure([course])
@@ -83,6 +96,11 @@ def test_leakage_over_epsilon_with_no_privacy_apart():
     assert totals == ["63,400", "6.34e7"]
     np.testing.assert_allclose(top.get_xticks(), [-2, 1])
     assert below.get_yscale() == "log" and above.get_ylim()[1] >= 1
+
+
+def test_totals_that_bound_nothing_are_not_shown():
+    content = made_up.tradeoff()._replace(clip_first=False)
+    assert not plots_studies.privacy_leakage_figure(content).axes[0].child_axes
 
 
 def test_leakage_shows_means_seeds_and_intervals():

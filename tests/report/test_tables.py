@@ -1,5 +1,6 @@
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -95,7 +96,27 @@ def test_privacy_is_a_short_table():
         "total epsilon, basic composition 6.34e7",
     ):
         assert expected in shown, expected
-    assert "Differential" not in printed(made_up.report(privacy=None))
+    unclipped = made_up.privacy()._replace(clip_first=False)
+    result = made_up.result() | {"privacy": unclipped._asdict()}
+    text = printed(made_up.report(result=result, privacy=unclipped, tradeoff=None))
+    assert "guarantee none" in " ".join(text.split()) and "6.34e7" not in text
+    assert "bounds nothing" in text and "differential" not in text
+    text = printed(made_up.report(result=made_up.result(), privacy=None, tradeoff=None))
+    assert "Noise on the uploads" not in text
+
+
+def test_uploads_and_the_budgets_of_a_sweep_are_shown():
+    course = {"clipped": np.array([0.8, 0.25]), "cosine": np.array([0.1, 0.5])}
+    result = made_up.report().result | {"courses": [course]}
+    text = " ".join(printed(made_up.report(result=result)).split())
+    for expected in (
+        "% of an update beyond gamma, first and last round 80.0, 25.0",
+        "cosine of update and upload, first and last round 0.10, 0.50",
+        "10 6.34e7",
+        "65.0 to",
+        "differentially private with the total epsilon of their row",
+    ):
+        assert expected in text, expected
 
 
 def many(**options):

@@ -242,31 +242,6 @@ def test_null_checks():
     )
 
 
-@pytest.mark.parametrize("total", [6.34e7, 10.5])
-def test_privacy_that_guarantees_nothing(total):
-    content = result() | {"privacy": privacy(total)._asdict()}
-    (said_of_it,) = (line for line in verdict(content) if "epsilon" in line)
-    shown = "6.34e7" if total > 1e6 else "10.5"
-    assert said_of_it == (
-        "The uploads are differentially private with an epsilon of 10 per parameter, "
-        f"which is 1.06e6 per epoch and participant and {shown} in total; a total "
-        "above 10 is no meaningful guarantee."
-    )
-
-
-def test_privacy_that_means_something_and_none():
-    kept = " ".join(verdict(result() | {"privacy": privacy(10.0)._asdict()}))
-    assert "10 in total." in kept and "guarantee" not in kept
-    unclipped = privacy(10.0)._replace(clip_first=False)._asdict()
-    (said_of_it,) = (
-        line for line in verdict(result() | {"privacy": unclipped}) if "epsilon" in line
-    )
-    assert "differentially private" not in said_of_it
-    assert "no guarantee follows" in said_of_it
-    for absent in ({}, {"privacy": None}):
-        assert "epsilon" not in " ".join(verdict(result() | absent))
-
-
 def test_no_membership_is_said_last_and_once():
     sentences = verdict(result(images=IMAGES) | {"privacy": privacy()._asdict()})
     assert sentences[0].startswith("What a class looks like can be reconstructed")
