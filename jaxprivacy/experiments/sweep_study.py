@@ -27,6 +27,7 @@ from jaxprivacy.experiments import (
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
+from jaxprivacy.report.threats import threat
 
 BASELINES = ("model_inversion", "model_inversion_mlp", "dcgan")
 WITHOUT = "gan_no_influence"  # whose models are inverted: nobody disturbed them
@@ -161,7 +162,7 @@ def run(
             "model_inversion" in settings.compare,
         )
         rows += [row | {"seed": seed} for row in found.rows]
-        shown.setdefault(target, found)
+        shown[seed, target] = found
         for i, course in zip(members, found.courses, strict=True):
             courses[i] = course
         stages.advance(1 / len(groups))
@@ -365,19 +366,44 @@ def _mean(values):
 
 
 def _class_samples(shown):
-    """The best attack's samples of every class, of the first seed."""
-    if len(shown) < 2:
-        return []
+    """The samples that a report shows: of every class, or of one class's every run.
+
+    Of several classes, the best attack's of the first seed.
+    """
+    classes = {target for _, target in shown}
+    if len(classes) == 1:
+        return [
+            _block(_titled(label, seed), judged, label)
+            for (seed, _), judged in shown.items()
+            for label in judged.images.attacks
+            if label not in ("real", "untrained")
+        ]
     found = []
-    for target, judged in sorted(shown.items()):
-        by_row = {}
-        for label, images in judged.images.attacks.items():
-            by_row.setdefault(label[0] if isinstance(label, tuple) else label, images)
-        best = next(n for n in ("gan_improved", "gan", WITHOUT) if n in by_row)
-        count = reconstruction.SHOWN
-        private = judged.images.private[:count]
-        found.append(contents.ClassSamples(target, private, by_row[best][:count]))
+    for target in sorted(classes):
+        judged = next(found for (_, t), found in shown.items() if t == target)
+        rows = {_row_of(label): label for label in reversed(judged.images.attacks)}
+        best = next(n for n in ("gan_improved", "gan", WITHOUT) if n in rows)
+        found.append(_block(f"class {target}", judged, rows[best]))
     return found
+
+
+def _block(title, judged, label):
+    count = reconstruction.SHOWN
+    images = judged.images
+    return contents.Samples(
+        title, images.private[:count], images.attacks[label][:count]
+    )
+
+
+def _row_of(label):
+    return label[0] if isinstance(label, tuple) else label
+
+
+def _titled(label, seed):
+    """E.g. 'GAN, epsilon_per_parameter 1, seed 0'."""
+    values = label[1] if isinstance(label, tuple) else ()
+    swept = [f"{name} {value:g}" for name, value in values if value is not None]
+    return ", ".join([threat(_row_of(label)).title, *swept, f"seed {seed}"])
 
 
 def _tradeoff(settings, dataset, points, attacked, rows, row):
