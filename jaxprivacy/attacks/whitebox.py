@@ -86,6 +86,7 @@ def network(
     use_label: bool = True,
     hidden: tuple[str, ...] | None = None,
     channels: Mapping[str, int] | None = None,
+    norms: tuple[str, ...] | None = None,
 ) -> attack_networks.AttackNetwork:
     """Builds the network of an attack on some of the features.
 
@@ -99,6 +100,8 @@ def network(
       channels: path -> C of the hidden outputs that are images (H, W, C), which the
         features hold flattened. A preset with `image_widths` has components of their
         own for them: kernels over the whole image, for which C is all there is to know.
+      norms: names of the gradients whose norms are taken, where there are statistics;
+        None: those of `layers`.
 
     Raises:
       InputError: none of the features is taken.
@@ -117,6 +120,7 @@ def network(
         use_label,
         None if hidden is None else tuple(hidden),
         tuple(sorted((channels or {}).items())),
+        norms,
     )
 
 
@@ -154,7 +158,7 @@ def supervised(
         `features.take`, or `features.computing_take(...)` of a `Source`.
       at_once: records that are scored together; bounds the memory.
       **chosen: which features are taken, as in `network`: `use_output`, `use_loss`,
-        `use_label`, `hidden`, `channels`.
+        `use_label`, `hidden`, `channels`, `norms`.
 
     Raises:
       InputError: none of the features is taken.

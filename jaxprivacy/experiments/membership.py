@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -194,14 +195,20 @@ def _scored(attack, mode, records, real, null=None):
     )
 
 
-def simple_rules(run: Run, records: Records, mode: str) -> list[Scored]:
+RULES = {
+    "loss_threshold": threshold.loss_threshold,
+    "confidence": threshold.confidence,
+    "gradient_norm": threshold.gradient_norm,
+}
+
+
+def simple_rules(
+    run: Run, records: Records, mode: str, names: Sequence[str] = tuple(RULES)
+) -> list[Scored]:
     """Scores one run's records by loss, confidence and the gradient's norm."""
     found = []
-    for attack, rule in (
-        ("loss_threshold", threshold.loss_threshold),
-        ("confidence", threshold.confidence),
-        ("gradient_norm", threshold.gradient_norm),
-    ):
+    for attack in (name for name in RULES if name in names):
+        rule = RULES[attack]
         values = Trained(np.asarray(rule(run.features), np.float64), None)
         pairs = (values, records.members), (values, records.untrained)
         found.append(_scored(attack, mode, records, *pairs))

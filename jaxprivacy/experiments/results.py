@@ -48,15 +48,27 @@ def head(
       begun: of `begin`.
       **found: what the settings left open and the run settled, beside the model.
     """
+    in_effect = {"model": training.model_name(settings, dataset), **found}
+    return origin(command, dataclasses.asdict(settings), in_effect, dataset, begun)
+
+
+def origin(
+    command: str,
+    settings: dict[str, Any],
+    in_effect: dict[str, Any],
+    dataset: Dataset,
+    begun: Begun,
+) -> dict[str, Any]:
+    """The same of settings in whatever form, `seed` among them."""
     return {
         "schema": SCHEMA,
         "command": command,
-        "settings": dataclasses.asdict(settings),
-        "in_effect": {"model": training.model_name(settings, dataset), **found},
+        "settings": settings,
+        "in_effect": in_effect,
         "data": provenance.data(dataset),
         "commit": begun.commit,
         "machine": provenance.machine(),
-        "seed": settings.seed,
+        "seed": settings["seed"],
         "versions": training.versions(),
         "seconds": time.perf_counter() - begun.seconds,
     }

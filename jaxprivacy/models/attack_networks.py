@@ -133,6 +133,9 @@ class AttackNetwork(nn.Module):
     # (path, C) of the hidden outputs that are images of C channels, flattened; they
     # have a component of their own if the preset has `image_widths`.
     channels: tuple[tuple[str, int], ...] = ()
+    # Whose gradients' norms are taken, by their names among the statistics; None: those
+    # of `layers`.
+    norms: tuple[str, ...] | None = None
 
     @nn.compact
     def __call__(self, features, training: bool) -> jax.Array:
@@ -182,8 +185,14 @@ class AttackNetwork(nn.Module):
             found.append(seen.confidence[-1])
         if self.sees_outputs():
             found.append(seen.ranked[-1, :, :1])
-        found += [-seen.log_norms[layer.path][-1] for layer in self.layers]
+        found += [-seen.log_norms[name][-1] for name in self.normed()]
         return jnp.concatenate(found, axis=-1)
+
+    def normed(self):
+        """Names of the gradients whose norms are taken."""
+        if self.norms is None:
+            return tuple(layer.path for layer in self.layers)
+        return self.norms
 
     def sees_outputs(self):
         """Whether the output is seen, or what the remaining layers make into it."""
@@ -224,8 +233,8 @@ class AttackNetwork(nn.Module):
             return found
         if self.sees_outputs():
             found.append(("ranked", widths, seen.ranked))
-        if self.layers:
-            norms = [seen.log_norms[layer.path] for layer in self.layers]
+        if names := self.normed():
+            norms = [seen.log_norms[name] for name in names]
             norms = jnp.concatenate(norms, axis=-1)
             found.append(("norms", preset.loss_widths, norms))
         return found

@@ -43,6 +43,13 @@ def progress(
 
 
 @contextlib.contextmanager
+def silent(total_weight: float) -> Iterator[Stages]:
+    """Like `progress`, and shows nothing."""
+    del total_weight
+    yield Stages(lambda name, weight: None, lambda share: None)
+
+
+@contextlib.contextmanager
 def _lines(total: float, console: rich_console.Console) -> Iterator[Stages]:
     start = time.perf_counter()
 

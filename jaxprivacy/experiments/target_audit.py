@@ -1,0 +1,332 @@
+"""The audit of a trained model by whoever knows which records it was trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprivacy import checks, types
+from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.attacks import statistics as statistics_lib
+from jaxprivacy.attacks import whitebox
+from jaxprivacy.data import Dataset, copies
+from jaxprivacy.evaluation import membership_rows
+from jaxprivacy.experiments import (
+    attack_training,
+    evidence,
+    membership,
+    results,
+    training,
+)
+from jaxprivacy.experiments import settings as settings_lib
+from jaxprivacy.experiments.attack_training import Positions
+from jaxprivacy.models import attack_presets
+from jaxprivacy.report import contents, verdict
+from jaxprivacy.report.progress import Stages
+from jaxprivacy.targets import gradients
+from jaxprivacy.targets.target import Target
+from jaxprivacy.training import losses
+
+RULES = ("loss_threshold", "confidence", "gradient_norm")
+NETWORKS = ("white_box", "black_box")
+ATTACKS = (*NETWORKS, *RULES)
+OF_ANY_LOSS = ("loss_threshold", "gradient_norm")
+FEWEST = copies.FEWEST  # records of a kind, of which a few are for each purpose
+MOST = 10_000  # records of a kind that are attacked
+TRAIN, SELECTION = 0.4, 0.15  # shares of the records: to learn from, to select on
+AT_ONCE = 256  # records that pass the target together
+# Of the stages, relative to one trained attack.
+WEIGHTS = {"features": 1.0, "attacks": 2.0, "control": 1.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetSettings:
+    """What an audit of a target does."""
+
+    attacks: tuple[str, ...] = ATTACKS
+    preset: str = attack_presets.ANCHORED.name
+    seed: int = 0
+
+
+class Given(NamedTuple):
+    """What was handed over, checked."""
+
+    target: Target
+    snapshots: types.Params  # (T, ...)
+    dataset: Dataset  # members, then non-members
+    members: np.ndarray  # indices of the records that are attacked
+    non_members: np.ndarray
+    copies: tuple[int, bool]  # of `copies.Left`
+    classifies: bool  # whether the loss is the default, of K classes
+
+
+def fitting(settings: TargetSettings, given: Given) -> tuple[list[str], list[str]]:
+    """The attacks that are defined for a target, and why others are not."""
+    fit = ATTACKS if given.classifies else OF_ANY_LOSS
+    chosen = [name for name in settings.attacks if name in fit]
+    left = [name for name in settings.attacks if name not in fit]
+    notes = [
+        f"{', '.join(left)}: not run, since they are defined for classifiers with "
+        "cross-entropy and the target has a loss of its own."
+    ]
+    return chosen, (notes if left else [])
+
+
+def run(
+    settings: TargetSettings, given: Given, stages: Stages, command: str
+) -> contents.Report:
+    """Attacks a target and gathers what was found.
+
+    Args:
+      settings: what to do.
+      given: the target and its records.
+      stages: where progress is shown.
+      command: how the audit was started, for the report.
+    """
+    begun = results.begin()
+    chosen, notes = fitting(settings, given)
+    dataset = given.dataset
+    dealt = deal(given, settings.seed)
+    records = dealt.records
+    stages.stage("what the target shows of its records", WEIGHTS["features"])
+    features = extract(given, records.batch, stages.advance)
+    scored, controls = _attacks(settings, chosen, features, records, stages)
+    rows, null_rows = membership_rows.rows(scored, "standalone")
+    evaluated = records.members.evaluation, records.non_members.evaluation
+    accuracies = _accuracies(given, features, records)
+    result = {
+        **results.origin(
+            command,
+            dataclasses.asdict(settings),
+            {"model": given.target.name},
+            dataset,
+            begun,
+        ),
+        "target": accuracies,
+        "evidence": _evidence(given, features, dealt, accuracies),
+        "membership": rows,
+        "null_checks": null_rows,
+        "positive_controls": membership_rows.control_rows(controls, "standalone"),
+        "reconstruction": [],
+    }
+    result["data"] |= copies.told(*given.copies)
+    result["verdict"] = verdict.verdict(result)
+    norms = np.asarray(features.norm)
+    return contents.Report(
+        result=result,
+        settings=[
+            ("target", given.target.name),
+            ("attacks", ", ".join(chosen)),
+            ("snapshots", len(norms)),
+            ("preset", settings.preset),
+            ("seed", settings.seed),
+        ],
+        split_counts=_counts(records),
+        roc_curves=[
+            results.roc_curve(*s.scores[2:], row)
+            for s, row in zip(scored, rows, strict=True)
+            if s.trained is not False
+        ],
+        gradient_norms=contents.GradientNorms(
+            np.arange(len(norms)) + 1, *(norms[:, i] for i in evaluated), "all layers"
+        ),
+        training=None,
+        reconstructions=None,
+        notes=[*notes, *copies.notes(*given.copies), *_caveats()],
+    )
+
+
+class Dealt(NamedTuple):
+    """The records that are attacked."""
+
+    records: membership.Records
+    indices: np.ndarray  # of them among those that were given
+
+
+def deal(given: Given, seed: int) -> Dealt:
+    """Deals records to their purposes: as many members, non-members and untrained.
+
+    Those of the third kind, non-members too, stand in for members in the null check.
+    """
+    rng = np.random.default_rng([seed, *b"deal"])
+    non_members = rng.permutation(given.non_members)
+    count = min(len(given.members), len(non_members) // 2, MOST)
+    members = rng.permutation(given.members)[:count]
+    others, untrained = np.split(non_members[: 2 * count], 2)
+    ends = (np.cumsum([TRAIN, SELECTION]) * count).astype(int)
+
+    def positions(kind):
+        return Positions(*np.split(kind * count + np.arange(count), ends))
+
+    everyone = np.concatenate([members, others, untrained])
+    batch = training.batch(given.dataset, everyone)
+    return Dealt(membership.Records(batch, *map(positions, range(3))), everyone)
+
+
+def extract(
+    given: Given, batch: types.Batch, advance: Callable[[float], None]
+) -> features_lib.Features:
+    """What each record shows at each snapshot: outputs, loss, norms of gradients.
+
+    The norms are those of each array of the parameters, which any function of JAX has;
+    the gradients themselves and hidden outputs are not taken.
+    """
+    target = given.target
+    count = len(jax.tree.leaves(given.snapshots)[0])
+    found = []
+    outputs = jax.jit(target.apply)
+    for index in range(count):
+        params = jax.tree.map(lambda a, i=index: a[i], given.snapshots)
+        norms = gradients.gradient_norms_by_leaf(
+            target.apply, params, batch.x, batch.y, loss=target.loss
+        )
+        out = jnp.concatenate(
+            [
+                outputs(params, batch.x[start : start + AT_ONCE])
+                for start in range(0, len(batch.y), AT_ONCE)
+            ]
+        )
+        found.append(_of_snapshot(given, out.astype(jnp.float32), batch.y, norms))
+        advance(1 / count)
+    stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *found)
+    return stacked._replace(label=stacked.label[0])
+
+
+def _of_snapshot(given, outputs, y, norms):
+    squares = {name: norm**2 for name, norm in norms.items()}
+    if given.classifies:
+        loss = losses.cross_entropy(outputs, y)
+        shown, label = (
+            losses.probabilities(outputs),
+            jax.nn.one_hot(y, max(outputs.shape[-1], 2)),
+        )
+        statistics = jax.vmap(statistics_lib.statistics)(outputs, y, squares)
+    else:
+        loss = jax.vmap(given.target.loss)(outputs, y)
+        shown, label, statistics = (
+            outputs.reshape(len(y), -1),
+            jnp.zeros((len(y), 1)),
+            (),
+        )
+    return features_lib.Features(
+        label=label,
+        loss=loss[:, None],
+        output=shown,
+        hidden={},
+        gradients={},
+        norm=jnp.sqrt(sum(squares.values())),
+        statistics=statistics,
+    )
+
+
+def _attacks(settings, chosen, features, records, stages):
+    """The scores of all attacks, and of the positive control."""
+    key = jax.random.fold_in(jax.random.key(settings.seed), 1)
+    run = membership.Run(features, {})
+    fits = {
+        name: fit for name, fit in _fits(settings, features).items() if name in chosen
+    }
+    stages.stage("attacks", WEIGHTS["attacks"])
+    scored = membership.attack_run(fits, run, records, "passive", key, stages.advance)
+    rules = membership.simple_rules(run, records, "passive", chosen)
+    stages.stage("positive control", WEIGHTS["control"])
+    best = {name: fits[name] for name in NETWORKS[:1] if name in fits}
+    controls = membership.control(
+        best,
+        run,
+        records,
+        settings.seed,
+        jax.random.fold_in(key, 1),
+        stages.advance,
+    )
+    return scored + rules, controls
+
+
+def _fits(settings, features):
+    if not features.statistics:
+        return {}
+    preset = attack_presets.PRESETS[settings.preset]
+    names = tuple(features.statistics.log_norms)
+    return {
+        name: attack_training.make_fit(
+            whitebox.supervised((), preset, norms=norms), preset
+        )
+        for name, norms in (("white_box", names), ("black_box", ()))
+    }
+
+
+def _accuracies(given, features, records):
+    """Of the attacked members and of the other records; nothing of a regression."""
+    if not given.classifies:
+        return {}
+    y = np.asarray(records.batch.y)
+    output = np.asarray(features.output[-1])
+    right = (
+        (output[:, 0] > 0.5) == y
+        if output.shape[1] == 1
+        else output.argmax(axis=1) == y
+    )
+    members = np.concatenate(records.members)
+    others = np.concatenate([*records.non_members, *records.untrained])
+    return {
+        "train_accuracy": float(right[members].mean()),
+        "test_accuracy": float(right[others].mean()),
+    }
+
+
+def _evidence(given, features, dealt, accuracies):
+    """What the target and its records let any attack see; nothing of a regression."""
+    if not given.classifies:
+        return []
+    kinds = dealt.records.members, dealt.records.non_members
+    evaluated = [kind.evaluation for kind in kinds]
+    outputs = np.asarray(features.output[-1])[np.concatenate(evaluated)]
+    told = evidence.of_target(
+        given.dataset,
+        given.members,
+        *(dealt.indices[where] for where in evaluated),
+        outputs,
+        # The accuracy is that of the attacked ones.
+        dealt.indices[np.concatenate(dealt.records.members)],
+    )
+    return [accuracies | told]
+
+
+def _counts(records):
+    rows = []
+    for name, kind in (
+        ("members", records.members),
+        ("non-members", records.non_members),
+        ("untrained", records.untrained),
+    ):
+        learn, select, judge = map(len, kind)
+        told = f"{learn:,} to learn from, {select:,} to select on, {judge:,} judged"
+        rows.append((name, learn + select + judge, told))
+    return rows
+
+
+def _caveats() -> Sequence[str]:
+    return [
+        "Whether members and non-members were drawn alike is for whoever gave them to "
+        "know: an attack would take any difference between them for membership. The "
+        "null check compares non-members with one another and cannot see it."
+    ]
+
+
+def check(settings: TargetSettings) -> None:
+    """Checks settings.
+
+    Raises:
+      InputError: naming the argument, the value and what is accepted.
+    """
+    for name in settings.attacks:
+        checks.one_of("attacks", name, ATTACKS)
+    if not settings.attacks:
+        raise checks.InputError(f"attacks=(): accepted are {', '.join(ATTACKS)}")
+    checks.one_of("preset", settings.preset, tuple(attack_presets.PRESETS))
+    settings_lib.check_seed(settings.seed)

@@ -1,0 +1,130 @@
+"""What is attacked: a model as a pure function, and how well it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxprivacy import checks, types
+
+# (params, x (B, *D)) -> outputs (B, ...)
+Apply = Callable[[types.Params, jax.Array], jax.Array]
+# (output of one record, its label) -> ()
+Loss = Callable[[jax.Array, jax.Array], jax.Array]
+
+_ACCEPTED = (
+    "accepted are a jaxprivacy.Target, a Linen module, an NNX module, or a function "
+    "(params, x) -> outputs"
+)
+
+
+class Target(NamedTuple):
+    """A model that can be attacked.
+
+    Attributes:
+      apply: (params, x (B, *D)) -> outputs (B, ...), without randomness, each record's
+        output from that record alone.
+      params: its parameters, a tree of arrays; None where they are given by themselves.
+      loss: of one record, (output, label) -> (); None: cross-entropy, of one output the
+        logistic loss.
+      name: what reports call it.
+    """
+
+    apply: Apply
+    params: types.Params | None = None
+    loss: Loss | None = None
+    name: str = "target"
+
+
+def function(
+    apply: Apply,
+    params: types.Params | None = None,
+    *,
+    loss: Loss | None = None,
+    name: str = "target",
+) -> Target:
+    """A target from a pure function (params, x (B, *D)) -> outputs (B, ...)."""
+    return Target(apply, params, loss, name)
+
+
+def linen(
+    module: Any, params: Any = None, *, loss: Loss | None = None, **options: Any
+) -> Target:
+    """A target from a Flax Linen module.
+
+    Args:
+      module: the module; `module.apply(variables, x, **options)` gives the outputs.
+      params: its variables ({"params": ..., "batch_stats": ...}), or the collection
+        `params` alone.
+      loss: see `Target`.
+      **options: of its call that switch off randomness and updates, such as
+        `train=False` or `deterministic=True`.
+    """
+
+    def apply(params, x):
+        named = isinstance(params, dict) and "params" in params
+        variables = params if named else {"params": params}
+        return module.apply(variables, x, **options)
+
+    return Target(apply, params, loss, type(module).__name__)
+
+
+def nnx(module: Any, *, loss: Loss | None = None, **options: Any) -> Target:
+    """A target from a Flax NNX module, which holds its parameters.
+
+    Dropout and the like are switched off, on a copy.
+
+    Args:
+      module: the module; `module(x, **options)` gives the outputs.
+      loss: see `Target`.
+      **options: of its call.
+    """
+    from flax import nnx as flax_nnx
+
+    quiet = flax_nnx.clone(module)
+    quiet.eval()
+    graph, params, rest = flax_nnx.split(quiet, flax_nnx.Param, ...)
+
+    def apply(params, x):
+        return flax_nnx.merge(graph, params, rest)(x, **options)
+
+    return Target(apply, params, loss, type(module).__name__)
+
+
+def target(of: Any, params: Any = None, loss: Loss | None = None) -> Target:
+    """A target from whatever stands for one.
+
+    Args:
+      of: a target, a Linen or NNX module, or a function.
+      params: its parameters, where it does not hold them.
+      loss: see `Target`; in place of the target's own.
+
+    Raises:
+      InputError: it is none of these, or its parameters are missing.
+    """
+    made = _made(of, params)
+    if params is not None:
+        made = made._replace(params=params)
+    if made.params is None:
+        raise checks.InputError(
+            "params=None: accepted are the target's parameters, a tree of arrays"
+        )
+    return made if loss is None else made._replace(loss=loss)
+
+
+def _made(of: Any, params: Any) -> Target:
+    from flax import linen as flax_linen
+    from flax import nnx as flax_nnx
+
+    if isinstance(of, Target):
+        return of
+    if isinstance(of, flax_linen.Module):
+        return linen(of, params)
+    if isinstance(of, flax_nnx.Module):
+        return nnx(of)
+    if isinstance(of, type) or not callable(of):
+        kind = of.__name__ if isinstance(of, type) else type(of).__name__
+        raise checks.InputError(f"target={kind}: {_ACCEPTED}")
+    return function(of, params, name=getattr(of, "__name__", "target"))
