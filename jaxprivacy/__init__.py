@@ -1,3 +1,26 @@
 """jaxprivacy: measure what deep learning on private data gives away."""
 
+import importlib
+
+from jaxprivacy.checks import InputError
+
 __version__ = "0.1.0"
+
+# Imported when asked for: parts of the package do without JAX, and start at once.
+_FOUND_IN = {
+    "clipped_gradient": "jaxprivacy.targets.gradients",
+    "gradient_norms": "jaxprivacy.targets.gradients",
+    "gradient_norms_by_leaf": "jaxprivacy.targets.gradients",
+}
+__all__ = ["InputError", *_FOUND_IN]
+
+
+def __getattr__(name: str):
+    """Imports a public function where it is first used."""
+    if name not in _FOUND_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_FOUND_IN[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_FOUND_IN])
