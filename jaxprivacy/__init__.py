@@ -1,37 +1,33 @@
 """jaxprivacy: measure what deep learning on private data gives away."""
 
-from __future__ import annotations
-
 import importlib
-from typing import Any
+
+from jaxprivacy.checks import InputError
 
 __version__ = "0.1.0"
 
-# What is public, and where it stands; imported when it is asked for, so that the
-# package's name alone costs nothing.
-_PUBLIC = {
-    "AuditReport": "report.findings",
-    "Finding": "report.findings",
-    "InputError": "checks",
-    "Target": "targets.target",
-    "audit": "door",
-    "clipped_gradient": "targets.gradients",
-    "function": "targets.target",
-    "gradient_norms": "targets.gradients",
-    "gradient_norms_by_leaf": "targets.gradients",
-    "linen": "targets.target",
-    "nnx": "targets.target",
+# Imported when asked for: parts of the package do without JAX, and start at once.
+_FOUND_IN = {
+    "AuditReport": "jaxprivacy.report.findings",
+    "Finding": "jaxprivacy.report.findings",
+    "Target": "jaxprivacy.targets.target",
+    "audit": "jaxprivacy.door",
+    "clipped_gradient": "jaxprivacy.targets.gradients",
+    "function": "jaxprivacy.targets.target",
+    "gradient_norms": "jaxprivacy.targets.gradients",
+    "gradient_norms_by_leaf": "jaxprivacy.targets.gradients",
+    "linen": "jaxprivacy.targets.target",
+    "nnx": "jaxprivacy.targets.target",
 }
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["InputError", *_FOUND_IN]
 
 
-def __getattr__(name: str) -> Any:
-    """Finds a public name."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'jaxprivacy' has no attribute {name!r}")
-    module = importlib.import_module(f"jaxprivacy.{_PUBLIC[name]}")
-    return getattr(module, name)
+def __getattr__(name: str):
+    """Imports a public name where it is first used."""
+    if name not in _FOUND_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_FOUND_IN[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+    return sorted([*globals(), *_FOUND_IN])

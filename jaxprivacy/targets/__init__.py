@@ -1,0 +1,1 @@
+"""What is attacked: any JAX function of parameters and records."""

@@ -1,0 +1,197 @@
+"""Norms and clipped sums of each record's gradient, for any JAX function."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxprivacy import checks, types
+from jaxprivacy.targets import (
+    capture as capture_lib,
+    equations,
+    inputs,
+    norms as norms_lib,
+    plan as plan_lib,
+    program as program_lib,
+)
+from jaxprivacy.targets.program import Apply, Loss
+
+AT_ONCE = 2**29  # bytes that the values of the records in work may take together
+MOST = 512  # records at once, beyond which nothing gets faster
+
+
+def gradient_norms(
+    apply: Apply,
+    params: types.Params,
+    x: types.Array,
+    y: types.Array,
+    *,
+    loss: Loss | None = None,
+    at_once: int | None = None,
+) -> jax.Array:
+    """L2 norm of each record's gradient by all parameters together: (N,) float32.
+
+    Exact for any function of JAX: Linen and NNX modules, other libraries' pure
+    functions, bare functions. Each record is looked at alone, as `apply(params,
+    x[n:n+1])`. Traced anew by every call: wrap repeated calls in `jax.jit`.
+
+    Args:
+      apply: the model, (params, (B, *D)) -> outputs (B, ...), without randomness.
+      params: a tree of arrays; those of real numbers have gradients.
+      x: (N, *D) records.
+      y: (N, ...) labels.
+      loss: of one record, (output, label) -> (). Default: cross-entropy of outputs (K,)
+        and labels 0 to K - 1; of one output the logistic loss, labels 0 and 1.
+      at_once: records that pass the model together, which bounds the memory. Default:
+        as many as fit in half a GiB, at most 512.
+
+    Raises:
+      InputError: the shapes do not fit together, no parameter is a real number, the
+        loss is not one number a record; and outside `jax.jit`, where values can be
+        looked at: a label the outputs do not tell apart, an output that is NaN or
+        depends on other records than its own.
+    """
+    squared = _by_leaf(apply, params, x, y, loss, at_once)
+    return jnp.sqrt(sum(squared.values()))
+
+
+def gradient_norms_by_leaf(
+    apply: Apply,
+    params: types.Params,
+    x: types.Array,
+    y: types.Array,
+    *,
+    loss: Loss | None = None,
+    at_once: int | None = None,
+) -> dict[str, jax.Array]:
+    """Like `gradient_norms`, of each array of the parameters.
+
+    Returns:
+      The array's path in the tree ("params/Dense_0/kernel") -> (N,) float32.
+    """
+    squared = _by_leaf(apply, params, x, y, loss, at_once)
+    return {path: jnp.sqrt(values) for path, values in squared.items()}
+
+
+def clipped_gradient(
+    apply: Apply,
+    params: types.Params,
+    x: types.Array,
+    y: types.Array,
+    *,
+    max_norm: float,
+    loss: Loss | None = None,
+    at_once: int | None = None,
+) -> types.Params:
+    """The sum over the records of their gradients, each clipped to a norm.
+
+    A gradient g becomes g min(1, max_norm / |g|), where |g| is over all parameters (Abadi
+    et al. 2016, arXiv:1607.00133, algorithm 1). One forward and one backward pass; no
+    single record's gradient is kept (book-keeping, arXiv:2210.00038).
+
+    Args:
+      apply: as `gradient_norms` takes it, like the other arguments.
+      params: likewise.
+      x: likewise.
+      y: likewise.
+      max_norm: above 0; infinity clips nothing.
+      loss: likewise.
+      at_once: likewise.
+
+    Returns:
+      A tree like `params`; where these are no real numbers, zeros of `float0`, as
+      `jax.grad` has them.
+
+    Raises:
+      InputError: like `gradient_norms`, and for `max_norm`.
+    """
+    inputs.check_max_norm(max_norm)
+    work = _prepare(apply, params, x, y, loss, at_once)
+    program = work.program
+
+    def step(total, chunk):
+        x, y, mask = chunk
+        captured, squared = _measure(work, x, y)
+        norm = jnp.sqrt(sum(squared.values()))
+        weights = mask * jnp.minimum(1.0, max_norm / norm)
+        parts = norms_lib.weighted_sum(program, work.env, captured, weights)
+        seen = captured.loss, captured.undefined
+        return [t + parts[v] for t, v in zip(total, program.roots, strict=True)], seen
+
+    zeros = [jnp.zeros(v.aval.shape, jnp.float32) for v in program.roots]
+    total, seen = lax.scan(step, zeros, work.chunks)
+    inputs.check_values(*(_flat(a, len(x)) for a in seen))
+    by_root = {
+        v: t.astype(v.aval.dtype) for v, t in zip(program.roots, total, strict=True)
+    }
+    learned = [i for i, leaf in enumerate(program.leaves) if leaf.learned]
+    found = program_lib.pull_back(program, work.values, by_root, learned)
+    gradients = [np.zeros(leaf.shape, jax.dtypes.float0) for leaf in program.leaves]
+    for i, gradient in zip(learned, found, strict=True):
+        gradients[i] = gradient
+    return jax.tree.unflatten(jax.tree.structure(params), gradients)
+
+
+class _Work(NamedTuple):
+    """A call's program and records, in chunks."""
+
+    program: program_lib.Program
+    plan: plan_lib.Plan
+    values: list[jax.Array]  # of the leaves
+    env: equations.Env
+    chunks: tuple[jax.Array, jax.Array, jax.Array]  # x, y, mask, (chunks, B, ...) each
+
+
+def _prepare(apply, params, x, y, loss, at_once) -> _Work:
+    """Checks the arguments, traces the program and cuts the records into chunks."""
+    x, y = inputs.check_records(x, y)
+    loss = inputs.check_model(apply, params, x, y, loss)
+    program = program_lib.trace(apply, params, x, y, loss)
+    values = [jnp.asarray(v) for v in jax.tree.leaves(params)]
+    if at_once is None:
+        at_once = int(np.clip(AT_ONCE // capture_lib.size(program), 1, MOST))
+    at_once = checks.positive_integer("at_once", at_once)
+    count = -(-len(x) // at_once)
+    size = -(-len(x) // count)
+
+    def cut(a):
+        # Records of the first chunk fill the last one up; their mask is 0.
+        filled = jnp.concatenate([a, a[: count * size - len(a)]])
+        return filled.reshape(count, size, *a.shape[1:])
+
+    mask = (jnp.arange(count * size) < len(x)).astype(jnp.float32)
+    chunks = cut(x), cut(y), mask.reshape(count, size)
+    env = program_lib.prepare(program, values)
+    return _Work(program, plan_lib.plan(program), values, env, chunks)
+
+
+def _measure(work: _Work, x: jax.Array, y: jax.Array):
+    """Captures a chunk: what is captured, and each leaf's squared norms."""
+    captured = capture_lib.capture(work.program, work.env, x, y)
+    squared = norms_lib.squared_norms(
+        work.program, work.plan, work.env, work.values, captured
+    )
+    return captured, squared
+
+
+def _by_leaf(apply, params, x, y, loss, at_once) -> dict[str, jax.Array]:
+    """Squared norms of each record and leaf."""
+    work = _prepare(apply, params, x, y, loss, at_once)
+
+    def one(chunk):
+        captured, squared = _measure(work, *chunk[:2])
+        return squared, (captured.loss, captured.undefined)
+
+    squared, seen = lax.map(one, work.chunks)
+    inputs.check_values(*(_flat(a, len(x)) for a in seen))
+    paths = [leaf.path for leaf in work.program.leaves]
+    return {paths[i]: _flat(values, len(x)) for i, values in squared.items()}
+
+
+def _flat(a: jax.Array, count: int) -> jax.Array:
+    """(chunks, B) -> (N,)."""
+    return a.reshape(-1)[:count]
