@@ -11,7 +11,7 @@ _FOUND_IN = {
     "AuditReport": "jaxprivacy.report.findings",
     "Finding": "jaxprivacy.report.findings",
     "Target": "jaxprivacy.targets.target",
-    "audit": "jaxprivacy.door",
+    "audit": "jaxprivacy.experiments.door",
     "clipped_gradient": "jaxprivacy.targets.gradients",
     "function": "jaxprivacy.targets.target",
     "gradient_norms": "jaxprivacy.targets.gradients",

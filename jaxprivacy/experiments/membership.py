@@ -245,7 +245,8 @@ def control(
         pool, signal, np.random.default_rng([seed, *b"control"])
     )
     leaking = records._replace(members=members, non_members=others, untrained=members)
-    rule = simple_rules(run, leaking, "passive")[0]._replace(null=None)
+    [rule] = simple_rules(run, leaking, "passive", ["loss_threshold"])
+    rule = rule._replace(null=None)
     found = attack_run(fits, run, leaking, "passive", key, advance, null_checks=False)
     told = {"control": "planted", "planted": auc}
     return [s._replace(row=s.row | told) for s in (rule, *found)]

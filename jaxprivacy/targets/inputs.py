@@ -81,9 +81,7 @@ def check_model(
                     f"accepted are outputs (B, ...) of records (B, ...), here ({n}, "
                     "...); does x lack its axis of records?"
                 )
-    out = jax.tree.map(
-        lambda o: jax.ShapeDtypeStruct(o.shape[1:], o.dtype), outputs[0]
-    )
+    out = jax.tree.map(lambda o: jax.ShapeDtypeStruct(o.shape[1:], o.dtype), outputs[0])
     label = jax.ShapeDtypeStruct(y.shape[1:], y.dtype)
     if loss is None:
         _check_default(out, label)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jax.extend import core
 
-from jaxprivacy.targets import factors, program as program_lib
+from jaxprivacy.targets import factors
+from jaxprivacy.targets import program as program_lib
 from jaxprivacy.targets.program import Program
 
 
@@ -58,9 +59,7 @@ def plan(program: Program) -> Plan:
 
 def sites_of(program: Program, roots: set[core.Var]) -> list[program_lib.Site]:
     """The sites that take any of these roots."""
-    return [
-        s for s in program.sites if any(s.eqn.invars[i] in roots for i in s.roots)
-    ]
+    return [s for s in program.sites if any(s.eqn.invars[i] in roots for i in s.roots)]
 
 
 def _groups(

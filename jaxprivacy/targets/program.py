@@ -149,9 +149,7 @@ def is_real(v: core.Var) -> bool:
     return jnp.issubdtype(v.aval.dtype, jnp.floating)
 
 
-def _site(
-    eqn: core.JaxprEqn, learned: set[core.Var], of_record: set[core.Var]
-) -> Site:
+def _site(eqn: core.JaxprEqn, learned: set[core.Var], of_record: set[core.Var]) -> Site:
     def places(among):
         return tuple(
             i
