@@ -155,7 +155,7 @@ def test_one_output_is_a_logit(records):
         ((x, y), (other_x, other_y)),
         ("confidence", "loss_threshold"),
     )
-    assert all(f.auc.value > 0.6 for f in found.findings)
+    assert all(f.auc.value > 0.55 for f in found.findings)
     assert found.result["target"]["train_accuracy"] == 1
 
 
