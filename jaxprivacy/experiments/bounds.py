@@ -18,7 +18,7 @@ from jaxprivacy.models import generators
 CHECK = 250  # steps between two looks at the samples
 PATIENCE = 4  # looks without a better one, after which it has stopped improving
 SAMPLES = 200  # looked at
-BETTER = 0.99  # times the smallest distance is better
+BETTER = 0.95  # times the smallest distance is better
 
 # (which of the runs, samples (S, *D)) -> their distance to its images
 Distance = Callable[[int, np.ndarray], float]
