@@ -150,7 +150,8 @@ WHITEBOX = HELP | {
 
 # Every flag of the launch scripts stands in one group, and is told in this order.
 GROUPS = {
-    "data": "data records held_fraction adversary_data dataset manual_dir data_dir",
+    "data": "target params data records held_fraction adversary_data dataset "
+    "manual_dir data_dir",
     "training": "model mlp_widths depth growth_rate block normalisation import_target "
     "export_target targets setting rounds local_epochs batch_size optimizer "
     "learning_rate learning_rate_decay learning_rate_drops momentum weight_decay "

@@ -131,6 +131,34 @@ def _att_faces(source: str) -> tuple[np.ndarray, np.ndarray]:
     return x, faces.target.astype(np.int32)
 
 
+def members_and_non_members(
+    spec: str,
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Reads who was trained on and who was not, as the file has them, unscaled.
+
+    Args:
+      spec: `npz:PATH` of `x_train`, `y_train`, the members, and `x_test`, `y_test`.
+
+    Raises:
+      InputError: it is no such file.
+    """
+    source = f"--data={spec!r}"
+    form, colon, path = spec.partition(":")
+    accepted = (
+        "accepted with --target is npz:PATH of x_train, y_train (members), x_test and "
+        "y_test (non-members)"
+    )
+    if form != "npz" or not colon:
+        raise checks.InputError(f"{source}: {accepted}")
+    file = os.path.expanduser(path)
+    _check_npz(source, file)
+    arrays = _npz_arrays(source, file)
+    if tuple(arrays) != _SPLIT_ARRAYS:
+        raise checks.InputError(f"{source}: holds {', '.join(arrays)}; {accepted}")
+    x, y, other_x, other_y = arrays.values()
+    return (x, y), (other_x, other_y)
+
+
 def _npz_parts(source: str, path: str) -> list[validate.Part]:
     file = os.path.expanduser(path)
     _check_npz(source, file)

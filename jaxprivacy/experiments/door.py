@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks
-from jaxprivacy.data import Dataset, copies
+from jaxprivacy.data import Dataset, copies, sources
 from jaxprivacy.experiments import target_audit
+from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.experiments.target_audit import ATTACKS, FEWEST, Given, TargetSettings
 from jaxprivacy.report import progress as progress_lib
 from jaxprivacy.report.findings import AuditReport
+from jaxprivacy.targets import load
 from jaxprivacy.targets import target as targets
 
 NAME = "the records that were given"
@@ -28,8 +30,10 @@ def audit(
     non_members: tuple[Any, Any],
     attacks: Sequence[str] | None = None,
     loss: targets.Loss | None = None,
+    preset: str = target_audit.TargetSettings.preset,
     seed: int = 0,
     progress: bool = True,
+    command: str = "jaxprivacy.audit(...)",
 ) -> AuditReport:
     """Attacks a trained model and reports how far its members can be told apart.
 
@@ -53,8 +57,10 @@ def audit(
       loss: of one record, (output, label) -> (); None: cross-entropy for labels 0 to
         K - 1, of one output the logistic loss. With a loss of one's own
         `loss_threshold` and `gradient_norm` are run.
+      preset: of the attack network, as in `--preset`.
       seed: of every random choice.
       progress: whether progress is shown, on standard error.
+      command: how the report says that it came about.
 
     Returns:
       The report: `report.findings`, `report.save(folder)`; it shows itself in a
@@ -66,14 +72,42 @@ def audit(
     Source: Nasr, Shokri, Houmansadr, S&P 2019, sections II and III; the rules:
     Yeom et al. 2018, section 3.
     """
-    settings = TargetSettings(tuple(ATTACKS if attacks is None else attacks), seed=seed)
+    chosen = tuple(ATTACKS if attacks is None else attacks)
+    settings = TargetSettings(chosen, preset, seed)
     target_audit.check(settings)
     given = _given(target, params, members, non_members, loss)
     shown = progress_lib.progress if progress else progress_lib.silent
     with shown(sum(target_audit.WEIGHTS.values())) as stages:
-        return AuditReport(
-            target_audit.run(settings, given, stages, "jaxprivacy.audit(...)")
-        )
+        return AuditReport(target_audit.run(settings, given, stages, command))
+
+
+def audit_named(
+    target: str, params: str | None, settings: Settings, command: str
+) -> AuditReport:
+    """The audit of a target that a command line names.
+
+    Args:
+      target: `FILE.py:NAME` or `package.module:NAME`.
+      params: the path of its parameters; None: the target's own.
+      settings: of which `data`, `preset` and `seed` count; the data are members and
+        non-members.
+      command: how it was started.
+
+    Raises:
+      InputError: naming the flag.
+    """
+    found = load.target(target)
+    read = None if params is None else load.parameters(params)
+    members, non_members = sources.members_and_non_members(settings.data)
+    return audit(
+        found,
+        read,
+        members=members,
+        non_members=non_members,
+        preset=settings.preset,
+        seed=settings.seed,
+        command=command,
+    )
 
 
 def _given(of, params, members, non_members, loss) -> Given:

@@ -1,0 +1,155 @@
+"""Targets and parameters that a user's command line names."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pathlib
+import sys
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from jaxprivacy import checks, types
+from jaxprivacy.targets.target import Target
+
+_FORMS = "FILE.py:NAME or package.module:NAME"
+_PARAMETERS = "an Orbax folder, a .safetensors file or an .npz file"
+
+
+def target(word: str) -> Target:
+    """Imports a target, or calls the function of no arguments that makes it.
+
+    The file or module is the user's own code, and runs.
+
+    Args:
+      word: `FILE.py:NAME` or `package.module:NAME`.
+
+    Raises:
+      InputError: there is no such file, module or name, or it makes no `Target`.
+    """
+    source = f"--target={word}"
+    place, colon, name = word.rpartition(":")
+    if not colon or not place or not name.isidentifier():
+        raise checks.InputError(f"{source}: accepted are {_FORMS}")
+    module = _of_file(source, place) if place.endswith(".py") else _named(source, place)
+    if not hasattr(module, name):
+        raise checks.InputError(
+            f"{source}: {place} has no {name}; accepted is the name of a "
+            "jaxprivacy.Target or of a function of no arguments that returns one"
+        )
+    found = getattr(module, name)
+    if callable(found) and not isinstance(found, Target):
+        found = _made(source, found)
+    if not isinstance(found, Target):
+        raise checks.InputError(
+            f"{source}: {name} is a {type(found).__name__}; accepted is a "
+            "jaxprivacy.Target or a function of no arguments that returns one"
+        )
+    return found
+
+
+def _of_file(source: str, place: str) -> Any:
+    path = pathlib.Path(os.path.expanduser(place))
+    if not path.is_file():
+        raise checks.InputError(f"{source}: no file {place}; accepted are {_FORMS}")
+    spec = importlib.util.spec_from_file_location(f"_target_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Dataclasses and the like look themselves up.
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _failed(source, place, error) from error
+    return module
+
+
+def _named(source: str, place: str) -> Any:
+    try:
+        return importlib.import_module(place)
+    except Exception as error:
+        raise _failed(source, place, error) from error
+
+
+def _made(source: str, function: Any) -> Any:
+    try:
+        return function()
+    except Exception as error:
+        raise _failed(source, f"{function.__name__}()", error) from error
+
+
+def _failed(source: str, what: str, error: Exception) -> checks.InputError:
+    said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return checks.InputError(f"{source}: {what} fails ({said}); accepted are {_FORMS}")
+
+
+def parameters(path: str) -> types.Params:
+    """Reads a tree of parameters.
+
+    Names of a flat file are paths, `params/Dense_0/kernel` or with dots.
+
+    Args:
+      path: an Orbax folder, a .safetensors file or an .npz file.
+
+    Raises:
+      InputError: naming `--params`.
+    """
+    source, file = f"--params={path}", os.path.expanduser(path)
+    if os.path.isdir(file):
+        return _orbax(source, file)
+    if not os.path.isfile(file):
+        raise checks.InputError(f"{source}: no such file; accepted is {_PARAMETERS}")
+    if file.endswith(".safetensors"):
+        return _tree(_safetensors(source, file))
+    if zipfile.is_zipfile(file):
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                return _tree({name: archive[name] for name in archive.files})
+        except Exception as error:
+            raise _unread(source, error) from error
+    raise checks.InputError(f"{source}: is neither; accepted is {_PARAMETERS}")
+
+
+def _orbax(source: str, folder: str) -> types.Params:
+    import orbax.checkpoint as orbax
+
+    try:
+        with orbax.StandardCheckpointer() as checkpointer:
+            return checkpointer.restore(os.path.abspath(folder))
+    except Exception as error:
+        raise _unread(source, error) from error
+
+
+def _safetensors(source: str, file: str) -> dict[str, np.ndarray]:
+    try:
+        from safetensors import numpy as safetensors
+    except ImportError as error:
+        raise checks.InputError(
+            f"{source}: needs the package safetensors (pip install safetensors); "
+            f"accepted is otherwise {_PARAMETERS}"
+        ) from error
+    try:
+        return safetensors.load_file(file)
+    except Exception as error:
+        raise _unread(source, error) from error
+
+
+def _unread(source: str, error: Exception) -> checks.InputError:
+    said = " ".join(str(error).split())[:200]
+    return checks.InputError(
+        f"{source}: cannot be read ({type(error).__name__}: {said}); accepted is "
+        f"{_PARAMETERS}"
+    )
+
+
+def _tree(flat: dict[str, np.ndarray]) -> types.Params:
+    """Nests arrays by the parts of their names."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *folders, last = name.replace(".", "/").split("/")
+        place = tree
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[last] = value
+    return tree

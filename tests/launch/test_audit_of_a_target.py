@@ -1,0 +1,118 @@
+"""`python -m launch.audit --target=...`: a model of one's own from the shell."""
+
+import dataclasses
+import json
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from jaxprivacy.models import attack_presets
+from tests.launch import launched
+
+SIZE, CLASSES, MEMBERS, OTHERS = 64, 3, 60, 120
+SOURCE = """
+import jaxprivacy
+
+
+def linear(params, x):
+    return x @ params["w"]
+
+
+target = jaxprivacy.Target(linear, name="mine")
+
+
+def make():
+    return target
+
+
+def broken():
+    raise RuntimeError("no weights")
+
+
+number = 3
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The target's source, its weights, which know the members, and the records."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "mine.py").write_text(SOURCE)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(MEMBERS + OTHERS, SIZE)).astype(np.float32)
+    y = rng.integers(0, CLASSES, MEMBERS + OTHERS)
+    learned = 3 * np.eye(CLASSES)[y[:MEMBERS]]
+    weights = np.linalg.lstsq(x[:MEMBERS], learned, rcond=None)[0]
+    np.savez(folder / "weights.npz", w=weights.astype(np.float32))
+    np.savez(folder / "pooled.npz", x=x, y=y)
+    np.savez(
+        folder / "records.npz",
+        x_train=x[:MEMBERS],
+        y_train=y[:MEMBERS],
+        x_test=x[MEMBERS:],
+        y_test=y[MEMBERS:],
+    )
+    return folder
+
+
+def flags(files, **changes):
+    named = {
+        "target": f"{files}/mine.py:make",
+        "params": f"{files}/weights.npz",
+        "data": f"npz:{files}/records.npz",
+    } | changes
+    return [f"--{name}={value}" for name, value in named.items() if value is not None]
+
+
+def test_a_target_is_audited(files, tmp_path, capsys):
+    quick = dataclasses.replace(
+        attack_presets.ANCHORED, epochs=2, least_steps=2, encoder_widths=(8,)
+    )
+    with (
+        launched.compiled_fast(),
+        mock.patch.dict(attack_presets.PRESETS, anchored=quick),
+    ):
+        status = launched.run("audit", *flags(files), f"--out={tmp_path / 'report'}")
+    assert status == 0
+    result = json.loads((tmp_path / "report" / "result.json").read_text())
+    assert result["in_effect"]["model"] == "mine"
+    assert "--target=" in result["command"] and result["schema"] == 2
+    by_name = {row["attack"]: row["auc"]["value"] for row in result["membership"]}
+    assert set(by_name) == {
+        "white_box",
+        "black_box",
+        "loss_threshold",
+        "confidence",
+        "gradient_norm",
+    }
+    assert by_name["loss_threshold"] > 0.7
+    assert result["target"]["train_accuracy"] == 1
+    assert "Membership inference" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"target": "mine"}, "--target=mine: accepted are FILE.py:NAME"),
+        ({"target": "no.py:make"}, "no file no.py"),
+        ({"target": "{files}/mine.py:other"}, "has no other"),
+        ({"target": "{files}/mine.py:number"}, "number is a int"),
+        ({"target": "{files}/mine.py:broken"}, "broken() fails (RuntimeError: no wei"),
+        ({"target": "no_such_module:name"}, "no_such_module fails"),
+        ({"params": None}, "params=None: accepted are"),
+        ({"params": "no.npz"}, "--params=no.npz: no such file"),
+        ({"params": "{files}/mine.py"}, "accepted is an Orbax folder"),
+        ({"params": "{files}"}, "cannot be read"),
+        ({"params": "{files}/records.npz"}, "target: cannot be applied"),
+        ({"data": "digits"}, "accepted with --target is npz:PATH"),
+        ({"data": "npz:{files}/pooled.npz"}, "holds x, y; accepted with --target"),
+        ({"target": None}, "accepted is a path beside --target"),
+    ],
+)
+def test_what_is_wrong_ends_in_one_line(changes, said, files, tmp_path, capsys):
+    changes = {k: v and v.replace("{files}", str(files)) for k, v in changes.items()}
+    out = tmp_path / "report"
+    assert launched.run("audit", *flags(files, **changes), f"--out={out}") == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1 and not out.exists()
