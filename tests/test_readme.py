@@ -10,7 +10,8 @@ def test_the_example_runs(capsys):
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     exec(compile(example, "README.md", "exec"), {})  # noqa: S102 - our own text
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in printed] == ["layers_0", "layers_2"]
+    firsts = [line.split()[0] for line in printed]
+    assert firsts == ["loss_threshold", "gradient_norm", "level", "norms"]
 
 
 def test_what_it_shows_and_names_is_there():
