@@ -12,6 +12,8 @@ from jaxprivacy.targets import patches
 
 Env = dict[core.Var, Any]
 
+_ORIGIN = core.DebugInfo("capture", "evaluate", None, None)
+
 # Calls whose body is all that they mean. `remat2` trades time for memory and changes no
 # number. A `custom_jvp` or `custom_vjp` is no such call: its derivative is its own.
 TRANSPARENT = ("jit", "pjit", "closed_call", "core_call", "remat2", "checkpoint")
@@ -83,7 +85,7 @@ def evaluate(eqn: core.JaxprEqn, values: Sequence[Any]) -> list[Any]:
     # A program of one equation: how primitives are bound is JAX's own business.
     inputs = [core.Var(atom.aval) for atom in eqn.invars]
     alone = eqn.replace(invars=inputs)
-    jaxpr = core.Jaxpr((), inputs, eqn.outvars, [alone], eqn.effects)
+    jaxpr = core.Jaxpr((), inputs, eqn.outvars, [alone], eqn.effects, _ORIGIN)
     return jax.core.eval_jaxpr(jaxpr, (), *values)
 
 

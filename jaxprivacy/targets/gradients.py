@@ -12,10 +12,18 @@ from jax import lax
 from jaxprivacy import checks, types
 from jaxprivacy.targets import (
     capture as capture_lib,
+)
+from jaxprivacy.targets import (
     equations,
     inputs,
+)
+from jaxprivacy.targets import (
     norms as norms_lib,
+)
+from jaxprivacy.targets import (
     plan as plan_lib,
+)
+from jaxprivacy.targets import (
     program as program_lib,
 )
 from jaxprivacy.targets.program import Apply, Loss
@@ -89,7 +97,7 @@ def clipped_gradient(
 ) -> types.Params:
     """The sum over the records of their gradients, each clipped to a norm.
 
-    A gradient g becomes g min(1, max_norm / |g|), where |g| is over all parameters (Abadi
+    A gradient g becomes g min(1, max_norm / |g|), |g| being over all parameters (Abadi
     et al. 2016, arXiv:1607.00133, algorithm 1). One forward and one backward pass; no
     single record's gradient is kept (book-keeping, arXiv:2210.00038).
 

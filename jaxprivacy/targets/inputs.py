@@ -81,9 +81,7 @@ def check_model(
                     f"accepted are outputs (B, ...) of records (B, ...), here ({n}, "
                     "...); does x lack its axis of records?"
                 )
-    out = jax.tree.map(
-        lambda o: jax.ShapeDtypeStruct(o.shape[1:], o.dtype), outputs[0]
-    )
+    out = jax.tree.map(lambda o: jax.ShapeDtypeStruct(o.shape[1:], o.dtype), outputs[0])
     label = jax.ShapeDtypeStruct(y.shape[1:], y.dtype)
     if loss is None:
         _check_default(out, label)
@@ -107,8 +105,8 @@ def _check_default(out: Any, label: jax.ShapeDtypeStruct) -> None:
     single = isinstance(out, jax.ShapeDtypeStruct) and len(out.shape) < 2
     if not single or not math.prod(out.shape):
         raise checks.InputError(
-            f"loss: the default takes outputs (K,) of a record, the model makes "
-            f"{_described(out)}: accepted is then a loss of yours, (output, label) -> ()"
+            "loss: the default takes outputs (K,) of a record, the model makes "
+            f"{_described(out)}: accepted is then another loss, (output, label) -> ()"
         )
     numbers = math.prod(out.shape) == 1 or jnp.issubdtype(label.dtype, jnp.integer)
     if label.shape or not numbers:
@@ -164,11 +162,11 @@ def _check_alone(apply: Apply, params: types.Params, x: jax.Array) -> None:
         close = np.sqrt(float(jnp.finfo(one.dtype).eps)) * 2
         one, all_ = np.asarray(one[:, 0], np.float64), np.asarray(all_[0], np.float64)
         scale = np.max(np.abs(one), initial=0.0, where=np.isfinite(one))
-        far = np.abs(one - all_) > close * scale
+        far = (np.abs(one - all_) > close * scale) | (np.isnan(one) != np.isnan(all_))
         if far.any():
             record = int(np.argwhere(far)[0][0])
             raise checks.InputError(
-                f"apply: the output for record {record} is another one alone than among "
+                f"apply: the output of record {record} is another one alone than among "
                 f"{len(x)} records: accepted are models whose outputs depend on their "
                 "own record alone (BatchNorm in evaluation mode, dropout switched off)"
             )

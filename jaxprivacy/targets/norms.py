@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
-from jaxprivacy.targets import equations, factors, program as program_lib
+from jaxprivacy.targets import equations, factors
+from jaxprivacy.targets import program as program_lib
 from jaxprivacy.targets.capture import Capture
 from jaxprivacy.targets.plan import Group, Plan
 from jaxprivacy.targets.program import Program

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jax.extend import core
 
-from jaxprivacy.targets import factors, program as program_lib
+from jaxprivacy.targets import factors
+from jaxprivacy.targets import program as program_lib
 from jaxprivacy.targets.program import Program
 
 
@@ -58,9 +59,7 @@ def plan(program: Program) -> Plan:
 
 def sites_of(program: Program, roots: set[core.Var]) -> list[program_lib.Site]:
     """The sites that take any of these roots."""
-    return [
-        s for s in program.sites if any(s.eqn.invars[i] in roots for i in s.roots)
-    ]
+    return [s for s in program.sites if any(s.eqn.invars[i] in roots for i in s.roots)]
 
 
 def _groups(
@@ -116,32 +115,35 @@ def _views(
         source = eqn.invars[0] if eqn.invars else None
         if isinstance(source, core.Literal) or source not in views:
             continue
-        view = _view(eqn, views[source])
-        if view is not None:
-            views[eqn.outvars[0]] = view
+        found = _view(eqn, views[source])
+        views |= dict(zip(eqn.outvars, found, strict=True) if found else ())
     return views
 
 
-def _view(eqn: core.JaxprEqn, indices: np.ndarray) -> np.ndarray | None:
+def _view(eqn: core.JaxprEqn, indices: np.ndarray) -> list[np.ndarray]:
+    """The elements of an equation's results; none if they are no views."""
     params, shape = eqn.params, eqn.outvars[0].aval.shape
     match eqn.primitive.name:
         case "reshape" if params["dimensions"] is None:
-            return indices.reshape(shape)
+            return [indices.reshape(shape)]
         case "squeeze":
-            return indices.reshape(shape)
+            return [indices.reshape(shape)]
         case "transpose":
-            return indices.transpose(params["permutation"])
+            return [indices.transpose(params["permutation"])]
         case "convert_element_type" | "copy" | "copy_p":
-            return indices if program_lib.is_real(eqn.outvars[0]) else None
+            return [indices] if program_lib.is_real(eqn.outvars[0]) else []
         case "rev":
-            return np.flip(indices, params["dimensions"])
+            return [np.flip(indices, params["dimensions"])]
+        case "split":
+            ends = np.cumsum(params["sizes"])[:-1]
+            return np.split(indices, ends, params["axis"])
         case "slice":
             strides = params["strides"] or (1,) * indices.ndim
             bounds = zip(
                 params["start_indices"], params["limit_indices"], strides, strict=True
             )
-            return indices[tuple(slice(*bound) for bound in bounds)]
+            return [indices[tuple(slice(*bound) for bound in bounds)]]
         case "broadcast_in_dim" if eqn.outvars[0].aval.size == indices.size:
-            return indices.reshape(shape)
+            return [indices.reshape(shape)]
         case _:
-            return None
+            return []
