@@ -121,26 +121,28 @@ def clipped_gradient(
     work = _prepare(apply, params, x, y, loss, at_once)
     program = work.program
 
-    def step(total, chunk):
-        x, y, mask = chunk
-        captured, squared = _measure(work, x, y)
-        norm = jnp.sqrt(sum(squared.values()))
+    def of_chunk(x, y, mask):
+        captured, measured = _measure(work, x, y)
+        norm = jnp.sqrt(sum(measured.squared.values()))
         weights = mask * jnp.minimum(1.0, max_norm / norm)
-        parts = norms_lib.weighted_sum(program, work.env, captured, weights)
-        seen = captured.loss, captured.undefined
-        return [t + parts[v] for t, v in zip(total, program.roots, strict=True)], seen
+        summed = norms_lib.weighted_sum(
+            program, work.plan, work.env, captured, measured.kept, weights
+        )
+        return summed, (captured.loss, captured.undefined)
 
-    zeros = [jnp.zeros(v.aval.shape, jnp.float32) for v in program.roots]
+    def step(total, chunk):
+        summed, seen = of_chunk(*chunk)
+        return jax.tree.map(jnp.add, total, summed), seen
+
+    shapes, _ = jax.eval_shape(of_chunk, *(a[0] for a in work.chunks))
+    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
     total, seen = lax.scan(step, zeros, work.chunks)
     inputs.check_values(*(_flat(a, len(x)) for a in seen))
-    by_root = {
-        v: t.astype(v.aval.dtype) for v, t in zip(program.roots, total, strict=True)
-    }
-    learned = [i for i, leaf in enumerate(program.leaves) if leaf.learned]
-    found = program_lib.pull_back(program, work.values, by_root, learned)
-    gradients = [np.zeros(leaf.shape, jax.dtypes.float0) for leaf in program.leaves]
-    for i, gradient in zip(learned, found, strict=True):
-        gradients[i] = gradient
+    found = norms_lib.by_leaves(program, work.values, total)
+    gradients = [
+        found[i] if leaf.learned else np.zeros(leaf.shape, jax.dtypes.float0)
+        for i, leaf in enumerate(program.leaves)
+    ]
     return jax.tree.unflatten(jax.tree.structure(params), gradients)
 
 
@@ -178,12 +180,11 @@ def _prepare(apply, params, x, y, loss, at_once) -> _Work:
 
 
 def _measure(work: _Work, x: jax.Array, y: jax.Array):
-    """Captures a chunk: what is captured, and each leaf's squared norms."""
+    """Captures a chunk of records and measures their gradients."""
     captured = capture_lib.capture(work.program, work.env, x, y)
-    squared = norms_lib.squared_norms(
+    return captured, norms_lib.measure(
         work.program, work.plan, work.env, work.values, captured
     )
-    return captured, squared
 
 
 def _by_leaf(apply, params, x, y, loss, at_once) -> dict[str, jax.Array]:
@@ -191,8 +192,8 @@ def _by_leaf(apply, params, x, y, loss, at_once) -> dict[str, jax.Array]:
     work = _prepare(apply, params, x, y, loss, at_once)
 
     def one(chunk):
-        captured, squared = _measure(work, *chunk[:2])
-        return squared, (captured.loss, captured.undefined)
+        captured, measured = _measure(work, *chunk[:2])
+        return measured.squared, (captured.loss, captured.undefined)
 
     squared, seen = lax.map(one, work.chunks)
     inputs.check_values(*(_flat(a, len(x)) for a in seen))

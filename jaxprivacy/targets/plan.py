@@ -25,6 +25,8 @@ class Group(NamedTuple):
 
     pieces: tuple[Piece, ...]
     elements: np.ndarray  # (G, I, O) of the leaf
+    positions: int = 0  # S of all
+    formed: bool = False  # whether the gradient is less work than without it
 
 
 class Plan(NamedTuple):
@@ -52,14 +54,12 @@ def plan(program: Program) -> Plan:
             factored[i] = groups
             continue
         formed.append(i)
-        if any(program_lib.is_call(s) for s in sites_of(program, roots)):
+        if any(
+            program_lib.is_call(program.sites[s])
+            for s in program_lib.sites_of(program, roots)
+        ):
             fallback.append(i)
     return Plan(factored, tuple(formed), tuple(fallback))
-
-
-def sites_of(program: Program, roots: set[core.Var]) -> list[program_lib.Site]:
-    """The sites that take any of these roots."""
-    return [s for s in program.sites if any(s.eqn.invars[i] in roots for i in s.roots)]
 
 
 def _groups(
@@ -87,7 +87,14 @@ def _groups(
     for group in groups:
         used[group.elements] = True
     disjoint = used.sum() == sum(group.elements.size for group in groups)
-    return tuple(groups) if disjoint else None
+    return tuple(map(_counted, groups)) if disjoint else None
+
+
+def _counted(group: Group) -> Group:
+    positions = sum(piece.form.positions for piece in group.pieces)
+    rows = any(piece.form.rows for piece in group.pieces)
+    formed = factors.is_formed(rows, positions, *group.elements.shape[1:])
+    return group._replace(positions=positions, formed=formed)
 
 
 def _add(groups: list[Group], piece: Piece, elements: np.ndarray) -> None:

@@ -207,6 +207,15 @@ def reached(program: Program, leaf: int) -> set[core.Var]:
     return found & set(program.roots)
 
 
+def sites_of(program: Program, roots: set[core.Var]) -> list[int]:
+    """The places of the sites that take any of these roots."""
+    return [
+        place
+        for place, site in enumerate(program.sites)
+        if any(site.eqn.invars[i] in roots for i in site.roots)
+    ]
+
+
 def is_call(site: Site) -> bool:
     """Whether a site is a loop or call: its gradient runs the whole of it once more."""
     return any(True for _ in core.jaxprs_in_params(site.eqn.params))
