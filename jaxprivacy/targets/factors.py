@@ -149,9 +149,12 @@ def joined(factors: list[Factor]) -> Factor:
 
 
 def is_formed(rows: bool, positions: int, inputs: int, outputs: int) -> bool:
-    """Whether the gradient itself is less work than products of all positions."""
+    """Whether the gradient itself is no more work than products of all positions.
+
+    It counts half: what is formed for its norm need not be computed to be clipped.
+    """
     width = outputs + (0 if rows else inputs)
-    return positions > 1 and positions * width > inputs * outputs
+    return positions > 1 and 2 * positions * width > inputs * outputs
 
 
 def squared_norm(dense: Factor | None, rows: Factor | None) -> jax.Array:

@@ -28,8 +28,11 @@ from jaxprivacy.targets import (
 )
 from jaxprivacy.targets.program import Apply, Loss
 
-AT_ONCE = 2**29  # bytes that the values of the records in work may take together
-MOST = 512  # records at once, beyond which nothing gets faster
+# Bytes that the values of the records in work may take together. On a CPU more than the
+# caches hold is slower, and above 32 MiB the memory is asked for anew in each run.
+AT_ONCE = {"cpu": 2**24}
+OTHERWISE = 2**29
+LEAST, MOST = 8, 512  # records at once: the weights are read for each lot of them
 
 
 def gradient_norms(
@@ -55,7 +58,7 @@ def gradient_norms(
       loss: of one record, (output, label) -> (). Default: cross-entropy of outputs (K,)
         and labels 0 to K - 1; of one output the logistic loss, labels 0 and 1.
       at_once: records that pass the model together, which bounds the memory. Default:
-        as many as fit in half a GiB, at most 512.
+        8 to 512, as many as the caches of a CPU or half a GiB of another device hold.
 
     Raises:
       InputError: the shapes do not fit together, no parameter is a real number, the
@@ -163,7 +166,8 @@ def _prepare(apply, params, x, y, loss, at_once) -> _Work:
     program = program_lib.trace(apply, params, x, y, loss)
     values = [jnp.asarray(v) for v in jax.tree.leaves(params)]
     if at_once is None:
-        at_once = int(np.clip(AT_ONCE // capture_lib.size(program), 1, MOST))
+        memory = AT_ONCE.get(jax.default_backend(), OTHERWISE)
+        at_once = int(np.clip(memory // capture_lib.size(program), LEAST, MOST))
     at_once = checks.positive_integer("at_once", at_once)
     count = -(-len(x) // at_once)
     size = -(-len(x) // count)

@@ -156,6 +156,8 @@ def _check_alone(apply: Apply, params: types.Params, x: jax.Array) -> None:
     with jax.default_matmul_precision("highest"):
         single = lax.map(lambda each: apply(params, each[None]), x)
         together = lax.map(lambda batch: apply(params, batch), x[None])
+    if not _known((single, together)):
+        return
     for one, all_ in zip(*map(jax.tree.leaves, (single, together)), strict=True):
         if not jnp.issubdtype(one.dtype, jnp.floating):
             continue

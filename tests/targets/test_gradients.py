@@ -180,3 +180,37 @@ def test_one_record_is_compared_too():
     assert good.shape == (1,)
     with pytest.raises(checks.InputError, match="alone than among 2"):
         jaxprivacy.gradient_norms(batch_normalised, DENSE, RECORDS[:1], LABELS[:1])
+
+
+def test_under_jit_arguments_may_be_constants():
+    apart = jaxprivacy.gradient_norms(dense, DENSE, RECORDS, LABELS)
+    closed = jax.jit(lambda: jaxprivacy.gradient_norms(dense, DENSE, RECORDS, LABELS))
+    np.testing.assert_allclose(apart, closed(), 1e-6)
+
+
+def test_under_jit_a_label_out_of_range_gives_no_number():
+    norms = jax.jit(lambda y: jaxprivacy.gradient_norms(dense, DENSE, RECORDS, y))
+    assert list(np.isnan(norms(jnp.asarray([0, 3, 1, -1, 2])))) == [0, 1, 0, 1, 0]
+
+
+def compare(apply, params):
+    def loss(params, x, y):
+        return inputs.cross_entropy(apply(params, x[None])[0], y)
+
+    naive = jax.vmap(jax.grad(loss), (None, 0, 0))(params, RECORDS, LABELS)
+    squares = [(g.reshape(len(g), -1) ** 2).sum(1) for g in jax.tree.leaves(naive)]
+    norms = jaxprivacy.gradient_norms(apply, params, RECORDS, LABELS)
+    np.testing.assert_allclose(norms, np.sqrt(sum(squares)), 1e-5)
+
+
+def test_equinox_modules():
+    eqx = pytest.importorskip("equinox", reason="Equinox is not installed")
+    model = eqx.nn.MLP(4, 3, 5, 2, key=jax.random.key(0))
+    params, static = eqx.partition(model, eqx.is_array)
+    compare(lambda params, x: jax.vmap(eqx.combine(params, static))(x), params)
+
+
+def test_haiku_functions():
+    hk = pytest.importorskip("haiku", reason="Haiku is not installed")
+    model = hk.without_apply_rng(hk.transform(lambda x: hk.nets.MLP([5, 3])(x)))
+    compare(model.apply, model.init(jax.random.key(0), RECORDS))
