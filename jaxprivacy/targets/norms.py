@@ -208,9 +208,8 @@ def _unarranged(leaf, groups, sums):
     if len(order) < size:  # Elements that nothing takes have no gradient.
         order = np.concatenate([order, np.setdiff1d(np.arange(size), order)])
         flat = jnp.pad(flat, (0, size - len(flat)))
-    inverse = np.argsort(order)
-    if not np.array_equal(order, inverse):
-        flat = flat[inverse]
+    if not np.array_equal(order, np.arange(size)):
+        flat = flat[np.argsort(order)]
     return flat.reshape(leaf.shape)
 
 
