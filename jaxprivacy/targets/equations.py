@@ -95,7 +95,7 @@ def evaluate_learned(
     """Like `evaluate`, where the operands at the places `learned` are weights.
 
     On the CPU a convolution with such a kernel is a matmul over patches: XLA's own is
-    tens of times slower inside a loop (see `models.convolution`), as are the gradients
+    many times slower inside a loop (see `models.convolution`), as are the gradients
     of each example's kernel, and records are processed in loops.
     """
     if (

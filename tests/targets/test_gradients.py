@@ -193,6 +193,18 @@ def test_under_jit_a_label_out_of_range_gives_no_number():
     assert list(np.isnan(norms(jnp.asarray([0, 3, 1, -1, 2])))) == [0, 1, 0, 1, 0]
 
 
+def test_the_branch_of_this_platform_is_taken():
+    def apply(params, x):
+        return jax.lax.platform_dependent(
+            x,
+            params["w"],
+            tpu=lambda x, w: x @ (3 * w),
+            **{jax.default_backend(): lambda x, w: x @ (2 * w)},
+        )
+
+    compare(apply, {"w": arrays.normal(0, 4, 3)})
+
+
 def compare(apply, params):
     def loss(params, x, y):
         return inputs.cross_entropy(apply(params, x[None])[0], y)
