@@ -27,7 +27,7 @@ PAPER = GanSettings(
     learning_rate_decay=1e-7,
     generator_steps=20,
 )
-# What the study passes as arguments for the paper's attack (`gan_attack.RUNS`).
+# What the study passes as arguments for the paper's attack (`collaboration.RUNS`).
 SWEPT = {"influence": 1.0, "mode_seeking": 0.0}
 SELECTIVE = dataclasses.replace(PAPER, upload_fraction=0.1, download_fraction=0.1)
 PARTICIPANTS, RECORDS = 2, 500

@@ -71,8 +71,8 @@ def sweep_seconds(dataset: Dataset, runs: list[sweep.Point]) -> list[float]:
 def single_seconds(dataset: Dataset, point: sweep.Point) -> list[float]:
     """The same of one run, as `launch.gan_attack` does it."""
     once = collaboration.collaborative_run(point.settings, dataset, LOGGED)
-    swept = gan_attack.swept(point.settings, point.row)
-    key = gan_attack.keys(point.settings.seed)[0]
+    swept = collaboration.swept(point.settings, point.row)
+    key = collaboration.keys(point.settings.seed)[0]
 
     def run():
         return once(point.seats, swept, key, nothing)

@@ -54,7 +54,8 @@ HELP = {
     "generator_optimizer": "Optimizer of the attacker's generator: sgd or adam.",
     "mode_seeking": "Weight of the mode-seeking term in the row gan_improved.",
     "compare": "What is run beside the attack.",
-    "dcgan_steps": "How many steps the DCGAN on the victim's images takes.",
+    "dcgan_steps": "How many steps the DCGAN on the victim's images takes at most; it "
+    "ends where it no longer improves.",
     "observed_rounds": "How many rounds, evenly spaced, the server keeps the victim's "
     "parameters of.",
     "preset": "Attack network: anchored, table-xiv, authors-2019 or "

@@ -33,8 +33,9 @@ class Dcgan(NamedTuple):
     """The training as pure functions; `steps` may be called in chunks."""
 
     init: Callable[[jax.Array], State]  # key -> state
-    # (key, state, images (N, *D), indices of the steps (R,)) -> state
-    steps: Callable[[jax.Array, State, jax.Array, jax.Array], State]
+    # (key, state, images (N, *D), indices of the steps (R,), count=N) -> state; the
+    # first `count` images are drawn from
+    steps: Callable[..., State]
 
 
 def discriminator_loss(on_real: jax.Array, on_fake: jax.Array) -> jax.Array:
@@ -81,9 +82,9 @@ def dcgan(
         updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state, params)
         return optax.apply_updates(params, updates), opt_state
 
-    def step(key, state, images):
+    def step(key, state, images, count):
         key_real, key_noise = jax.random.split(key)
-        real = images[jax.random.randint(key_real, (batch_size,), 0, len(images))]
+        real = images[jax.random.randint(key_real, (batch_size,), 0, count)]
         z = generators.sample_noise(key_noise, batch_size)
         fake = generator.sample(state.generator, z)
         judged, judged_state = descend(
@@ -98,9 +99,11 @@ def dcgan(
         )
         return State(made, judged, made_state, judged_state)
 
-    def steps(key, state, images, indices):
+    def steps(key, state, images, indices, count=None):
+        count = len(images) if count is None else count
+
         def one(state, index):
-            return step(jax.random.fold_in(key, index), state, images), None
+            return step(jax.random.fold_in(key, index), state, images, count), None
 
         return lax.scan(one, state, indices)[0]
 

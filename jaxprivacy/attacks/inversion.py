@@ -146,5 +146,6 @@ def best_setting(
             steps=steps,
         )[1].mean()
 
-    best = jnp.argmin(local.side_by_side(tried, settings))
+    costs = local.side_by_side(tried, settings)
+    best = jnp.argmin(jnp.where(jnp.isfinite(costs), costs, jnp.inf))
     return jax.tree.map(lambda a: a[best], settings)

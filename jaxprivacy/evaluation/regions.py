@@ -18,6 +18,7 @@ import numpy as np
 
 PASS = 0.99  # share of a class's real images that lie within its region
 ENOUGH = 100  # images of a class, from which on it has a threshold of its own
+FOLDS = 5
 
 
 class Regions(NamedTuple):
@@ -31,32 +32,34 @@ class Regions(NamedTuple):
 def fit(features: np.ndarray, labels: np.ndarray, classes: int) -> Regions:
     """Fits the regions to real images that the classifier did not learn from.
 
+    The thresholds are such that 99 % of real images lie within, also of images that
+    the regions were not fitted to: they are taken from distances to the other four
+    fifths of the images.
+
     Args:
       features: (N, F) of these images.
       labels: (N,) their classes.
       classes: K.
 
     Returns:
-      The regions, within which 99 % of the images lie: of each class where it has
-      enough of them, of all classes together otherwise.
+      The regions, with a threshold for each class that has enough images, and one of
+      all classes together for the others. Where no class has two images, nothing lies
+      within any region.
     """
-    from sklearn import covariance  # Slow to import.
-
     features = np.asarray(features, np.float64)
     counts = np.bincount(labels, minlength=classes)
-    means = np.full((classes, features.shape[1]), np.nan)
-    for label in np.flatnonzero(counts):
-        means[label] = features[labels == label].mean(axis=0)
-    # Of a mean that the image itself is part of, as far as of one that it is not.
-    own = counts[labels]
-    without_itself = own / np.maximum(own - 1, 1)
-    apart = (features - means[labels]) * without_itself[:, None]
-    fitted = covariance.LedoitWolf(assume_centered=True).fit(apart)
-    precision = fitted.precision_
-    distances = _squared(apart, precision)
-    of_all = np.quantile(distances, PASS)
+    means = _means(features, labels, classes)
+    distances = _out_of_fold(features, labels, classes)
+    known = np.isfinite(distances)
+    if not known.any():
+        nothing = np.full(classes, -np.inf)
+        return Regions(means, np.eye(features.shape[1]), nothing)
+    precision = _precision(features, labels, means)
+    of_all = np.quantile(distances[known], PASS)
     thresholds = [
-        np.quantile(distances[labels == label], PASS) if count >= ENOUGH else of_all
+        np.quantile(distances[known & (labels == label)], PASS)
+        if count >= ENOUGH
+        else of_all
         for label, count in enumerate(counts)
     ]
     return Regions(means, precision, np.array(thresholds))
@@ -66,6 +69,42 @@ def within(regions: Regions, features: np.ndarray, label: int) -> np.ndarray:
     """Whether images with these features (N, F) lie in the region of a class: (N,)."""
     apart = np.asarray(features, np.float64) - regions.means[label]
     return _squared(apart, regions.precision) <= regions.thresholds[label]
+
+
+def _means(features, labels, classes):
+    means = np.full((classes, features.shape[1]), np.nan)
+    for label in np.unique(labels):
+        means[label] = features[labels == label].mean(axis=0)
+    return means
+
+
+def _precision(features, labels, means):
+    """Of the classes with two images and more: one is its own mean."""
+    from sklearn import covariance  # Slow to import.
+
+    counts = np.bincount(labels, minlength=len(means))[labels]
+    some = counts > 1
+    # The mean of few images has followed them.
+    unbiased = np.sqrt(counts[some] / (counts[some] - 1))
+    apart = (features[some] - means[labels[some]]) * unbiased[:, None]
+    return covariance.LedoitWolf(assume_centered=True).fit(apart).precision_
+
+
+def _out_of_fold(features, labels, classes):
+    """Squared distances (N,) to regions of other images; NaN where there are none."""
+    # Every class in turns, so that each fold has some of each.
+    order = np.argsort(labels, kind="stable")
+    place = np.empty(len(labels), int)
+    place[order] = np.arange(len(labels)) % FOLDS
+    distances = np.full(len(labels), np.nan)
+    for fold in range(FOLDS):
+        out, rest = place == fold, place != fold
+        if np.bincount(labels[rest]).max(initial=0) < 2:
+            continue
+        means = _means(features[rest], labels[rest], classes)
+        precision = _precision(features[rest], labels[rest], means)
+        distances[out] = _squared(features[out] - means[labels[out]], precision)
+    return distances
 
 
 def _squared(apart: np.ndarray, precision: np.ndarray) -> np.ndarray:

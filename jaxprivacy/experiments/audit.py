@@ -279,11 +279,7 @@ def _reconstruction(settings, dataset, who, key, stages, notes):
     stages.stage(name, STAGES[name])
     held = np.concatenate([*who.honest, who.adversary])
     judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
-    notes.append(
-        f"The independent judge is right on {text.percent(judged_by.accuracy)} % of "
-        "the participants' records, none of which it was trained on "
-        f"({len(who.judge)} records were)."
-    )
+    notes.append(judge.told([judged_by], len(who.judge)))
     images = reconstruction.reconstruct(
         dataset,
         who,

@@ -18,7 +18,7 @@ from jaxprivacy.models import generators
 CHECK = 250  # steps between two looks at the samples
 PATIENCE = 4  # looks without a better one, after which it has stopped improving
 SAMPLES = 200  # looked at
-BETTER = 0.99  # times the smallest distance is better
+BETTER = 0.95  # times the smallest distance is better
 
 # (which of the runs, samples (S, *D)) -> their distance to its images
 Distance = Callable[[int, np.ndarray], float]
@@ -30,6 +30,7 @@ class Bound(NamedTuple):
     generator: types.Params
     steps: int  # after which it was best
     distances: list[float]  # at every look, until it had stopped improving
+    stopped: bool = False  # whether it had, before the last step that was allowed
 
 
 def train(
@@ -47,33 +48,31 @@ def train(
     Args:
       plain: the training.
       generator: its generator.
-      images: (N_i, *D) of each run; more than the fewest are drawn from alike.
+      images: (N_i, *D) of each run.
       keys: of each run.
       distance: of samples to a run's images; the best look is kept.
       most: steps at most.
       advance: told the share done.
 
     Returns:
-      Of each run, what was nearest.
+      Of each run, what was nearest: optimistic, as a bound may be.
     """
     which = spread.repeated(len(images), jax.device_count())
-    # Repeated to one number of images, so that all go in one program.
-    longest = max(map(len, images))
-    stacked = np.stack([np.resize(x, (longest, *x.shape[1:])) for x in images])[which]
+    counts = np.array([len(x) for x in images])[which]
+    stacked = _padded(images)[which]
     split = jnp.stack([jax.random.split(key, 3) for key in keys])[which]
     key_init, key_steps, key_noise = split[:, 0], split[:, 1], split[:, 2]
-    length = min(CHECK, most)
 
     @jax.jit
     def init(keys):
         return spread.over_runs(plain.init, (), (keys,))
 
     @jax.jit
-    def chunk(indices, keys, states, images):
-        def one(indices, key, state, images):
-            return plain.steps(key, state, images, indices)
+    def chunk(indices, keys, states, images, counts):
+        def one(indices, key, state, images, count):
+            return plain.steps(key, state, images, indices, count)
 
-        return spread.over_runs(one, (indices,), (keys, states, images))
+        return spread.over_runs(one, (indices,), (keys, states, images, counts))
 
     @jax.jit
     def sample(keys, states):
@@ -84,23 +83,32 @@ def train(
         return spread.over_runs(one, (), (keys, states))
 
     states, found = init(key_init), [None] * len(images)
-    for start in range(0, most, length):
-        states = chunk(start + jnp.arange(length), key_steps, states, stacked)
+    for start in range(0, most, CHECK):
+        end = min(start + CHECK, most)
+        states = chunk(jnp.arange(start, end), key_steps, states, stacked, counts)
         samples = np.asarray(sample(key_noise, states))
         made = jax.device_get(states.generator)
         for i in range(len(images)):
             now = distance(i, samples[i])
             made_i = jax.tree.map(lambda a, i=i: a[i], made)
-            found[i] = _better(found[i], now, start + length, made_i)
+            found[i] = _better(found[i], now, end, made_i)
         done = all(_has_stopped(bound.distances) for bound in found)
-        left = most - start if done else length
-        advance(min(left, most - start) / most)
+        advance(((most if done else end) - start) / most)
         if done:
             break
-    return found
+    return [b._replace(stopped=_has_stopped(b.distances)) for b in found]
+
+
+def _padded(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Stacks the images of all runs, (R, N, *D), so that all go in one program."""
+    longest = max(map(len, images))
+    return np.stack(
+        [np.pad(x, [(0, longest - len(x)), *[(0, 0)] * (x.ndim - 1)]) for x in images]
+    )
 
 
 def _better(bound: Bound | None, now: float, steps: int, made) -> Bound:
+    now = now if np.isfinite(now) else np.inf
     if bound is None:
         return Bound(made, steps, [now])
     if _has_stopped(bound.distances):

@@ -39,7 +39,40 @@ SWEPT = (
 )
 Advance = Callable[[float], None]
 
+# The code that a run's numbers depend on, of one run as of a sweep: what is kept of a
+# run is used again where only what judges it has changed.
+TRAINED_BY = (
+    "types.py",
+    "attacks/gan.py",
+    "data/partitions.py",
+    "data/stratify.py",
+    "experiments/collaboration.py",
+    "experiments/seats.py",
+    "experiments/spread.py",
+    "experiments/sweep.py",
+    "experiments/training.py",
+    "federated",
+    "models/convolution.py",
+    "models/generators.py",
+    "models/targets.py",
+    "training",
+)
+
+RUNS = ("gan", "gan_no_influence", "gan_improved")  # rows, each a run
 BOUND = 1e-3  # gamma under privacy, unless it is set (PAPERS row A6)
+
+
+def swept(settings: GanSettings, row: str) -> dict[str, float]:
+    """What the runs of collaborative training differ in."""
+    return {
+        "influence": float(row != "gan_no_influence"),
+        "mode_seeking": settings.mode_seeking if row == "gan_improved" else 0.0,
+    }
+
+
+def keys(seed: int | jax.Array) -> jax.Array:
+    """The keys of the runs, the judge, the DCGAN and the samples, (4,)."""
+    return jax.random.split(jax.random.key(seed), 4)
 
 
 class Table(NamedTuple):
@@ -143,7 +176,7 @@ def simulation(
     arguments: Arguments,
     logged_samples: int,
 ) -> simulate.Simulation:
-    """The rounds of one run, round-robin or in random order, the adversary last."""
+    """The rounds of one run; in round-robin order the adversary is last."""
 
     def value(name):
         return arguments.swept.get(name, getattr(settings, name))

@@ -34,7 +34,6 @@ from jaxprivacy.models import targets
 from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
 
-RUNS = ("gan", "gan_no_influence", "gan_improved")  # of collaborative training
 NAMES = {
     "gan": "collaborative training with a GAN attacker",
     "gan_no_influence": "the same without influence",
@@ -46,19 +45,6 @@ NAMES = {
 }
 # Weights on the progress bar, relative to a collaborative run.
 WEIGHTS = {"model_inversion_mlp": 0.3, "dcgan": 0.6, "judge": 0.3, "reconstruct": 0.2}
-
-
-def swept(settings: GanSettings, row: str) -> dict[str, float]:
-    """What the runs of collaborative training differ in."""
-    return {
-        "influence": float(row != "gan_no_influence"),
-        "mode_seeking": settings.mode_seeking if row == "gan_improved" else 0.0,
-    }
-
-
-def keys(seed: int | jax.Array) -> jax.Array:
-    """The keys of the runs, the judge, the DCGAN and the samples, (4,)."""
-    return jax.random.split(jax.random.key(seed), 4)
 
 
 class Prepared(NamedTuple):
@@ -100,6 +86,11 @@ def prepare_seats(settings: GanSettings, dataset: data_lib.Dataset) -> Prepared:
         adversary_data=settings.adversary_data,
         seed=settings.seed,
     )
+    if "dcgan" in settings.compare and len(who.private) < 2:
+        raise checks.InputError(
+            f"--compare=dcgan: the victim holds {len(who.private)} image of class "
+            f"{who.target_class}; accepted are 2 or more, or --compare without dcgan"
+        )
     return Prepared(dataset, held, who)
 
 
@@ -125,7 +116,7 @@ def checkpoints(
     settings: GanSettings, prepared: Prepared, folder: str
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
-    code = {"code": provenance.code()}
+    code = {"code": provenance.code(collaboration.TRAINED_BY)}
     data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
     return checkpoint.study(folder, vars(settings) | data | training.versions() | code)
 
@@ -149,7 +140,7 @@ def run(
     """
     begun = results.begin()
     dataset, held, who = prepared
-    key_run, key_judge, key_dcgan, key_draw = keys(settings.seed)
+    key_run, key_judge, key_dcgan, key_draw = collaboration.keys(settings.seed)
 
     def stage(name):
         stages.stage(NAMES[name], WEIGHTS.get(name, 1.0))
@@ -157,9 +148,9 @@ def run(
     names = stages_of(settings)
     once = collaboration.collaborative_run(settings, dataset)
     attacked = {}
-    for name in (name for name in names if name in RUNS):
+    for name in (name for name in names if name in collaboration.RUNS):
         stage(name)
-        differs = swept(settings, name)
+        differs = collaboration.swept(settings, name)
         attacked[name] = once(who, differs, key_run, stages.advance, kept(name))
     undisturbed = attacked.get("gan_no_influence", next(iter(attacked.values())))
     inverted = {}
@@ -201,7 +192,7 @@ def run(
         "reconstruction": rows,
         "judge_accuracy": judged_by.accuracy,
         "runs": results.runs(attacked, who.target_class),
-        "dcgan": bound and {"steps": bound.steps, "frechets": bound.distances},
+        "dcgan": [bound_row(bound)] if bound else [],
         "privacy": privacy and privacy._asdict(),
         "courses": [course_row(c) for c in courses],
     }
@@ -220,7 +211,7 @@ def run(
             attacked[main].samples,
             attacked[main].info["test_accuracy"],
         ),
-        notes=_notes(settings, who, judged_by, images.private, attacked[main]),
+        notes=_notes(settings, who, judged_by, attacked[main]),
         privacy=privacy,
         courses=courses,
     )
@@ -270,7 +261,7 @@ def mlp_run(settings: GanSettings, dataset: data_lib.Dataset):
     model = collaboration.model(settings, dataset)
 
     def run(who, key, advance=lambda share: None, checkpoint=None):
-        differs = swept(settings, "gan_no_influence")
+        differs = collaboration.swept(settings, "gan_no_influence")
         run = trained(who, differs, key, advance, checkpoint)
         return model, run.params
 
@@ -349,6 +340,15 @@ def uploads(run: collaboration.Attacked) -> dict[str, np.ndarray | None]:
     return {n: None if v is None else v.mean(axis=1) for n, v in logged.items()}
 
 
+def bound_row(bound: bounds.Bound) -> dict:
+    """How a DCGAN came to its best, in result.json."""
+    return {
+        "steps": bound.steps,
+        "stopped": bound.stopped,
+        "frechets": bound.distances,
+    }
+
+
 def course_row(course: contents.Course) -> dict:
     """A course as result.json has it."""
     names = ("value", "low", "high")
@@ -374,14 +374,8 @@ def _counts(dataset, who):
     ]
 
 
-def _notes(settings, who, judged_by, private, run):
-    of_class = judge.hits(judged_by, judged_by.look(private), who.target_class)
-    notes = [
-        f"The independent judge is right on {text.percent(judged_by.accuracy)} % of "
-        "the participants' records, none of which it was trained on "
-        f"({len(who.judge)} records were), and on {of_class.sum()} of the "
-        f"{len(of_class)} of the target class."
-    ]
+def _notes(settings, who, judged_by, run):
+    notes = [judge.told([judged_by], len(who.judge))]
     ended, of_classes = (
         text.percent(run.info[name][-1]) for name in ("test_accuracy", "class_accuracy")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import regions
 from jaxprivacy.experiments import training
 from jaxprivacy.models import interception, judges, targets
+from jaxprivacy.report import text
 from jaxprivacy.training import gradients, local
 
 STEPS, BATCH, CHUNKS = 1500, 64, 10
@@ -49,6 +50,22 @@ def hits(judge: Judge, seen: Seen, target_class: int) -> np.ndarray:
     named = np.argmax(seen.probabilities, axis=1) == target_class
     finite = np.isfinite(seen.probabilities[:, target_class])
     return named & finite & regions.within(judge.regions, seen.features, target_class)
+
+
+def told(judges: Sequence[Judge], learned: int) -> str:
+    """What a report says of its judges, one a seed.
+
+    Args:
+      judges: the judges.
+      learned: how many records each was trained on.
+    """
+    rates = text.span([j.accuracy for j in judges], text.percent)
+    who = "judge is" if len(judges) == 1 else "judges, one a seed, are"
+    it = "it was" if len(judges) == 1 else "they were"
+    return (
+        f"The independent {who} right on {rates} % of the participants' records, none "
+        f"of which {it} trained on ({learned:,} records were)."
+    )
 
 
 def augment(key: jax.Array, x: jax.Array) -> jax.Array:

@@ -20,6 +20,7 @@ from jaxprivacy.models import generators
 from jaxprivacy.report import contents
 
 SAMPLES = 200  # of each attack, judged
+LEAST_ALIKE = 5  # images that have a Frechet distance
 SHOWN = 10  # of each attack, in the pictures
 SHOWN_ROUNDS = 8
 
@@ -30,7 +31,7 @@ class Images(NamedTuple):
     attacks: dict[str, np.ndarray]  # (N, H, W, C) in [-1, 1]
     private: np.ndarray  # the victim's images of the target class
     public: np.ndarray  # images of the class that nobody holds
-    others: dict[int, np.ndarray]  # of every other class, that nobody holds
+    others: dict[int, np.ndarray]  # of every other class, held by participants
 
 
 def reconstruct(
@@ -68,12 +69,19 @@ def reconstruct(
         {name: np.asarray(images) for name, images in attacks.items()},
         dataset.x[who.private],
         dataset.x[who.public],
-        {
-            label: dataset.x[who.unheld[dataset.y[who.unheld] == label][:SAMPLES]]
-            for label in range(dataset.num_classes)
-            if label != who.target_class
-        },
+        _others(dataset, who),
     )
+
+
+def _others(dataset: Dataset, who: Seats) -> dict[int, np.ndarray]:
+    """Images of the other classes that the judge has not learned from, by class."""
+    held = np.concatenate([*who.honest, who.adversary])
+    labels = dataset.y[held]
+    return {
+        int(label): dataset.x[held[labels == label][:SAMPLES]]
+        for label in np.unique(labels)
+        if label != who.target_class
+    }
 
 
 # One program for all classes and seeds.
@@ -102,10 +110,10 @@ def rows(target_class: int, images: Images, judge: Judge) -> list[dict]:
     judged = dict(images.attacks)
     if alike_class := _most_alike(images.others, private_features, judge):
         judged["other_class"] = images.others[alike_class[0]]
-    # The Frechet distance depends on the number of samples: the same for every row. A
-    # single image has none.
-    counts = [len(attacked) for attacked in judged.values() if len(attacked) > 1]
-    alike = min(counts, default=1)
+    # The Frechet distance depends on the number of samples: the same for every row, but
+    # for those with too few, which have none.
+    counts = map(len, judged.values())
+    alike = min((count for count in counts if count >= LEAST_ALIKE), default=1)
     found = []
     for attack, attacked in judged.items():
         seen = judge.look(attacked)
@@ -132,10 +140,11 @@ def _most_alike(
     """The class nearest to the victim's images by the Frechet distance, if any has."""
     if len(private_features) < 2:
         return None
-    several = {label: images for label, images in others.items() if len(images) > 1}
+    several = {k: images for k, images in others.items() if len(images) >= LEAST_ALIKE}
+    count = min(map(len, several.values()), default=0)
     distances = {
-        label: reconstruction.frechet_distance(
-            judge.look(images).features, private_features
+        label: reconstruction.frechet_of_few(
+            judge.look(images).features, private_features, count
         )
         for label, images in several.items()
     }

@@ -22,7 +22,7 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import collaboration, gan_attack, spread, training
+from jaxprivacy.experiments import collaboration, spread, training
 from jaxprivacy.experiments.checkpoint import Checkpoints, nowhere
 from jaxprivacy.experiments.collaboration import Attacked
 from jaxprivacy.experiments.seats import Seats
@@ -46,7 +46,7 @@ class Point(NamedTuple):
     """One run of the grid."""
 
     settings: GanSettings
-    row: str  # one of gan_attack.RUNS
+    row: str  # one of collaboration.RUNS
     seats: Seats
 
 
@@ -88,7 +88,7 @@ def swept(point: Point, names: Sequence[str]) -> dict[str, Any]:
     """The arguments of a run that are no indices."""
     own = {n: getattr(point.settings, n) for n in names if n != "seed"}
     own |= {"target_class": point.seats.target_class}
-    return own | gan_attack.swept(point.settings, point.row)
+    return own | collaboration.swept(point.settings, point.row)
 
 
 def stacked_arguments(points: Sequence[Point], names: Sequence[str]):
@@ -127,7 +127,7 @@ def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
 
     @jax.vmap
     def split(seed):
-        key = gan_attack.keys(seed)[0]
+        key = collaboration.keys(seed)[0]
         key_params, key_run = jax.random.split(key)
         return key_params, *jax.random.split(key_run)
 

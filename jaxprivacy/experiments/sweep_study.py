@@ -22,14 +22,16 @@ from jaxprivacy.experiments import (
     reconstruction,
     results,
     sweep,
+    sweep_baselines,
     training,
 )
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
+from jaxprivacy.report.threats import threat
 
-BASELINES = ("model_inversion", "model_inversion_mlp", "dcgan")
-WITHOUT = "gan_no_influence"  # whose models are inverted: nobody disturbed them
+# Of a class's rows the first that is there is shown.
+BEST_FIRST = ("gan_improved", "gan", sweep_baselines.WITHOUT)
 LOGGED = 32  # samples kept of each round and run
 
 
@@ -51,7 +53,9 @@ def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
     for cell in cells:
         check_gan(cell)
     dataset = load(settings.data, records=settings.records, seed=settings.seed)
-    rows = [name for name in gan_attack.stages_of(settings) if name in gan_attack.RUNS]
+    rows = [
+        name for name in gan_attack.stages_of(settings) if name in collaboration.RUNS
+    ]
     points = [
         sweep.Point(cell, row, gan_attack.prepare_seats(cell, dataset).seats)
         for cell in cells
@@ -68,7 +72,7 @@ def checkpoints(
     memory: float,
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
-    code = {"code": provenance.code()}
+    code = {"code": provenance.code(collaboration.TRAINED_BY)}
     identity = {
         "content_of_data": checkpoint.fingerprint(prepared.dataset),
         "grid": {name: [str(v) for v in values] for name, values in grid.items()},
@@ -146,8 +150,12 @@ def run(
         kept=kept,
     )
     groups = _by_seats(points)
-    judges = _judges(dataset, points, stage, stages)
-    extra = _baselines(settings, dataset, points, groups, judges, memory, stage, stages)
+    stage("judge", "training the judges")
+    judges = sweep_baselines.judges(dataset, points, stages.advance)
+    one = {key: points[members[0]] for key, members in groups.items()}
+    extra, bounds = _baselines(
+        settings, dataset, one, judges, memory, stage, stages, kept
+    )
     stage("reconstruct", "judging the reconstructions")
     rows, courses, shown = [], {}, {}
     for (seed, target), members in groups.items():
@@ -161,7 +169,7 @@ def run(
             "model_inversion" in settings.compare,
         )
         rows += [row | {"seed": seed} for row in found.rows]
-        shown.setdefault(target, found)
+        shown[seed, target] = found
         for i, course in zip(members, found.courses, strict=True):
             courses[i] = course
         stages.advance(1 / len(groups))
@@ -184,6 +192,10 @@ def run(
         "reconstruction": rows,
         "judge_accuracy": {str(seed): j.accuracy for seed, j in judges.items()},
         "privacy": privacy and privacy._asdict(),
+        "dcgan": [
+            {"seed": seed, "target_class": target} | gan_attack.bound_row(bound)
+            for (seed, target), bound in bounds.items()
+        ],
         "grid": grid,
         "runs": [
             _run_row(dataset, point, run, courses[i], list(grid))
@@ -221,12 +233,12 @@ def _judged(dataset, runs, extra, shared, judged_by, names, invert):
     """Judges all runs of one seed and class, and their baselines."""
     points = {i: point for i, (point, _) in runs.items()}
     who = next(iter(points.values())).seats
-    key = gan_attack.keys(next(iter(points.values())).settings.seed)[3]
+    key = collaboration.keys(next(iter(points.values())).settings.seed)[3]
     labels = {i: _label(point, names) for i, point in points.items()}
     trained = {labels[i]: run.generator_params for i, (_, run) in runs.items()}
     inverted = {}
     for i, (point, run) in runs.items():
-        if invert and point.row == WITHOUT:
+        if invert and point.row == sweep_baselines.WITHOUT:
             label = ("model_inversion", labels[i][1])
             inverted[label] = shared, run.params
     inverted |= {(n, ()): v for n, v in extra.items() if n == "model_inversion_mlp"}
@@ -251,65 +263,23 @@ def _label(point, names):
     return point.row, tuple((name, getattr(point.settings, name)) for name in names)
 
 
-def _baselines(settings, dataset, points, groups, judges, memory, stage, stages):
-    """What is trained once for each seed and class: {(seed, class): {row: ...}}."""
-    extra: dict[tuple[int, int], dict] = {key: {} for key in groups}
-    one = {key: points[members[0]] for key, members in groups.items()}
+def _baselines(settings, dataset, one, judges, memory, stage, stages, kept):
+    """What is trained once for each seed and class, and how its DCGANs came about."""
+    extra: dict[tuple[int, int], dict] = {key: {} for key in one}
+    bounds = {}
     if "model_inversion_mlp" in settings.compare:
         stage("model_inversion_mlp", "the same with an mlp and without attacker")
-        undisturbed = gan_attack.mlp_settings(settings)
-        trained = sweep.run_points(
-            undisturbed,
-            dataset,
-            [point._replace(row=WITHOUT) for point in one.values()],
-            ["seed", "target_class"],
-            logged_samples=2,
-            memory=memory,
-            advance=stages.advance,
+        trained = sweep_baselines.mlps(
+            settings, dataset, one, memory, stages.advance, kept
         )
-        model = collaboration.model(undisturbed, dataset)
-        for key, run in zip(one, trained, strict=True):
-            extra[key]["model_inversion_mlp"] = model, run.params
+        for key, found in trained.items():
+            extra[key]["model_inversion_mlp"] = found
     if "dcgan" in settings.compare:
         stage("dcgan", "a DCGAN on the victim's images of each class")
-        made = _dcgans(settings, dataset, one, judges, stages.advance)
-        for key, generator in made.items():
-            extra[key]["dcgan"] = generator
-    return extra
-
-
-def _dcgans(settings, dataset, one, judges, advance):
-    """The DCGANs of all seeds and classes."""
-    found = gan_attack.dcgans(
-        settings,
-        [dataset.x[point.seats.private] for point in one.values()],
-        [gan_attack.keys(point.settings.seed)[2] for point in one.values()],
-        [judges[seed] for seed, _ in one],
-        advance,
-    )
-    return {key: bound.generator for key, bound in zip(one, found, strict=True)}
-
-
-def _judges(dataset, points, stage, stages):
-    """One judge a seed, which has seen no image of any class's row `real`."""
-    by_seed: dict[int, list] = {}
-    for point in points:
-        by_seed.setdefault(point.settings.seed, []).append(point.seats)
-    stage("judge", "training the judges")
-    judges = {}
-    for seed, seats in by_seed.items():
-        learns = seats[0].unheld
-        for who in seats:
-            learns = np.setdiff1d(learns, who.real)
-        held = np.concatenate([*seats[0].honest, seats[0].adversary])
-        judges[seed] = judge.train_judge(
-            dataset,
-            learns,
-            held,
-            gan_attack.keys(seed)[1],
-            lambda share: stages.advance(share / len(by_seed)),
-        )
-    return judges
+        bounds = sweep_baselines.dcgans(settings, dataset, one, judges, stages.advance)
+        for key, bound in bounds.items():
+            extra[key]["dcgan"] = bound.generator
+    return extra, bounds
 
 
 def _run_row(dataset, point, run, course, names):
@@ -365,19 +335,46 @@ def _mean(values):
 
 
 def _class_samples(shown):
-    """The best attack's samples of every class, of the first seed."""
-    if len(shown) < 2:
-        return []
+    """The samples that a report shows: of every class, or of one class's every run.
+
+    Of several classes, the best attack's of the first seed.
+    """
+    classes = {target for _, target in shown}
+    if len(classes) == 1:
+        return [
+            _block(_titled(label, seed), judged, label)
+            for (seed, _), judged in shown.items()
+            for label in judged.images.attacks
+            if label not in ("real", "untrained")
+        ]
     found = []
-    for target, judged in sorted(shown.items()):
-        by_row = {}
-        for label, images in judged.images.attacks.items():
-            by_row.setdefault(label[0] if isinstance(label, tuple) else label, images)
-        best = next(n for n in ("gan_improved", "gan", WITHOUT) if n in by_row)
-        count = reconstruction.SHOWN
-        private = judged.images.private[:count]
-        found.append(contents.ClassSamples(target, private, by_row[best][:count]))
+    for target in sorted(classes):
+        judged = next(found for (_, t), found in shown.items() if t == target)
+        rows = {_row_of(label): label for label in reversed(judged.images.attacks)}
+        best = next(
+            n for n in ("gan_improved", "gan", sweep_baselines.WITHOUT) if n in rows
+        )
+        found.append(_block(f"class {target}", judged, rows[best]))
     return found
+
+
+def _block(title, judged, label):
+    count = reconstruction.SHOWN
+    images = judged.images
+    return contents.Samples(
+        title, images.private[:count], images.attacks[label][:count]
+    )
+
+
+def _row_of(label):
+    return label[0] if isinstance(label, tuple) else label
+
+
+def _titled(label, seed):
+    """E.g. 'GAN, epsilon_per_parameter 1, seed 0'."""
+    values = label[1] if isinstance(label, tuple) else ()
+    swept = [f"{name} {value:g}" for name, value in values if value is not None]
+    return ", ".join([threat(_row_of(label)).title, *swept, f"seed {seed}"])
 
 
 def _tradeoff(settings, dataset, points, attacked, rows, row):
@@ -431,7 +428,8 @@ def _tradeoff(settings, dataset, points, attacked, rows, row):
 
 
 def _notes(points, attacked, judges):
-    rates = ", ".join(f"{text.percent(j.accuracy)} %" for j in judges.values())
+    first = [p.seats for p in points if p.settings.seed == points[0].settings.seed]
+    learned = len(sweep_baselines.learned(first))
     ends = {
         name: [run.info[name][-1] for run in attacked]
         for name in ("test_accuracy", "class_accuracy")
@@ -444,6 +442,5 @@ def _notes(points, attacked, judges):
         f"{len(points)} runs; the shared models end at a test accuracy of "
         f"{spans['test_accuracy']}, where what is taken for the artificial class "
         f"counts as wrong, and of {spans['class_accuracy']} among the real classes.",
-        "The independent judges, one a seed, are right on "
-        f"{rates} of the participants' records, none of which they were trained on.",
+        judge.told(list(judges.values()), learned),
     ]

@@ -1,8 +1,8 @@
 """The classifier that judges reconstructions: another architecture than the attacked.
 
 Paper A's networks are 5 x 5 convolutions, max-pooling and tanh; what fools one of them
-fools another of its kind. This one has strided 3 x 3 convolutions, normalised, ReLU and
-a mean over the image.
+fools another of its kind. This one has strided 3 x 3 convolutions, normalised, and
+ReLU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import jax
 
 from jaxprivacy.models import convolution, image_layers
 
-SMALLEST = 4  # pixels of the last convolution's output, at least
+LARGEST = 4  # pixels of the last convolution's output, at most
 WIDTHS = (32, 64, 128, 128)
 
 
@@ -48,5 +48,5 @@ def judge_network(
     image_shape: Sequence[int], classes: int, features: int = 64
 ) -> JudgeNetwork:
     """Returns the judge's network for images (H, W, C) of a size."""
-    doublings = max(1, math.ceil(math.log2(min(image_shape[:2]) / SMALLEST)))
+    doublings = max(1, math.ceil(math.log2(min(image_shape[:2]) / LARGEST)))
     return JudgeNetwork(doublings, features, classes)

@@ -104,10 +104,10 @@ class Course(NamedTuple):
     cosine: np.ndarray | None = None  # (R,) between an update and its upload
 
 
-class ClassSamples(NamedTuple):
+class Samples(NamedTuple):
     """Images of one class beside its reconstructions, in [-1, 1], C being 1 or 3."""
 
-    target_class: int
+    title: str  # of whom they are, e.g. 'class 3' or 'GAN, seed 0'
     real: np.ndarray  # (N, H, W, C) the victim's
     samples: np.ndarray  # (N, H, W, C)
 
@@ -141,6 +141,6 @@ class Report(NamedTuple):
     notes: list[str]  # plain sentences, e.g. why an attack was skipped
     privacy: Privacy | None = None  # None: uploads without privacy
     courses: Sequence[Course] = ()
-    class_samples: Sequence[ClassSamples] = ()
+    class_samples: Sequence[Samples] = ()
     tradeoff: Tradeoff | None = None
     diagnostics: Diagnostics | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxprivacy.report import text
-from jaxprivacy.report.contents import ClassSamples, Reconstructions
+from jaxprivacy.report.contents import Reconstructions, Samples
 from jaxprivacy.report.plots_style import WIDTH, literal, new_figure
 from jaxprivacy.report.threats import threat
 
@@ -46,8 +46,8 @@ def rounds_figure(images: Reconstructions) -> Figure:
     return _rows_of_images(labels, list(images.over_rounds))
 
 
-def class_samples_figure(classes: Sequence[ClassSamples]) -> Figure:
-    """Returns, for each class, a row of real images above one of samples."""
+def class_samples_figure(classes: Sequence[Samples]) -> Figure:
+    """Returns, for each class or run, a row of real images above one of samples."""
     height, width = classes[0].real.shape[1:3]
     across, most = _grid_of_classes(len(classes), width)
     columns = min(most, max(len(c.real) for c in classes))
@@ -70,12 +70,12 @@ def _grid_of_classes(classes: int, width: int) -> tuple[int, int]:
     return 2, _SHOWN if width <= _SMALL else _SHOWN // 2
 
 
-def _class_block(axes: Axes, samples: ClassSamples, columns: int) -> None:
+def _class_block(axes: Axes, samples: Samples, columns: int) -> None:
     strips = [_strip(images, columns) for images in (samples.real, samples.samples)]
     between = np.ones((max(1, len(strips[0]) // 14), *strips[0].shape[1:]))
     axes.imshow(np.concatenate([strips[0], between, strips[1]]), aspect="equal")
     axes.set_anchor("W")
-    title = literal(f"class {samples.target_class}")
+    title = literal(samples.title)
     axes.set_title(title, loc="left", fontsize=8, fontweight="bold", pad=3)
     for place, label in ((0.75, "real"), (0.25, "samples")):
         _label(axes, place, label, 7)

@@ -115,8 +115,10 @@ THREATS = {
     "dcgan": Threat(
         "DCGAN on the victim's data",
         "No attack: a generator and a discriminator trained on the victim's own images "
-        "of the class. They show what a GAN that is given the data itself reaches, and "
-        "are meant as an upper bound for the attacks.",
+        "of the class, until the samples come no nearer to these by the judge's "
+        "Frechet distance; what was nearest is shown. They show what a GAN that is "
+        "given the data itself reaches, and are meant as an upper bound for the "
+        "attacks.",
     ),
 }
 

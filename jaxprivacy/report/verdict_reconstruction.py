@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.report import text
 from jaxprivacy.report.threats import threat
 from jaxprivacy.report.verdict_samples import (
@@ -80,7 +81,7 @@ def _works(works: dict[str, Count], rows: list[dict]) -> tuple[str, str]:
 def _does_not_work(of_attacks: dict[str, list[dict]], result: dict) -> tuple[str, str]:
     """Says why no attack works: what hides one comes before that there is none."""
     rows = result["reconstruction"]
-    real = counted([row for row in rows if row["attack"] == "real"], rows)
+    real = counted([row for row in rows if _tells(row, rows)], rows)
     if real.pairs and not real.recognised:
         return "cannot_tell", (
             _LEAD + "the classifier that judges does not recognise real images of the "
@@ -111,6 +112,18 @@ def _does_not_work(of_attacks: dict[str, list[dict]], result: dict) -> tuple[str
         f"{counted(good, rows).pairs} reconstructions are the samples recognised as "
         f"the class.{judge}{left_out}"
     )
+
+
+def _tells(row: dict, rows: Sequence[dict]) -> bool:
+    """Whether real images are enough to show that the judge recognises the class.
+
+    Of one image a hit shows nothing: it must be more than samples of noise could be.
+    """
+    if row["attack"] != "real":
+        return False
+    every = clopper_pearson(row["samples"], row["samples"])._asdict()
+    found = compared(row | {"hit_rate": every}, rows)
+    return found is not None and found.recognised
 
 
 def _too_poor(poor: Sequence[Poor]) -> str:

@@ -18,8 +18,10 @@ def counting():
     def init(key):
         return dcgan.State(jnp.zeros(2), None, None, None)
 
-    def steps(key, state, images, indices):
-        made = jnp.array([indices[-1] + 1.0, images.mean()])
+    def steps(key, state, images, indices, count):
+        drawn = jnp.arange(len(images)) < count
+        mean = jnp.where(drawn[:, None], images, 0).sum() / (count * images.shape[1])
+        made = jnp.array([indices[-1] + 1.0, mean])
         return state._replace(generator=made)
 
     def sample(params, noise):
@@ -36,7 +38,7 @@ def trained(distances, most=20 * bounds.CHECK):
     def distance(run, samples):
         assert samples.shape == (bounds.SAMPLES, 2)
         assert samples[0, 1] == run + 1
-        return distances[run][int(samples[0, 0]) // bounds.CHECK - 1]
+        return distances[run][-(-int(samples[0, 0]) // bounds.CHECK) - 1]
 
     found = bounds.train(
         *counting(), images, KEYS, distance, most=most, advance=shares.append
@@ -53,6 +55,7 @@ def test_each_run_is_left_where_it_was_best():
     assert two.steps == 2 * bounds.CHECK and two.generator[0] == two.steps
     assert one.distances == falling[:14]
     assert two.distances == early[:6]
+    assert one.stopped and two.stopped
     assert sum(shares) == pytest.approx(1)
 
 
@@ -61,6 +64,19 @@ def test_it_takes_no_more_steps_than_asked():
     (one, _), shares = trained([falling, falling], most=3 * bounds.CHECK)
     assert one.distances == falling[:3] and one.steps == 3 * bounds.CHECK
     assert sum(shares) == pytest.approx(1)
+
+
+def test_the_last_steps_may_be_fewer():
+    (one, _), shares = trained([[3.0, 2.0]] * 2, most=bounds.CHECK + 7)
+    assert one.steps == one.generator[0] == bounds.CHECK + 7 and not one.stopped
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_what_is_no_number_is_never_the_best():
+    (one, two), _ = trained(
+        [[np.nan, 9.0, np.nan], [4.0, np.nan, 5.0]], 3 * bounds.CHECK
+    )
+    assert one.steps == 2 * bounds.CHECK and two.steps == bounds.CHECK
 
 
 def test_better_by_next_to_nothing_is_no_better():

@@ -71,7 +71,7 @@ def test_every_stage_has_a_name_and_every_comparison_a_stage():
     [("gan", 1, 0), ("gan_no_influence", 0, 0), ("gan_improved", 1, 0.7)],
 )
 def test_what_differs_between_the_runs(row, influence, mode_seeking):
-    found = gan_attack.swept(GanSettings(mode_seeking=0.7), row)
+    found = collaboration.swept(GanSettings(mode_seeking=0.7), row)
     assert found == {"influence": influence, "mode_seeking": mode_seeking}
     # Of one kind in all runs, so that one program serves them.
     assert {type(value) for value in found.values()} == {float}
@@ -79,7 +79,7 @@ def test_what_differs_between_the_runs(row, influence, mode_seeking):
 
 
 def test_keys_differ_and_follow_the_seed():
-    keys = [jax.random.key_data(gan_attack.keys(seed)) for seed in (0, 1, 0)]
+    keys = [jax.random.key_data(collaboration.keys(seed)) for seed in (0, 1, 0)]
     assert len({tuple(key) for key in np.concatenate(keys[:2])}) == 8
     np.testing.assert_array_equal(keys[0], keys[2])
 
@@ -295,3 +295,13 @@ def test_settings_are_told_as_they_took_effect(dataset):
     private = GanSettings(epsilon_per_parameter=3.0, compare=("dcgan",))
     told = dict(results.used_settings(private, dataset))
     assert (told["epsilon_per_parameter"], told["compare"]) == (3.0, "dcgan")
+
+
+def test_a_dcgan_needs_two_images_of_the_victim(saved):
+    """One image has no distance by which a DCGAN could stop."""
+    x = np.random.default_rng(0).integers(0, 256, (80, 4, 5), np.uint8)
+    settings = GanSettings(data=saved(x, classes=20), held_fraction=0.25)
+    with pytest.raises(checks.InputError, match="--compare=dcgan: the victim holds 1"):
+        gan_attack.prepare(settings)
+    without = dataclasses.replace(settings, compare=())
+    assert len(gan_attack.prepare(without).seats.private) == 1

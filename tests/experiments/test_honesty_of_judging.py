@@ -17,7 +17,7 @@ from jaxprivacy.experiments import (
     judge,
     seats,
     sweep,
-    sweep_study,
+    sweep_baselines,
 )
 from jaxprivacy.experiments.settings import GanSettings, Settings
 from jaxprivacy.report.progress import Stages
@@ -96,7 +96,7 @@ def sweep_of_classes(grey):
         sweep.Point(cell, "gan", gan_attack.prepare_seats(cell, grey).seats)
         for cell in sweep.expand(GAN, {"target_class": (0, 2)})
     ]
-    sweep_study._judges(grey, points, STAGES.stage, STAGES)
+    sweep_baselines.judges(grey, points, STAGES.advance)
 
 
 @pytest.mark.parametrize("study", [gan_study, audit_study, sweep_of_classes])

@@ -57,6 +57,40 @@ def test_it_learns_what_is_plain_and_tells_its_accuracy_on_the_unseen(trained, d
     assert len(shares) == judge.CHUNKS and sum(shares) == pytest.approx(1)
 
 
+def test_regions_are_of_the_unseen_records_and_noise_has_its_own_label(dataset):
+    fitted, batches = [], []
+
+    def plain(model):
+        def gradient(key, params, batch):
+            jax.debug.callback(lambda y: batches.append(np.array(y)), batch.y)
+
+        return gradient
+
+    def sgd(gradient, optimizer, **options):
+        def train(key, params, state, data):
+            gradient(key, params, data)
+            return params, state, None
+
+        return train
+
+    with (
+        mock.patch.object(judge.regions, "fit", lambda *args: fitted.append(args)),
+        mock.patch.object(judge.gradients, "plain", plain),
+        mock.patch.object(judge.local, "sgd", sgd),
+        mock.patch.object(judge, "CHUNKS", 1),
+    ):
+        found = judge.train_judge(dataset, LEARNS, UNSEEN, jax.random.key(1), print)
+    [(features, labels, classes)] = fitted
+    np.testing.assert_array_equal(labels, dataset.y[UNSEEN])
+    np.testing.assert_allclose(features, found.look(dataset.x[UNSEEN]).features)
+    assert classes == CLASSES
+    jax.effects_barrier()
+    [labels] = batches
+    noise = len(LEARNS) // 8
+    np.testing.assert_array_equal(labels[:-noise], dataset.y[LEARNS])
+    np.testing.assert_array_equal(labels[-noise:], CLASSES)
+
+
 def test_it_looks_at_any_number_of_images_alike(trained, dataset):
     judged_by, _ = trained
     count = judge.AT_ONCE + 30

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import types
+from jaxprivacy.attacks import inversion
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction as evaluation
 from jaxprivacy.evaluation import regions
@@ -67,6 +68,12 @@ def test_every_row_has_its_images(images, dataset, who):
     np.testing.assert_array_equal(images.attacks["real"], dataset.x[who.real[:5]])
     np.testing.assert_array_equal(images.private, dataset.x[who.private])
     np.testing.assert_array_equal(images.public, dataset.x[who.public])
+    # Other classes' images are of the held ones: the judge learned from the others.
+    held = np.concatenate([*who.honest, who.adversary])
+    assert set(images.others) == {0, 2}
+    for label, others in images.others.items():
+        of_class = held[dataset.y[held] == label]
+        np.testing.assert_array_equal(others, dataset.x[of_class[:5]])
 
 
 def test_generators_are_sampled_with_the_same_noise(images):
@@ -79,6 +86,19 @@ def test_generators_are_sampled_with_the_same_noise(images):
 def test_the_target_class_is_inverted(images):
     logits = LINEAR.apply(WEIGHTS, jnp.asarray(images.attacks["model_inversion"]))
     assert (np.asarray(jax.nn.softmax(logits))[:, TARGET] > 0.9).all()
+
+
+def test_models_are_inverted_at_the_best_setting(dataset, who):
+    """At one that stands still on grey, all reconstructions are grey."""
+    still = inversion.Setting(0.5, 0.5, 0.0)
+    with (
+        mock.patch.object(inversion, "best_setting", lambda *args, **kw: still),
+        mock.patch.object(reconstruction, "SAMPLES", 3),
+    ):
+        found = reconstruction._invert.__wrapped__(
+            KEY, WEIGHTS, TARGET, model=LINEAR, shape=SHAPE
+        )
+    np.testing.assert_allclose(found, 0.5)
 
 
 def looking(images):
@@ -100,16 +120,16 @@ def test_rows_are_judged_alike():
 
     private, other = some(9), some(5)
     images = reconstruction.Images(
-        {"real": some(3), "untrained": some(6), "gan": some(6)},
+        {"real": some(5), "untrained": some(11), "gan": some(6)},
         private,
         some(4),
-        {0: some(5) + 0.5, 2: other, 3: private[:1]},
+        {0: some(5) + 0.5, 2: other, 3: private[:4]},
     )
     judged_by = judge.Judge(looking, 1.0, REGIONS)
     found = reconstruction.rows(TARGET, images, judged_by)
     names = ["real", "untrained", "gan", "other_class"]
     assert [row["attack"] for row in found] == names
-    # Of two images and more, the class with the smaller distance.
+    # Of five images and more, the class with the smaller distance.
     judged = images.attacks | {"other_class": other}
     for row in found:
         attacked = judged[row["attack"]]
@@ -120,9 +140,9 @@ def test_rows_are_judged_alike():
         hits = (probabilities.argmax(axis=1) == TARGET) & near
         assert row["hit_rate"]["value"] == pytest.approx(hits.mean())
         assert row["confidence"] == pytest.approx(probabilities[:, TARGET].mean())
-        # Of three at a time: the distance depends on their number.
-        assert row["frechet_samples"] == 3
-        frechet = evaluation.frechet_of_few(features, looking(private)[1], 3)
+        # Of five at a time: the distance depends on their number.
+        assert row["frechet_samples"] == 5
+        frechet = evaluation.frechet_of_few(features, looking(private)[1], 5)
         assert row["frechet"] == pytest.approx(frechet)
 
 

@@ -141,8 +141,8 @@ def test_each_run_of_a_sweep_is_the_single_run(swept, dataset):
             once = collaboration.collaborative_run(point.settings, dataset, 3)
             want = once(
                 point.seats,
-                gan_attack.swept(point.settings, point.row),
-                gan_attack.keys(point.settings.seed)[0],
+                collaboration.swept(point.settings, point.row),
+                collaboration.keys(point.settings.seed)[0],
                 lambda share: None,
             )
             chex.assert_trees_all_close(found[i], want, rtol=1e-4, atol=1e-5)

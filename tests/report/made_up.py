@@ -4,7 +4,6 @@ import numpy as np
 
 from jaxprivacy.evaluation import membership
 from jaxprivacy.report.contents import (
-    ClassSamples,
     Course,
     Diagnostics,
     GradientNorms,
@@ -12,6 +11,7 @@ from jaxprivacy.report.contents import (
     Reconstructions,
     Report,
     RocCurve,
+    Samples,
     Tradeoff,
 )
 
@@ -147,7 +147,7 @@ def class_samples(classes=2, samples=3, size=(6, 5), channels=1):
     rng = np.random.default_rng(3)
     shape = (samples, *size, channels)
     return [
-        ClassSamples(target, rng.uniform(-1, 1, shape), rng.uniform(-1, 1, shape))
+        Samples(f"class {target}", rng.uniform(-1, 1, shape), rng.uniform(-1, 1, shape))
         for target in range(classes)
     ]
 

@@ -67,7 +67,7 @@ def evil_report():
         reconstructions=made_up.reconstructions()._replace(target_class=EVIL),
         notes=[EVIL],
         courses=[made_up.course(EVIL)],
-        class_samples=[made_up.class_samples()[0]._replace(target_class=EVIL)],
+        class_samples=[made_up.class_samples()[0]._replace(title=EVIL)],
     )
 
 

@@ -97,7 +97,7 @@ def test_many_classes_share_a_line_and_large_images_keep_their_size(
 def test_fewer_samples_than_real_images():
     real = made_up.class_samples(1, samples=4)[0]
     figure = plots_images.class_samples_figure(
-        [real._replace(target_class="costs $1 or $2", samples=real.samples[:2])]
+        [real._replace(title="costs $1 or $2", samples=real.samples[:2])]
     )
     assert (figure.axes[0].images[0].get_array()[-1, -1] == 1).all()
     assert titles(figure)[0].count("\\$") == 2  # No mathematics.
