@@ -53,9 +53,9 @@ def _body(eqn: core.JaxprEqn) -> tuple[core.ClosedJaxpr | None, int]:
     """What a call runs, and how many of its operands the body does not take."""
     if eqn.primitive.name == "cond" and eqn.params.get("branches_platforms"):
         here = jax.default_backend()
-        here = {"gpu": "cuda"}.get(here, here)
+        here = {"gpu": {"cuda", "rocm"}}.get(here, {here})
         platforms = eqn.params["branches_platforms"]
-        fits = [names is None or here in names for names in platforms]
+        fits = [names is None or not here.isdisjoint(names) for names in platforms]
         return eqn.params["branches"][fits.index(True)], 1
     if eqn.primitive.name not in TRANSPARENT:
         return None, 0
