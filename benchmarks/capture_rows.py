@@ -1,19 +1,23 @@
-"""White-box capture: paper B's network on a batch of 512."""
+"""White-box capture: paper B's network on a batch of 512, clipping on one of 256."""
 
 from __future__ import annotations
 
 import jax
 import numpy as np
+import optax
 
+import jaxprivacy
 from benchmarks.measure import Pair, Row, compiled
 from jaxprivacy import types
 from jaxprivacy.attacks import capture
 from jaxprivacy.models import targets
+from jaxprivacy.targets import inputs
 from jaxprivacy.training import gradients
 
 BATCH, INPUTS, CLASSES, WIDTHS = 512, 600, 100, (1024, 512, 256, 128)
 LOOPED = 64  # examples that the loop of single passes is timed on
 RATE = 0.1
+CLIPPED = 256  # records whose gradients are clipped
 
 
 def work() -> tuple[types.Model, types.Params, types.Batch]:
@@ -65,19 +69,64 @@ def versus_loop() -> Pair:
     )
 
 
-def versus_training_step() -> Pair:
-    model, params, batch = work()
+def training_step(model, params, batch):
+    """One step of SGD on the mean loss."""
     gradient = gradients.plain(model)
 
     def step(params, batch):
         found, loss = gradient(jax.random.key(0), params, batch)
         return jax.tree.map(lambda p, g: p - RATE * g, params, found), loss
 
+    return compiled(step, params, batch)
+
+
+def versus_training_step() -> Pair:
+    model, params, batch = work()
     return Pair(
         lambda: ours(model, params, batch),
-        lambda: compiled(step, params, batch),
+        lambda: training_step(model, params, batch),
         f"jax {jax.__version__}",
         "value_and_grad and the update by SGD, jitted, same batch",
+    )
+
+
+def norms_versus_materialised() -> Pair:
+    model, params, batch = work()
+
+    def norms(params, x, y):
+        return jaxprivacy.gradient_norms(model.apply, params, x, y)
+
+    def materialised(params, x, y):
+        def norm(x, y):
+            def loss(params):
+                return inputs.cross_entropy(model.apply(params, x[None])[0], y)
+
+            return optax.global_norm(jax.grad(loss)(params))
+
+        return jax.vmap(norm)(x, y)
+
+    return Pair(
+        lambda: compiled(norms, params, batch.x, batch.y),
+        lambda: compiled(materialised, params, batch.x, batch.y),
+        f"jax {jax.__version__}",
+        "norms of vmap(grad), jitted: materialises every example's gradients",
+    )
+
+
+def clipping_versus_training_step() -> Pair:
+    model, params, batch = work()
+    batch = jax.tree.map(lambda a: a[:CLIPPED], batch)
+
+    def step(params, x, y):
+        total = jaxprivacy.clipped_gradient(model.apply, params, x, y, max_norm=1.0)
+        return jax.tree.map(lambda p, g: p - RATE * g / len(x), params, total)
+
+    return Pair(
+        lambda: compiled(step, params, batch.x, batch.y),
+        lambda: training_step(model, params, batch),
+        f"jax {jax.__version__}",
+        f"value_and_grad and the update by SGD, jitted, {CLIPPED} records; ours clips "
+        "each record's gradient",
     )
 
 
@@ -85,4 +134,6 @@ ROWS = (
     Row("capture_vs_torch_func", 60, versus_vmap),
     Row("capture_vs_loop", 60, versus_loop),
     Row("capture_vs_training_step", 1.0, versus_training_step),
+    Row("gradient_norms_vs_vmap", 10, norms_versus_materialised),
+    Row("clipping_vs_training_step", 1 / 1.3, clipping_versus_training_step),
 )

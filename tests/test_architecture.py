@@ -15,6 +15,7 @@ PARTS = {p.parent.name for p in ROOT.glob("jaxprivacy/*/__init__.py")}
 MAY_USE = {
     "data": set(),
     "models": set(),
+    "targets": {"models", "training"},
     "training": {"models"},
     "federated": {"models", "training"},
     "attacks": {"federated", "models", "training"},

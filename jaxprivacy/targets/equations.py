@@ -12,6 +12,8 @@ from jaxprivacy.targets import patches
 
 Env = dict[core.Var, Any]
 
+_ORIGIN = core.DebugInfo("capture", "evaluate", None, None)
+
 # Calls whose body is all that they mean. `remat2` trades time for memory and changes no
 # number. A `custom_jvp` or `custom_vjp` is no such call: its derivative is its own.
 TRANSPARENT = ("jit", "pjit", "closed_call", "core_call", "remat2", "checkpoint")
@@ -51,9 +53,9 @@ def _body(eqn: core.JaxprEqn) -> tuple[core.ClosedJaxpr | None, int]:
     """What a call runs, and how many of its operands the body does not take."""
     if eqn.primitive.name == "cond" and eqn.params.get("branches_platforms"):
         here = jax.default_backend()
-        here = {"gpu": "cuda"}.get(here, here)
+        here = {"gpu": {"cuda", "rocm"}}.get(here, {here})
         platforms = eqn.params["branches_platforms"]
-        fits = [names is None or here in names for names in platforms]
+        fits = [names is None or not here.isdisjoint(names) for names in platforms]
         return eqn.params["branches"][fits.index(True)], 1
     if eqn.primitive.name not in TRANSPARENT:
         return None, 0
@@ -83,7 +85,7 @@ def evaluate(eqn: core.JaxprEqn, values: Sequence[Any]) -> list[Any]:
     # A program of one equation: how primitives are bound is JAX's own business.
     inputs = [core.Var(atom.aval) for atom in eqn.invars]
     alone = eqn.replace(invars=inputs)
-    jaxpr = core.Jaxpr((), inputs, eqn.outvars, [alone], eqn.effects)
+    jaxpr = core.Jaxpr((), inputs, eqn.outvars, [alone], eqn.effects, _ORIGIN)
     return jax.core.eval_jaxpr(jaxpr, (), *values)
 
 
@@ -93,7 +95,7 @@ def evaluate_learned(
     """Like `evaluate`, where the operands at the places `learned` are weights.
 
     On the CPU a convolution with such a kernel is a matmul over patches: XLA's own is
-    tens of times slower inside a loop (see `models.convolution`), as are the gradients
+    many times slower inside a loop (see `models.convolution`), as are the gradients
     of each example's kernel, and records are processed in loops.
     """
     if (

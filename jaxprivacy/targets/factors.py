@@ -148,25 +148,26 @@ def joined(factors: list[Factor]) -> Factor:
     return jax.tree.map(lambda *parts: jnp.concatenate(parts), *factors)
 
 
-def squared_norm(
-    dense: Factor | None, rows: Factor | None, inputs: int, outputs: int
-) -> jax.Array:
+def is_formed(rows: bool, positions: int, inputs: int, outputs: int) -> bool:
+    """Whether the gradient itself is no more work than products of all positions.
+
+    It counts half: what is formed for its norm need not be computed to be clipped.
+    """
+    width = outputs + (0 if rows else inputs)
+    return positions > 1 and 2 * positions * width > inputs * outputs
+
+
+def squared_norm(dense: Factor | None, rows: Factor | None) -> jax.Array:
     """Squared L2 norm of a sum of outer products: ().
 
     |sum_s l_s r_s^T|^2 is the sum over s, t of (l_s . l_t)(r_s . r_t); with one
-    position it is |l|^2 |r|^2. Where there are many positions, the sum is formed.
+    position it is |l|^2 |r|^2.
 
     Args:
       dense: of products and convolutions, G groups; or None.
       rows: of embeddings, of the same array; G is 1 then.
-      inputs: I, of a group.
-      outputs: O.
     """
-    positions = sum(len(f.right) for f in (dense, rows) if f is not None)
-    width = outputs + (inputs if rows is None else 0)
-    if positions * width > inputs * outputs and positions > 1:
-        return jnp.sum(_formed(dense, rows, inputs) ** 2)
-    if rows is None and positions == 1:
+    if rows is None and len(dense.right) == 1:
         left, right = (jnp.sum(_wide(a[0]) ** 2, -1) for a in dense)
         return jnp.sum(left * right)
     total = jnp.zeros((), jnp.float32)
@@ -190,13 +191,15 @@ def _gram(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.einsum("sgi,tgi->gst", a, b, preferred_element_type=jnp.float32)
 
 
-def _formed(dense: Factor | None, rows: Factor | None, inputs: int) -> jax.Array:
-    """The gradient itself: (G, I, O) float32."""
+def gradient(dense: Factor | None, rows: Factor | None, inputs: int) -> jax.Array:
+    """A sum of outer products itself: (G, I, O) float32, with I `inputs`."""
     gradient = jnp.zeros((), jnp.float32)
     if dense is not None:
-        gradient += jnp.einsum(
-            "sgi,sgo->gio", *dense, preferred_element_type=jnp.float32
-        )
+        how, a = "sgi,sgo->gio", dense
+        if dense.left.shape[1] == 1:  # XLA moves data for an axis of one group.
+            how, a = "si,so->io", [part[:, 0] for part in dense]
+        found = jnp.einsum(how, *a, preferred_element_type=jnp.float32)
+        gradient += found.reshape(-1, *found.shape[-2:])
     if rows is not None:
         empty = jnp.zeros((inputs, rows.right.shape[-1]), jnp.float32)
         gradient += empty.at[rows.left].add(_wide(rows.right[:, 0]))[None]

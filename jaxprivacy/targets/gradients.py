@@ -28,8 +28,11 @@ from jaxprivacy.targets import (
 )
 from jaxprivacy.targets.program import Apply, Loss
 
-AT_ONCE = 2**29  # bytes that the values of the records in work may take together
-MOST = 512  # records at once, beyond which nothing gets faster
+# Bytes that the values of the records in work may take together. On a CPU more than the
+# caches hold is slower, and above 32 MiB the memory is asked for anew in each run.
+AT_ONCE = {"cpu": 2**24}
+OTHERWISE = 2**29
+LEAST, MOST = 8, 512  # records at once: the weights are read for each lot of them
 
 
 def gradient_norms(
@@ -55,7 +58,7 @@ def gradient_norms(
       loss: of one record, (output, label) -> (). Default: cross-entropy of outputs (K,)
         and labels 0 to K - 1; of one output the logistic loss, labels 0 and 1.
       at_once: records that pass the model together, which bounds the memory. Default:
-        as many as fit in half a GiB, at most 512.
+        8 to 512, as many as the caches of a CPU or half a GiB of another device hold.
 
     Raises:
       InputError: the shapes do not fit together, no parameter is a real number, the
@@ -97,7 +100,7 @@ def clipped_gradient(
 ) -> types.Params:
     """The sum over the records of their gradients, each clipped to a norm.
 
-    A gradient g becomes g min(1, max_norm / |g|), where |g| is over all parameters (Abadi
+    A gradient g becomes g min(1, max_norm / |g|), |g| being over all parameters (Abadi
     et al. 2016, arXiv:1607.00133, algorithm 1). One forward and one backward pass; no
     single record's gradient is kept (book-keeping, arXiv:2210.00038).
 
@@ -121,26 +124,28 @@ def clipped_gradient(
     work = _prepare(apply, params, x, y, loss, at_once)
     program = work.program
 
-    def step(total, chunk):
-        x, y, mask = chunk
-        captured, squared = _measure(work, x, y)
-        norm = jnp.sqrt(sum(squared.values()))
+    def of_chunk(x, y, mask):
+        captured, measured = _measure(work, x, y)
+        norm = jnp.sqrt(sum(measured.squared.values()))
         weights = mask * jnp.minimum(1.0, max_norm / norm)
-        parts = norms_lib.weighted_sum(program, work.env, captured, weights)
-        seen = captured.loss, captured.undefined
-        return [t + parts[v] for t, v in zip(total, program.roots, strict=True)], seen
+        summed = norms_lib.weighted_sum(
+            program, work.plan, work.env, captured, measured.kept, weights
+        )
+        return summed, (captured.loss, captured.undefined)
 
-    zeros = [jnp.zeros(v.aval.shape, jnp.float32) for v in program.roots]
+    def step(total, chunk):
+        summed, seen = of_chunk(*chunk)
+        return jax.tree.map(jnp.add, total, summed), seen
+
+    shapes, _ = jax.eval_shape(of_chunk, *(a[0] for a in work.chunks))
+    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
     total, seen = lax.scan(step, zeros, work.chunks)
     inputs.check_values(*(_flat(a, len(x)) for a in seen))
-    by_root = {
-        v: t.astype(v.aval.dtype) for v, t in zip(program.roots, total, strict=True)
-    }
-    learned = [i for i, leaf in enumerate(program.leaves) if leaf.learned]
-    found = program_lib.pull_back(program, work.values, by_root, learned)
-    gradients = [np.zeros(leaf.shape, jax.dtypes.float0) for leaf in program.leaves]
-    for i, gradient in zip(learned, found, strict=True):
-        gradients[i] = gradient
+    found = norms_lib.by_leaves(program, work.values, total)
+    gradients = [
+        found[i] if leaf.learned else np.zeros(leaf.shape, jax.dtypes.float0)
+        for i, leaf in enumerate(program.leaves)
+    ]
     return jax.tree.unflatten(jax.tree.structure(params), gradients)
 
 
@@ -161,7 +166,8 @@ def _prepare(apply, params, x, y, loss, at_once) -> _Work:
     program = program_lib.trace(apply, params, x, y, loss)
     values = [jnp.asarray(v) for v in jax.tree.leaves(params)]
     if at_once is None:
-        at_once = int(np.clip(AT_ONCE // capture_lib.size(program), 1, MOST))
+        memory = AT_ONCE.get(jax.default_backend(), OTHERWISE)
+        at_once = int(np.clip(memory // capture_lib.size(program), LEAST, MOST))
     at_once = checks.positive_integer("at_once", at_once)
     count = -(-len(x) // at_once)
     size = -(-len(x) // count)
@@ -178,12 +184,11 @@ def _prepare(apply, params, x, y, loss, at_once) -> _Work:
 
 
 def _measure(work: _Work, x: jax.Array, y: jax.Array):
-    """Captures a chunk: what is captured, and each leaf's squared norms."""
+    """Captures a chunk of records and measures their gradients."""
     captured = capture_lib.capture(work.program, work.env, x, y)
-    squared = norms_lib.squared_norms(
+    return captured, norms_lib.measure(
         work.program, work.plan, work.env, work.values, captured
     )
-    return captured, squared
 
 
 def _by_leaf(apply, params, x, y, loss, at_once) -> dict[str, jax.Array]:
@@ -191,8 +196,8 @@ def _by_leaf(apply, params, x, y, loss, at_once) -> dict[str, jax.Array]:
     work = _prepare(apply, params, x, y, loss, at_once)
 
     def one(chunk):
-        captured, squared = _measure(work, *chunk[:2])
-        return squared, (captured.loss, captured.undefined)
+        captured, measured = _measure(work, *chunk[:2])
+        return measured.squared, (captured.loss, captured.undefined)
 
     squared, seen = lax.map(one, work.chunks)
     inputs.check_values(*(_flat(a, len(x)) for a in seen))

@@ -105,8 +105,8 @@ def _check_default(out: Any, label: jax.ShapeDtypeStruct) -> None:
     single = isinstance(out, jax.ShapeDtypeStruct) and len(out.shape) < 2
     if not single or not math.prod(out.shape):
         raise checks.InputError(
-            f"loss: the default takes outputs (K,) of a record, the model makes "
-            f"{_described(out)}: accepted is then a loss of yours, (output, label) -> ()"
+            "loss: the default takes outputs (K,) of a record, the model makes "
+            f"{_described(out)}: accepted is then another loss, (output, label) -> ()"
         )
     numbers = math.prod(out.shape) == 1 or jnp.issubdtype(label.dtype, jnp.integer)
     if label.shape or not numbers:
@@ -156,17 +156,19 @@ def _check_alone(apply: Apply, params: types.Params, x: jax.Array) -> None:
     with jax.default_matmul_precision("highest"):
         single = lax.map(lambda each: apply(params, each[None]), x)
         together = lax.map(lambda batch: apply(params, batch), x[None])
+    if not _known((single, together)):
+        return
     for one, all_ in zip(*map(jax.tree.leaves, (single, together)), strict=True):
         if not jnp.issubdtype(one.dtype, jnp.floating):
             continue
         close = np.sqrt(float(jnp.finfo(one.dtype).eps)) * 2
         one, all_ = np.asarray(one[:, 0], np.float64), np.asarray(all_[0], np.float64)
         scale = np.max(np.abs(one), initial=0.0, where=np.isfinite(one))
-        far = np.abs(one - all_) > close * scale
+        far = (np.abs(one - all_) > close * scale) | (np.isnan(one) != np.isnan(all_))
         if far.any():
             record = int(np.argwhere(far)[0][0])
             raise checks.InputError(
-                f"apply: the output for record {record} is another one alone than among "
+                f"apply: the output of record {record} is another one alone than among "
                 f"{len(x)} records: accepted are models whose outputs depend on their "
                 "own record alone (BatchNorm in evaluation mode, dropout switched off)"
             )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend import core
 
@@ -20,14 +21,23 @@ from jaxprivacy.targets.program import Program
 AT_ONCE = 2**28  # bytes that the gradients of single records may take together
 
 
-def squared_norms(
+class Measured(NamedTuple):
+    """Norms of B records' gradients by each leaf, and what was formed on the way."""
+
+    squared: dict[int, jax.Array]  # leaf -> (B,) float32, squared L2 norms
+    # Leaf -> the gradients themselves: (B, *shape), or (B, G, I, O) for each group of
+    # its elements. Kept where the norm needs them and they are small.
+    kept: dict[int, list[jax.Array]]
+
+
+def measure(
     program: Program,
     plan: Plan,
     env: equations.Env,
     values: Sequence[jax.Array],
     captured: Capture,
-) -> dict[int, jax.Array]:
-    """Squared L2 norms of B records' gradients, leaf by leaf.
+) -> Measured:
+    """Measures the gradients of B records, leaf by leaf.
 
     Args:
       program: the loss of one record.
@@ -35,65 +45,79 @@ def squared_norms(
       env: what `program.prepare` returns.
       values: of the leaves.
       captured: B records.
-
-    Returns:
-      Leaf -> (B,) float32.
     """
     zero = jnp.zeros(captured.loss.shape, jnp.float32)
-    found = {}
+    found = Measured({}, {})
     for leaf, groups in plan.factored.items():
-        found[leaf] = sum((_of_group(group, captured) for group in groups), zero)
-    if plan.formed:
-        norms = _formed(program, plan.formed, env, values, captured)
-        found |= dict(zip(plan.formed, norms, strict=True))
+        parts = [_of_group(group, captured) for group in groups]
+        found.squared[leaf] = sum((norm for norm, _ in parts), zero)
+        if groups and all(gradient is not None for _, gradient in parts):
+            found.kept[leaf] = [gradient for _, gradient in parts]
+    simple = [i for i in plan.formed if i not in plan.fallback]
+    for leaves in (simple, plan.fallback):
+        if leaves:
+            norms, gradients = _formed(program, leaves, env, values, captured)
+            found.squared.update(zip(leaves, norms, strict=True))
+            if gradients is not None:
+                pairs = zip(leaves, gradients, strict=True)
+                found.kept.update((i, [gradient]) for i, gradient in pairs)
     return found
 
 
-def _of_group(group: Group, captured: Capture) -> jax.Array:
-    groups, inputs, outputs = group.elements.shape
-    places = [piece.site for piece in group.pieces]
+def _of_group(group: Group, captured: Capture) -> tuple[jax.Array, jax.Array | None]:
+    """Squared norms (B,); the gradients (B, G, I, O) if they were formed and fit."""
 
-    def one(data, deltas):
+    def joined(data, deltas):
         dense, rows = [], []
         for piece, (h,), (delta,) in zip(group.pieces, data, deltas, strict=True):
             factor = piece.form.factor(h, delta)
             if piece.transpose:
                 factor = factors.swapped(factor)
             (rows if piece.form.rows else dense).append(factor)
-        return factors.squared_norm(
+        return (
             factors.joined(dense) if dense else None,
             factors.joined(rows) if rows else None,
-            inputs,
-            outputs,
         )
 
-    positions = sum(piece.form.positions for piece in group.pieces)
-    size = groups * min(2 * positions**2, inputs * outputs)
-    data = [captured.data[i] for i in places]
-    return _map(one, (data, [captured.deltas[i] for i in places]), size)
+    def form(*args):
+        return factors.gradient(*joined(*args), group.elements.shape[1])
+
+    places = [piece.site for piece in group.pieces]
+    args = [captured.data[i] for i in places], [captured.deltas[i] for i in places]
+    if not group.formed:
+        size = 2 * group.elements.shape[0] * group.positions**2
+        return _map(lambda *a: factors.squared_norm(*joined(*a)), args, size), None
+    size = group.elements.size
+    if _turns(args, size) > 1:
+        return _map(lambda *a: _square(form(*a)), args, size), None
+    gradients = jax.vmap(form)(*args)
+    return jax.vmap(_square)(gradients), gradients
+
+
+def _square(a: jax.Array) -> jax.Array:
+    return jnp.sum(jnp.square(a.astype(jnp.float32)))
 
 
 def _formed(program, leaves, env, values, captured):
-    """Squared norms (B,) of the leaves whose gradients are formed."""
+    """Squared norms (B,) of leaves, and their gradients if they fit."""
     roots = set().union(*(program_lib.reached(program, i) for i in leaves))
-    places = [
-        i
-        for i, site in enumerate(program.sites)
-        if any(site.eqn.invars[p] in roots for p in site.roots)
-    ]
+    places = program_lib.sites_of(program, roots)
 
-    def one(data, deltas):
+    def form(data, deltas):
         gradients = {}
         for i, h, delta in zip(places, data, deltas, strict=True):
             site = program.sites[i]
             add(gradients, site, program_lib.gradient_at(site, env, h, delta))
-        by_leaf = program_lib.pull_back(program, values, gradients, leaves)
-        return [jnp.sum(jnp.square(g.astype(jnp.float32))) for g in by_leaf]
+        gradients = {v: g for v, g in gradients.items() if v in roots}
+        return program_lib.pull_back(program, values, gradients, leaves)
 
     size = sum(math.prod(program.leaves[i].shape) for i in leaves)
     size += sum(root.aval.size for root in roots)
-    data = [captured.data[i] for i in places]
-    return _map(one, (data, [captured.deltas[i] for i in places]), size)
+    args = [captured.data[i] for i in places], [captured.deltas[i] for i in places]
+    if _turns(args, size) > 1:
+        return _map(lambda *a: [_square(g) for g in form(*a)], args, size), None
+    gradients = jax.vmap(form)(*args)
+    return [jax.vmap(_square)(g) for g in gradients], gradients
 
 
 def add(
@@ -107,41 +131,101 @@ def add(
         gradients[root] = gradients[root] + part if root in gradients else part
 
 
-def _map(one: Callable, args: Any, size: int) -> Any:
-    """`vmap`, in as many turns as keeps `size` numbers a record within `AT_ONCE`."""
+def _turns(args: Any, size: int) -> int:
+    """In how many turns `size` numbers a record stay within `AT_ONCE`."""
     count = len(jax.tree.leaves(args)[0])
-    fits = max(1, AT_ONCE // (4 * size))
-    if fits >= count:
+    return -(-count // max(1, AT_ONCE // (4 * size)))
+
+
+def _map(one: Callable, args: Any, size: int) -> Any:
+    """`vmap`, in as many turns as `size` numbers a record need."""
+    turns = _turns(args, size)
+    if turns == 1:
         return jax.vmap(one)(*args)
-    turns = -(-count // fits)
+    count = len(jax.tree.leaves(args)[0])
     return lax.map(lambda a: one(*a), args, batch_size=-(-count // turns))
 
 
-def weighted_sum(
-    program: Program, env: equations.Env, captured: Capture, weights: jax.Array
-) -> dict[core.Var, jax.Array]:
-    """The sum of B records' gradients by the roots, each times its weight.
+class Summed(NamedTuple):
+    """A sum of weighted gradients, float32, by leaves where known, else by roots."""
 
-    From h and delta, with one product a site and no gradient of a single record
-    (book-keeping, arXiv:2210.00038, section 3).
+    by_leaf: dict[int, jax.Array]
+    by_root: dict[int, jax.Array]  # the root's place -> its gradient
+
+
+def weighted_sum(
+    program: Program,
+    plan: Plan,
+    env: equations.Env,
+    captured: Capture,
+    kept: dict[int, list[jax.Array]],
+    weights: jax.Array,
+) -> Summed:
+    """The sum of B records' gradients, each times its weight.
+
+    From h and delta, with one product a site and no backward pass (book-keeping,
+    arXiv:2210.00038, section 3); from the gradients themselves where they are at hand.
 
     Args:
       program: the loss of one record.
+      plan: how each leaf's norm was found.
       env: what `program.prepare` returns.
       captured: B records.
+      kept: gradients, as `measure` returns them.
       weights: (B,).
-
-    Returns:
-      Root -> its gradient, float32.
     """
-    total = {}
-    for site, data, deltas in zip(
-        program.sites, captured.data, captured.deltas, strict=True
-    ):
+    by_leaf, by_root = {}, {}
+    for i, parts in kept.items():
+        sums = [jnp.tensordot(weights, _wide(part), 1) for part in parts]
+        by_leaf[i] = _unarranged(program.leaves[i], plan.factored.get(i), sums)
+    rest = [
+        i for i, leaf in enumerate(program.leaves) if leaf.learned and i not in kept
+    ]
+    roots = set().union(*(program_lib.reached(program, i) for i in rest))
+    for place in program_lib.sites_of(program, roots):
+        site = program.sites[place]
         scaled = [
             delta * jnp.expand_dims(weights, range(1, delta.ndim)).astype(delta.dtype)
-            for delta in deltas
+            for delta in captured.deltas[place]
         ]
-        parts = program_lib.summed_at(site, env, data, scaled)
-        add(total, site, [part.astype(jnp.float32) for part in parts])
-    return total
+        parts = program_lib.summed_at(site, env, captured.data[place], scaled)
+        add(by_root, site, [_wide(part) for part in parts])
+    places = {v: i for i, v in enumerate(program.roots)}
+    return Summed(by_leaf, {places[v]: g for v, g in by_root.items() if v in roots})
+
+
+def _wide(a: jax.Array) -> jax.Array:
+    return a.astype(jnp.float32)
+
+
+def _unarranged(leaf, groups, sums):
+    """A leaf's gradient from those of its groups of elements."""
+    if groups is None:
+        return sums[0]
+    order = np.concatenate([group.elements.reshape(-1) for group in groups])
+    flat = jnp.concatenate([part.reshape(-1) for part in sums])
+    size = math.prod(leaf.shape)
+    if len(order) < size:  # Elements that nothing takes have no gradient.
+        order = np.concatenate([order, np.setdiff1d(np.arange(size), order)])
+        flat = jnp.pad(flat, (0, size - len(flat)))
+    if not np.array_equal(order, np.arange(size)):
+        flat = flat[np.argsort(order)]
+    return flat.reshape(leaf.shape)
+
+
+def by_leaves(
+    program: Program, values: Sequence[jax.Array], summed: Summed
+) -> dict[int, jax.Array]:
+    """Brings a sum of gradients to the leaves, in their types."""
+    found = {
+        i: gradient.astype(program.leaves[i].dtype)
+        for i, gradient in summed.by_leaf.items()
+    }
+    rest = [i for i, leaf in enumerate(program.leaves) if leaf.learned]
+    rest = [i for i in rest if i not in found]
+    by_root = {
+        program.roots[i]: gradient.astype(program.roots[i].aval.dtype)
+        for i, gradient in summed.by_root.items()
+    }
+    gradients = program_lib.pull_back(program, values, by_root, rest)
+    return found | dict(zip(rest, gradients, strict=True))

@@ -25,6 +25,8 @@ class Group(NamedTuple):
 
     pieces: tuple[Piece, ...]
     elements: np.ndarray  # (G, I, O) of the leaf
+    positions: int = 0  # S of all
+    formed: bool = False  # whether the gradient is less work than without it
 
 
 class Plan(NamedTuple):
@@ -52,14 +54,12 @@ def plan(program: Program) -> Plan:
             factored[i] = groups
             continue
         formed.append(i)
-        if any(program_lib.is_call(s) for s in sites_of(program, roots)):
+        if any(
+            program_lib.is_call(program.sites[s])
+            for s in program_lib.sites_of(program, roots)
+        ):
             fallback.append(i)
     return Plan(factored, tuple(formed), tuple(fallback))
-
-
-def sites_of(program: Program, roots: set[core.Var]) -> list[program_lib.Site]:
-    """The sites that take any of these roots."""
-    return [s for s in program.sites if any(s.eqn.invars[i] in roots for i in s.roots)]
 
 
 def _groups(
@@ -87,7 +87,14 @@ def _groups(
     for group in groups:
         used[group.elements] = True
     disjoint = used.sum() == sum(group.elements.size for group in groups)
-    return tuple(groups) if disjoint else None
+    return tuple(map(_counted, groups)) if disjoint else None
+
+
+def _counted(group: Group) -> Group:
+    positions = sum(piece.form.positions for piece in group.pieces)
+    rows = any(piece.form.rows for piece in group.pieces)
+    formed = factors.is_formed(rows, positions, *group.elements.shape[1:])
+    return group._replace(positions=positions, formed=formed)
 
 
 def _add(groups: list[Group], piece: Piece, elements: np.ndarray) -> None:
@@ -115,32 +122,35 @@ def _views(
         source = eqn.invars[0] if eqn.invars else None
         if isinstance(source, core.Literal) or source not in views:
             continue
-        view = _view(eqn, views[source])
-        if view is not None:
-            views[eqn.outvars[0]] = view
+        found = _view(eqn, views[source])
+        views |= dict(zip(eqn.outvars, found, strict=True) if found else ())
     return views
 
 
-def _view(eqn: core.JaxprEqn, indices: np.ndarray) -> np.ndarray | None:
+def _view(eqn: core.JaxprEqn, indices: np.ndarray) -> list[np.ndarray]:
+    """The elements of an equation's results; none if they are no views."""
     params, shape = eqn.params, eqn.outvars[0].aval.shape
     match eqn.primitive.name:
         case "reshape" if params["dimensions"] is None:
-            return indices.reshape(shape)
+            return [indices.reshape(shape)]
         case "squeeze":
-            return indices.reshape(shape)
+            return [indices.reshape(shape)]
         case "transpose":
-            return indices.transpose(params["permutation"])
+            return [indices.transpose(params["permutation"])]
         case "convert_element_type" | "copy" | "copy_p":
-            return indices if program_lib.is_real(eqn.outvars[0]) else None
+            return [indices] if program_lib.is_real(eqn.outvars[0]) else []
         case "rev":
-            return np.flip(indices, params["dimensions"])
+            return [np.flip(indices, params["dimensions"])]
+        case "split":
+            ends = np.cumsum(params["sizes"])[:-1]
+            return np.split(indices, ends, params["axis"])
         case "slice":
             strides = params["strides"] or (1,) * indices.ndim
             bounds = zip(
                 params["start_indices"], params["limit_indices"], strides, strict=True
             )
-            return indices[tuple(slice(*bound) for bound in bounds)]
+            return [indices[tuple(slice(*bound) for bound in bounds)]]
         case "broadcast_in_dim" if eqn.outvars[0].aval.size == indices.size:
-            return indices.reshape(shape)
+            return [indices.reshape(shape)]
         case _:
-            return None
+            return []

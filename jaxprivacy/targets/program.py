@@ -74,8 +74,7 @@ def trace(
     Raises:
       InputError: no leaf holds real numbers, or the loss depends on no record.
     """
-    found, tree = jax.tree_util.tree_flatten_with_path(params)
-    leaves = tuple(_leaf(path, value) for path, value in found)
+    leaves, tree = leaves_of(params), jax.tree.structure(params)
     if not any(leaf.learned for leaf in leaves):
         raise checks.InputError(
             f"params: {len(leaves)} arrays, none of real numbers: accepted is a tree "
@@ -94,6 +93,12 @@ def trace(
     return _split(closed, leaves)
 
 
+def leaves_of(params: types.Params) -> tuple[Leaf, ...]:
+    """Lists the arrays of a tree, in their order."""
+    found, _ = jax.tree_util.tree_flatten_with_path(params)
+    return tuple(_leaf(path, value) for path, value in found)
+
+
 def _leaf(path: Sequence[Any], value: jax.Array) -> Leaf:
     value = value if hasattr(value, "dtype") else jnp.asarray(value)
     name = jax.tree_util.keystr(tuple(path), simple=True, separator="/")
@@ -109,7 +114,7 @@ def _split(closed: core.ClosedJaxpr, leaves: tuple[Leaf, ...]) -> Program:
     wanted = [v for v in jaxpr.outvars if isinstance(v, core.Var)]
     eqns = equations.needed(jaxpr.eqns, wanted)
     of_record = equations.depends(eqns, (x, y))
-    if loss not in of_record:
+    if isinstance(loss, core.Literal) or loss not in of_record:
         raise checks.InputError(
             "loss: depends neither on the record nor on its label: accepted are losses "
             "of one record, (output, label) -> ()"
@@ -200,6 +205,15 @@ def reached(program: Program, leaf: int) -> set[core.Var]:
     """The roots that depend on a leaf."""
     found = equations.depends(program.prologue, (program.variables[leaf],))
     return found & set(program.roots)
+
+
+def sites_of(program: Program, roots: set[core.Var]) -> list[int]:
+    """The places of the sites that take any of these roots."""
+    return [
+        place
+        for place, site in enumerate(program.sites)
+        if any(site.eqn.invars[i] in roots for i in site.roots)
+    ]
 
 
 def is_call(site: Site) -> bool:
