@@ -20,7 +20,6 @@ MAY_USE = {
     "federated": {"models", "training"},
     "attacks": {"federated", "models", "training"},
     "defenses": {"models", "training"},
-    "targets": {"models", "training"},
     "evaluation": set(),
     "report": {"evaluation"},
     "experiments": {

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks, types
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import statistics as statistics_lib
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.data import Dataset, copies
 from jaxprivacy.evaluation import membership_rows
@@ -21,6 +18,7 @@ from jaxprivacy.experiments import (
     evidence,
     membership,
     results,
+    target_signals,
     training,
 )
 from jaxprivacy.experiments import settings as settings_lib
@@ -28,9 +26,7 @@ from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.models import attack_presets
 from jaxprivacy.report import contents, verdict
 from jaxprivacy.report.progress import Stages
-from jaxprivacy.targets import gradients
 from jaxprivacy.targets.target import Target
-from jaxprivacy.training import losses
 
 RULES = ("loss_threshold", "confidence", "gradient_norm")
 NETWORKS = ("white_box", "black_box")
@@ -39,7 +35,6 @@ OF_ANY_LOSS = ("loss_threshold", "gradient_norm")
 FEWEST = copies.FEWEST  # records of a kind, of which a few are for each purpose
 MOST = 10_000  # records of a kind that are attacked
 TRAIN, SELECTION = 0.4, 0.15  # shares of the records: to learn from, to select on
-AT_ONCE = 256  # records that pass the target together
 # Of the stages, relative to one trained attack.
 WEIGHTS = {"features": 1.0, "attacks": 2.0, "control": 1.0}
 
@@ -94,7 +89,9 @@ def run(
     dealt = deal(given, settings.seed)
     records = dealt.records
     stages.stage("what the target shows of its records", WEIGHTS["features"])
-    features = extract(given, records.batch, stages.advance)
+    features = target_signals.extract(
+        given.target, given.snapshots, records.batch, stages.advance
+    )
     scored, controls = _attacks(settings, chosen, features, records, stages)
     rows, null_rows = membership_rows.rows(scored, "standalone")
     evaluated = records.members.evaluation, records.non_members.evaluation
@@ -166,62 +163,6 @@ def deal(given: Given, seed: int) -> Dealt:
     everyone = np.concatenate([members, others, untrained])
     batch = training.batch(given.dataset, everyone)
     return Dealt(membership.Records(batch, *map(positions, range(3))), everyone)
-
-
-def extract(
-    given: Given, batch: types.Batch, advance: Callable[[float], None]
-) -> features_lib.Features:
-    """What each record shows at each snapshot: outputs, loss, norms of gradients.
-
-    The norms are those of each array of the parameters, which any function of JAX has;
-    the gradients themselves and hidden outputs are not taken.
-    """
-    target = given.target
-    count = len(jax.tree.leaves(given.snapshots)[0])
-    found = []
-    outputs = jax.jit(target.apply)
-    for index in range(count):
-        params = jax.tree.map(lambda a, i=index: a[i], given.snapshots)
-        norms = gradients.gradient_norms_by_leaf(
-            target.apply, params, batch.x, batch.y, loss=target.loss
-        )
-        out = jnp.concatenate(
-            [
-                outputs(params, batch.x[start : start + AT_ONCE])
-                for start in range(0, len(batch.y), AT_ONCE)
-            ]
-        )
-        found.append(_of_snapshot(given, out.astype(jnp.float32), batch.y, norms))
-        advance(1 / count)
-    stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *found)
-    return stacked._replace(label=stacked.label[0])
-
-
-def _of_snapshot(given, outputs, y, norms):
-    squares = {name: norm**2 for name, norm in norms.items()}
-    if given.classifies:
-        loss = losses.cross_entropy(outputs, y)
-        shown, label = (
-            losses.probabilities(outputs),
-            jax.nn.one_hot(y, max(outputs.shape[-1], 2)),
-        )
-        statistics = jax.vmap(statistics_lib.statistics)(outputs, y, squares)
-    else:
-        loss = jax.vmap(given.target.loss)(outputs, y)
-        shown, label, statistics = (
-            outputs.reshape(len(y), -1),
-            jnp.zeros((len(y), 1)),
-            (),
-        )
-    return features_lib.Features(
-        label=label,
-        loss=loss[:, None],
-        output=shown,
-        hidden={},
-        gradients={},
-        norm=jnp.sqrt(sum(squares.values())),
-        statistics=statistics,
-    )
 
 
 def _attacks(settings, chosen, features, records, stages):
