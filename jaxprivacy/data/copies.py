@@ -30,10 +30,16 @@ class Left(NamedTuple):
 
 def have_copies(x: np.ndarray) -> np.ndarray:
     """Which of the records (N, *D) occur more than once: (N,) booleans."""
-    # The sum turns -0 into 0, which is equal and has other bits.
-    rows = [hashlib.blake2b(row + 0, digest_size=16).digest() for row in x]
+    rows = [digest(row) for row in x]
     times = collections.Counter(rows)
     return np.array([times[row] > 1 for row in rows], bool)
+
+
+def digest(record: np.ndarray) -> bytes:
+    """What equal records have in common and others have not: 16 bytes."""
+    # The sum turns -0 into 0, which is equal and has other bits.
+    bits = np.ascontiguousarray(record + 0)
+    return hashlib.blake2b(bits, digest_size=16).digest()
 
 
 def leave_out(copied: np.ndarray, kinds: Sequence[np.ndarray]) -> Left:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxprivacy.data import Dataset
+from jaxprivacy.data import Dataset, copies
 
 # Probabilities that differ by less from record to record are one constant output.
 SAME_OUTPUT = 1e-6
@@ -47,8 +47,10 @@ def of_target(
       record that was trained on; `attacked_non_members`, how many of them there are;
       `constant_inputs` and `constant_outputs`, whether all are equal.
     """
-    known = {dataset.x[i].tobytes() for i in held}
-    kinds = [[dataset.x[i].tobytes() for i in kind] for kind in (members, non_members)]
+    known = {copies.digest(dataset.x[i]) for i in held}
+    kinds = [
+        [copies.digest(dataset.x[i]) for i in kind] for kind in (members, non_members)
+    ]
     spread = np.ptp(np.asarray(outputs, np.float64), axis=0)
     return {
         **of_training(dataset.y[held if measured is None else measured]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import zlib
 from typing import NamedTuple
 
 import jax
@@ -15,13 +15,12 @@ from jaxprivacy.data import Dataset, copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     attack_training,
-    evidence,
     membership,
     results,
+    target_facts,
     target_signals,
     training,
 )
-from jaxprivacy.experiments import settings as settings_lib
 from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.models import attack_presets
 from jaxprivacy.report import contents, verdict
@@ -61,15 +60,26 @@ class Given(NamedTuple):
 
 
 def fitting(settings: TargetSettings, given: Given) -> tuple[list[str], list[str]]:
-    """The attacks that are defined for a target, and why others are not."""
+    """The attacks that are defined for a target, and notes on them and the others.
+
+    Raises:
+      InputError: none of the chosen ones is defined for it.
+    """
     fit = ATTACKS if given.classifies else OF_ANY_LOSS
     chosen = [name for name in settings.attacks if name in fit]
     left = [name for name in settings.attacks if name not in fit]
+    if not chosen:
+        raise checks.InputError(
+            f"attacks={', '.join(left)}: accepted with a loss of your own are "
+            f"{', '.join(OF_ANY_LOSS)}"
+        )
     notes = [
         f"{', '.join(left)}: not run, since they are defined for classifiers with "
         "cross-entropy and the target has a loss of its own."
-    ]
-    return chosen, (notes if left else [])
+    ] * bool(left)
+    if "white_box" in chosen:
+        notes.append(target_facts.WHITE_BOX)
+    return chosen, notes
 
 
 def run(
@@ -95,7 +105,7 @@ def run(
     scored, controls = _attacks(settings, chosen, features, records, stages)
     rows, null_rows = membership_rows.rows(scored, "standalone")
     evaluated = records.members.evaluation, records.non_members.evaluation
-    accuracies = _accuracies(given, features, records)
+    accuracies = target_facts.accuracies(given, features, records)
     result = {
         **results.origin(
             command,
@@ -105,7 +115,7 @@ def run(
             begun,
         ),
         "target": accuracies,
-        "evidence": _evidence(given, features, dealt, accuracies),
+        "evidence": target_facts.visible(given, features, dealt, accuracies),
         "membership": rows,
         "null_checks": null_rows,
         "positive_controls": membership_rows.control_rows(controls, "standalone"),
@@ -123,18 +133,22 @@ def run(
             ("preset", settings.preset),
             ("seed", settings.seed),
         ],
-        split_counts=_counts(records),
+        split_counts=target_facts.counts(records),
         roc_curves=[
             results.roc_curve(*s.scores[2:], row)
             for s, row in zip(scored, rows, strict=True)
             if s.trained is not False
         ],
         gradient_norms=contents.GradientNorms(
-            np.arange(len(norms)) + 1, *(norms[:, i] for i in evaluated), "all layers"
+            np.arange(len(norms)) + 1,
+            *(norms[:, i] for i in evaluated),
+            "all layers",
+            "snapshot",
         ),
         training=None,
         reconstructions=None,
-        notes=[*notes, *copies.notes(*given.copies), *_caveats()],
+        notes=[*notes, *copies.notes(*given.copies), *target_facts.caveats()],
+        simulated=False,
     )
 
 
@@ -167,13 +181,21 @@ def deal(given: Given, seed: int) -> Dealt:
 
 def _attacks(settings, chosen, features, records, stages):
     """The scores of all attacks, and of the positive control."""
-    key = jax.random.fold_in(jax.random.key(settings.seed), 1)
     run = membership.Run(features, {})
     fits = {
         name: fit for name, fit in _fits(settings, features).items() if name in chosen
     }
     stages.stage("attacks", WEIGHTS["attacks"])
-    scored = membership.attack_run(fits, run, records, "passive", key, stages.advance)
+    scored = []
+    for name, fit in fits.items():
+        scored += membership.attack_run(
+            {name: fit},
+            run,
+            records,
+            "passive",
+            _key(settings.seed, name),
+            lambda share: stages.advance(share / len(fits)),
+        )
     rules = membership.simple_rules(run, records, "passive", chosen)
     stages.stage("positive control", WEIGHTS["control"])
     best = {name: fits[name] for name in NETWORKS[:1] if name in fits}
@@ -182,10 +204,15 @@ def _attacks(settings, chosen, features, records, stages):
         run,
         records,
         settings.seed,
-        jax.random.fold_in(key, 1),
+        _key(settings.seed, "control"),
         stages.advance,
     )
     return scored + rules, controls
+
+
+def _key(seed, purpose):
+    """By name: one more attack changes no other attack's numbers."""
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
 
 
 def _fits(settings, features):
@@ -201,64 +228,6 @@ def _fits(settings, features):
     }
 
 
-def _accuracies(given, features, records):
-    """Of the attacked members and of the other records; nothing of a regression."""
-    if not given.classifies:
-        return {}
-    y = np.asarray(records.batch.y)
-    output = np.asarray(features.output[-1])
-    right = (
-        (output[:, 0] > 0.5) == y
-        if output.shape[1] == 1
-        else output.argmax(axis=1) == y
-    )
-    members = np.concatenate(records.members)
-    others = np.concatenate([*records.non_members, *records.untrained])
-    return {
-        "train_accuracy": float(right[members].mean()),
-        "test_accuracy": float(right[others].mean()),
-    }
-
-
-def _evidence(given, features, dealt, accuracies):
-    """What the target and its records let any attack see; nothing of a regression."""
-    if not given.classifies:
-        return []
-    kinds = dealt.records.members, dealt.records.non_members
-    evaluated = [kind.evaluation for kind in kinds]
-    outputs = np.asarray(features.output[-1])[np.concatenate(evaluated)]
-    told = evidence.of_target(
-        given.dataset,
-        given.members,
-        *(dealt.indices[where] for where in evaluated),
-        outputs,
-        # The accuracy is that of the attacked ones.
-        dealt.indices[np.concatenate(dealt.records.members)],
-    )
-    return [accuracies | told]
-
-
-def _counts(records):
-    rows = []
-    for name, kind in (
-        ("members", records.members),
-        ("non-members", records.non_members),
-        ("untrained", records.untrained),
-    ):
-        learn, select, judge = map(len, kind)
-        told = f"{learn:,} to learn from, {select:,} to select on, {judge:,} judged"
-        rows.append((name, learn + select + judge, told))
-    return rows
-
-
-def _caveats() -> Sequence[str]:
-    return [
-        "Whether members and non-members were drawn alike is for whoever gave them to "
-        "know: an attack would take any difference between them for membership. The "
-        "null check compares non-members with one another and cannot see it."
-    ]
-
-
 def check(settings: TargetSettings) -> None:
     """Checks settings.
 
@@ -270,4 +239,13 @@ def check(settings: TargetSettings) -> None:
     if not settings.attacks:
         raise checks.InputError(f"attacks=(): accepted are {', '.join(ATTACKS)}")
     checks.one_of("preset", settings.preset, tuple(attack_presets.PRESETS))
-    settings_lib.check_seed(settings.seed)
+    fit = [name for name, p in attack_presets.PRESETS.items() if p.statistics]
+    if "white_box" in settings.attacks and settings.preset not in fit:
+        raise checks.InputError(
+            f"preset={settings.preset}: takes no norms of gradients, so that white_box "
+            f"would see no more than black_box; accepted beside it is {', '.join(fit)}"
+        )
+    seed = settings.seed
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**32:
+        raise checks.InputError(f"seed={seed}: accepted are 0 to {2**32 - 1}")

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from flax.core import FrozenDict
 
-from jaxprivacy import types
+from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import statistics as statistics_lib
-from jaxprivacy.targets import gradients
+from jaxprivacy.targets import gradients, inputs
 from jaxprivacy.targets.target import Target
 from jaxprivacy.training import losses
 
@@ -27,44 +29,77 @@ def extract(
 
     The norms are those of each array of the parameters, which any function of JAX has;
     the gradients themselves and hidden outputs are not taken.
+
+    Raises:
+      InputError: an output or a loss is NaN, or of `inputs.check_model`.
     """
     count = len(jax.tree.leaves(snapshots)[0])
+    x, y = batch.x, batch.y
     found = []
-    outputs = jax.jit(target.apply)
+    # One program for all snapshots; inside, no value can be looked at.
+    measure = jax.jit(
+        lambda params, x, y: gradients.gradient_norms_by_leaf(
+            target.apply, params, x, y, loss=target.loss
+        )
+    )
+    look = jax.jit(lambda *of: _of_records(target, *of))
     for index in range(count):
         params = jax.tree.map(lambda a, i=index: a[i], snapshots)
-        norms = gradients.gradient_norms_by_leaf(
-            target.apply, params, batch.x, batch.y, loss=target.loss
-        )
-        out = jnp.concatenate(
-            [
-                outputs(params, batch.x[start : start + AT_ONCE])
-                for start in range(0, len(batch.y), AT_ONCE)
-            ]
-        )
-        found.append(_of_snapshot(target, out.astype(jnp.float32), batch.y, norms))
+        if not index:
+            inputs.check_model(target.apply, params, x, y, target.loss)
+        norms = learned(params, measure(params, x, y))
+        parts = []
+        for start in range(0, len(y), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            squares = {name: norm[some] ** 2 for name, norm in norms.items()}
+            part, undefined = look(params, x[some], y[some], squares)
+            _check_numbers(part, undefined)
+            parts.append(part)
+        found.append(jax.tree.map(lambda *parts: jnp.concatenate(parts), *parts))
         advance(1 / count)
     stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *found)
     return stacked._replace(label=stacked.label[0])
 
 
-def _of_snapshot(target, outputs, y, norms):
-    squares = {name: norm**2 for name, norm in norms.items()}
+def learned(params: types.Params, norms: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """The norms by what is learned: of Linen's collections, by `params` alone.
+
+    A BatchNorm's running mean has a gradient too, but no step of training goes by it.
+    """
+    if not isinstance(params, dict | FrozenDict) or "params" not in params:
+        return norms
+    return {
+        name: norm for name, norm in norms.items() if name.startswith("params/")
+    } or norms
+
+
+def _check_numbers(part: features_lib.Features, undefined: jax.Array) -> None:
+    for name, wrong in (
+        ("target: its output", np.asarray(undefined)),
+        ("loss: that", np.isnan(part.loss[:, 0])),
+    ):
+        if wrong.any():
+            raise checks.InputError(
+                f"{name} is NaN for {wrong.sum()} of {len(wrong)} records: accepted "
+                "are numbers"
+            )
+
+
+def _of_records(target, params, x, y, squares):
+    """Features of one snapshot, (N, ...), and where outputs are NaN: (N,)."""
+    outputs = target.apply(params, x)
+    undefined = jnp.isnan(outputs).reshape(len(y), -1).any(axis=1)
     if target.loss is None:
+        outputs = outputs.astype(jnp.float32)
         loss = losses.cross_entropy(outputs, y)
-        shown, label = (
-            losses.probabilities(outputs),
-            jax.nn.one_hot(y, max(outputs.shape[-1], 2)),
-        )
+        shown = losses.probabilities(outputs)
+        label = jax.nn.one_hot(y, max(outputs.shape[-1], 2))
         statistics = jax.vmap(statistics_lib.statistics)(outputs, y, squares)
-    else:
-        loss = jax.vmap(target.loss)(outputs, y)
-        shown, label, statistics = (
-            outputs.reshape(len(y), -1),
-            jnp.zeros((len(y), 1)),
-            (),
-        )
-    return features_lib.Features(
+    else:  # Outputs of any size, of which no rule takes more than the loss.
+        loss = jax.vmap(target.loss)(outputs, y).astype(jnp.float32)
+        shown = label = jnp.zeros((len(y), 1))
+        statistics = ()
+    features = features_lib.Features(
         label=label,
         loss=loss[:, None],
         output=shown,
@@ -73,3 +108,4 @@ def _of_snapshot(target, outputs, y, norms):
         norm=jnp.sqrt(sum(squares.values())),
         statistics=statistics,
     )
+    return features, undefined

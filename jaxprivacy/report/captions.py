@@ -15,9 +15,9 @@ def gradient_norms(norms: GradientNorms) -> str:
         for kind in (norms.members, norms.non_members)
     ]
     return (
-        "The norm of the gradient of the loss for a record, over the rounds: the "
-        "median, with the middle half of the records as a band. "
-        + _lower(*medians, "median", "round")
+        "The norm of the gradient of the loss for a record, over the "
+        f"{norms.unit}s: the median, with the middle half of the records as a band. "
+        + _lower(*medians, "median", norms.unit)
     )
 
 

@@ -21,6 +21,7 @@ class GradientNorms(NamedTuple):
     members: np.ndarray  # (T, N)
     non_members: np.ndarray  # (T, M)
     layer: str  # whose gradient, e.g. 'all layers'
+    unit: str = "round"  # of what `rounds` counts
 
 
 class Diagnostics(NamedTuple):
@@ -144,3 +145,4 @@ class Report(NamedTuple):
     class_samples: Sequence[Samples] = ()
     tradeoff: Tradeoff | None = None
     diagnostics: Diagnostics | None = None
+    simulated: bool = True  # False: the model was given, and trained elsewhere

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
@@ -38,7 +39,14 @@ from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word, gain
 CAVEATS = (
     "The numbers are what these attacks found: another attack may find more, and no "
     "evidence of exposure is not evidence of none.",
+)
+SIMULATED_CAVEATS = (
     "The training was simulated on one machine, with the settings below and no others.",
+)
+GIVEN_CAVEATS = (
+    "The model was trained elsewhere: that the members were trained on and the others "
+    "not is what whoever gave them said. The intervals cover which records were drawn, "
+    "not the randomness of training: another training gives another model.",
 )
 ONE_SEED_CAVEAT = (
     "The intervals cover which records were drawn for the evaluation, not the "
@@ -124,6 +132,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     return {
         "report": report,
         "result": result,
+        "subject": "training run" if report.simulated else "model",
         "headline": headline,
         "findings": findings,
         "level": said["level"],
@@ -149,7 +158,7 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
         "seeded": any(row.get("seed") is not None for row in reconstruction),
         "caveats": [
             *CAVEATS,
-            SEEDS_CAVEAT if several or _seeds(reconstruction) > 1 else ONE_SEED_CAVEAT,
+            *_of_training(report, several or _seeds(reconstruction) > 1),
             *(MEMBERSHIP_CAVEATS if membership else ()),
             *(RECONSTRUCTION_CAVEATS if reconstruction else ()),
         ],
@@ -160,6 +169,13 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
             if name in figures
         },
     }
+
+
+def _of_training(report: Report, several_seeds: bool) -> Sequence[str]:
+    """Returns what the numbers do not say of the training."""
+    if not report.simulated:
+        return GIVEN_CAVEATS
+    return *SIMULATED_CAVEATS, SEEDS_CAVEAT if several_seeds else ONE_SEED_CAVEAT
 
 
 def _membership_context(rows: list[dict]) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def gradient_norm_figure(norms: GradientNorms) -> Figure:
             norms.rounds, low, high, color=COLORS[index], alpha=0.15, lw=0
         )
     axes.set(
-        yscale="log", xlabel="round", ylabel=literal(f"gradient norm, {norms.layer}")
+        yscale="log", xlabel=norms.unit, ylabel=literal(f"gradient norm, {norms.layer}")
     )
     whole_ticks(axes)
     axes.legend(frameon=False, title="median and interquartile range", alignment="left")

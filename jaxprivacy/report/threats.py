@@ -19,16 +19,16 @@ class Threat(NamedTuple):
 THREATS = {
     "loss_threshold": Threat(
         "Loss threshold",
-        "The attacker sees the loss of a record under the observed model, as it was at "
-        "the last observed round, and nothing else of the model. It takes a record "
-        "with a low loss for a member; only one threshold is learned.",
+        "The attacker sees the loss of a record under the model as it was when last "
+        "observed, and nothing else of the model. It takes a record with a low loss "
+        "for a member; only one threshold is learned.",
     ),
     "confidence": Threat(
         "Confidence",
-        "The attacker sees how sure the observed model, as it was at the last observed "
-        "round, is of a record's own class, as log-odds, and nothing else of the "
-        "model. It takes a record of which the model is sure for a member; nothing is "
-        "learned but one threshold.",
+        "The attacker sees how sure the model, as it was when last observed, is of a "
+        "record's own class, as log-odds, and nothing else of the model. It takes a "
+        "record of which the model is sure for a member; nothing is learned but one "
+        "threshold.",
     ),
     "gradient_norm": Threat(
         "Gradient norm",
@@ -38,17 +38,18 @@ THREATS = {
     ),
     "black_box": Threat(
         "Black-box",
-        "The attacker sees the output of the observed model for a record, as it was at "
-        "the observed rounds, and knows the record's label. It knows of some records "
+        "The attacker sees the output of the model for a record, as it was each time "
+        "that it was observed, and knows the record's label. It knows of some records "
         "whether they are members, and trains an attack network on them to tell the "
         "two apart.",
     ),
     "white_box": Threat(
         "White-box",
-        "The attacker holds the model's parameters, once or at several rounds, and so "
-        "sees the outputs of every layer, the loss and the gradient of the loss for a "
-        "record, or those of them that a row names. It knows of some records whether "
-        "they are members, and trains an attack network on them to tell the two apart.",
+        "The attacker holds the model's parameters, as they were once or several "
+        "times, and so sees the outputs of every layer, the loss and the gradient of "
+        "the loss for a record, or those of them that a row or a note names. It knows "
+        "of some records whether they are members, and trains an attack network on "
+        "them to tell the two apart.",
     ),
     "unsupervised": Threat(
         "Unsupervised",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import pathlib
 import sys
@@ -41,12 +42,13 @@ def target(word: str) -> Target:
             "jaxprivacy.Target or of a function of no arguments that returns one"
         )
     found = getattr(module, name)
-    if callable(found) and not isinstance(found, Target):
-        found = _made(source, found)
+    if inspect.isroutine(found):
+        found = _made(source, name, found)
     if not isinstance(found, Target):
         raise checks.InputError(
             f"{source}: {name} is a {type(found).__name__}; accepted is a "
-            "jaxprivacy.Target or a function of no arguments that returns one"
+            "jaxprivacy.Target or a function of no arguments that returns one; "
+            "jaxprivacy.linen, .nnx and .function make one of a model"
         )
     return found
 
@@ -58,9 +60,10 @@ def _of_file(source: str, place: str) -> Any:
     spec = importlib.util.spec_from_file_location(f"_target_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Dataclasses and the like look themselves up.
+    sys.path.insert(0, str(path.parent.resolve()))  # As `python FILE.py` has it.
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(source, place, error) from error
     return module
 
@@ -68,18 +71,18 @@ def _of_file(source: str, place: str) -> Any:
 def _named(source: str, place: str) -> Any:
     try:
         return importlib.import_module(place)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(source, place, error) from error
 
 
-def _made(source: str, function: Any) -> Any:
+def _made(source: str, name: str, function: Any) -> Any:
     try:
         return function()
-    except Exception as error:
-        raise _failed(source, f"{function.__name__}()", error) from error
+    except (Exception, SystemExit) as error:
+        raise _failed(source, f"{name}()", error) from error
 
 
-def _failed(source: str, what: str, error: Exception) -> checks.InputError:
+def _failed(source: str, what: str, error: BaseException) -> checks.InputError:
     said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return checks.InputError(f"{source}: {what} fails ({said}); accepted are {_FORMS}")
 
@@ -101,13 +104,14 @@ def parameters(path: str) -> types.Params:
     if not os.path.isfile(file):
         raise checks.InputError(f"{source}: no such file; accepted is {_PARAMETERS}")
     if file.endswith(".safetensors"):
-        return _tree(_safetensors(source, file))
+        return _tree(source, _safetensors(source, file))
     if zipfile.is_zipfile(file):
         try:
             with np.load(file, allow_pickle=False) as archive:
-                return _tree({name: archive[name] for name in archive.files})
+                flat = {name: archive[name] for name in archive.files}
         except Exception as error:
             raise _unread(source, error) from error
+        return _tree(source, flat)
     raise checks.InputError(f"{source}: is neither; accepted is {_PARAMETERS}")
 
 
@@ -143,13 +147,26 @@ def _unread(source: str, error: Exception) -> checks.InputError:
     )
 
 
-def _tree(flat: dict[str, np.ndarray]) -> types.Params:
-    """Nests arrays by the parts of their names."""
+def _tree(source: str, flat: dict[str, np.ndarray]) -> types.Params:
+    """Nests arrays by the parts of their names.
+
+    Raises:
+      InputError: there is no array, or an array's name is the folder of another.
+    """
+    if not flat:
+        raise checks.InputError(f"{source}: holds no array; accepted is {_PARAMETERS}")
     tree: dict[str, Any] = {}
     for name, value in flat.items():
         *folders, last = name.replace(".", "/").split("/")
         place = tree
         for folder in folders:
             place = place.setdefault(folder, {})
+            if not isinstance(place, dict):
+                break
+        if not isinstance(place, dict) or last in place:
+            raise checks.InputError(
+                f"{source}: {name} is both an array and a folder of others, or twice "
+                "there; accepted are names that are paths in one tree"
+            )
         place[last] = value
     return tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -27,6 +27,8 @@ class Target(NamedTuple):
       apply: (params, x (B, *D)) -> outputs (B, ...), without randomness, each record's
         output from that record alone.
       params: its parameters, a tree of arrays; None where they are given by themselves.
+        Beside a collection `params` others, such as Linen's `batch_stats`, are not
+        learned by gradients: an audit takes no norms by them.
       loss: of one record, (output, label) -> (); None: cross-entropy, of one output the
         logistic loss.
       name: what reports call it.
@@ -64,7 +66,7 @@ def linen(
     """
 
     def apply(params, x):
-        named = isinstance(params, dict) and "params" in params
+        named = isinstance(params, Mapping) and "params" in params
         variables = params if named else {"params": params}
         return module.apply(variables, x, **options)
 
@@ -74,7 +76,8 @@ def linen(
 def nnx(module: Any, *, loss: Loss | None = None, **options: Any) -> Target:
     """A target from a Flax NNX module, which holds its parameters.
 
-    Dropout and the like are switched off, on a copy.
+    Dropout and the like are switched off, on a copy. What is no `nnx.Param`, such as
+    the means of a BatchNorm, stays as it is in the module, with every snapshot.
 
     Args:
       module: the module; `module(x, **options)` gives the outputs.
