@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 from flax import nnx
+from flax.core import FrozenDict
 
 import jaxprivacy
 from jaxprivacy.evaluation import membership
@@ -113,6 +114,7 @@ def test_every_form_of_a_model_has_the_same_findings(report, records, weights):
     forms = (
         (Dense(), {"params": {"Dense_0": {"kernel": weights}}}),
         (Dense(), {"Dense_0": {"kernel": weights}}),
+        (Dense(), FrozenDict({"params": {"Dense_0": {"kernel": weights}}})),
         (module, None),
         (jaxprivacy.Target(linear, {"w": weights}), None),
         (jaxprivacy.function(linear, {"w": weights}), None),
@@ -142,6 +144,8 @@ def test_a_loss_of_one_s_own_has_the_attacks_that_fit(records, weights):
     assert [f.name for f in found.findings] == list(RULES)
     assert found.findings[0].auc.value > 0.99
     assert "white_box, black_box, confidence: not run" in " ".join(found.contents.notes)
+    assert found.result["target"] == {"train_accuracy": None, "test_accuracy": None}
+    assert "Gradient norm" in found._repr_html_()
 
 
 def test_one_output_is_a_logit(records):
@@ -157,6 +161,28 @@ def test_one_output_is_a_logit(records):
     )
     assert all(f.auc.value > 0.55 for f in found.findings)
     assert found.result["target"]["train_accuracy"] == 1
+    flat = audit(
+        lambda params, x: linear(params, x)[:, 0],
+        {"w": weights.astype(np.float32)},
+        ((x, y[:, None] == 1), (other_x, other_y.astype(float))),
+        ("confidence", "loss_threshold"),
+    )
+    assert [f.auc for f in flat.findings] == [f.auc for f in found.findings]
+
+
+def test_the_form_of_records_and_labels_changes_nothing(report, records, weights):
+    (x, y), (other_x, other_y) = records
+    forms = (
+        (x.astype(object), y[:, None]),
+        (jnp.asarray(x), jnp.asarray(y, jnp.float32)),
+        (x.astype(np.float64).tolist(), y.astype(object)),
+        (np.asfortranarray(x), y.astype(np.uint8)),
+    )
+    for form in forms:
+        found = audit(linear, {"w": weights}, (form, (other_x, other_y)))
+        assert [f.auc for f in found.findings] == [f.auc for f in report.findings]
+    half = [(jnp.asarray(x, jnp.bfloat16), y) for x, y in records]
+    assert audit(linear, {"w": weights}, half, "loss_threshold").findings
 
 
 def test_all_attacks_are_run_and_the_report_is_written(records, weights, tmp_path):
@@ -198,8 +224,35 @@ def test_the_same_seed_gives_the_same_numbers(report, records, weights):
         ({"members": np.ones((3, SIZE))}, "members=ndarray: accepted is a pair"),
         ({"members": (np.ones((3, SIZE)), np.ones(2, int))}, "members: x of shape"),
         ({"members": (np.ones(SIZE), np.ones(SIZE, int))}, "members: x of shape"),
-        ({"members": (np.full((9, SIZE), np.nan), np.ones(9, int))}, "finite numbers"),
+        ({"members": (np.full((9, SIZE), np.nan), np.ones(9, int))}, "x holds nan at"),
         ({"members": (np.ones((9, 2)), np.ones(9, int))}, "accepted is the shape"),
+        ({"members": (np.full((9, SIZE), 1e300), np.ones(9, int))}, "within float32"),
+        ({"members": (np.full((9, SIZE), 2**40), np.ones(9, int))}, "within int32"),
+        ({"members": (np.full((9, SIZE), 1j), np.ones(9, int))}, "of type complex"),
+        ({"members": ([[1, 2], [3]], [0, 1])}, "members: x: is no array"),
+        ({"members": (np.eye(60, SIZE), ["a"] * 60)}, "members: y of type <U1"),
+        ({"members": (np.eye(60, SIZE), np.eye(60, 3))}, "y.argmax"),
+        ({"seed": 1.5}, "^seed=1.5: accepted are"),
+        ({"seed": "one"}, "^seed=one: accepted are"),
+        ({"preset": "table-xiv"}, "accepted beside it is anchored"),
+        ({"params": {"w": "relu"}}, "params: hold what is no array"),
+        ({"params": (np.ones((SIZE, 3)), np.ones(3))}, r"that are one are \[params\]"),
+        (
+            {"params": {"w": np.full((SIZE, 3), np.nan)}},
+            "target: its output is NaN for",
+        ),
+        ({"loss": lambda output, label: output.sum() * jnp.nan}, "loss: that is NaN"),
+        (
+            {"loss": lambda output, label: output.sum(), "attacks": "confidence"},
+            "attacks=confidence: accepted with a loss of your own are loss_threshold",
+        ),
+        (
+            {
+                "loss": lambda output, label: output.sum(),
+                "members": (np.eye(60, SIZE), np.eye(60, 2)),
+            },
+            "non_members: labels of shape",
+        ),
         ({"members": (np.eye(20, SIZE), np.ones(20, int))}, "at least 25 and 50"),
         ({"members": (np.eye(60, SIZE), np.full(60, 7))}, "accepted are the integers"),
         ({"target": lambda params, x: x.sum()}, "accepted is one output a record"),

@@ -12,6 +12,7 @@ from tests.launch import launched
 
 SIZE, CLASSES, MEMBERS, OTHERS = 64, 3, 60, 120
 SOURCE = """
+import beside_mine
 import jaxprivacy
 
 
@@ -30,6 +31,18 @@ def broken():
     raise RuntimeError("no weights")
 
 
+def leaves():
+    raise SystemExit(0)
+
+
+class Model:
+    def __call__(self, x):
+        return x
+
+
+model = Model()
+
+
 number = 3
 """
 
@@ -39,6 +52,9 @@ def files(tmp_path_factory):
     """The target's source, its weights, which know the members, and the records."""
     folder = tmp_path_factory.mktemp("mine")
     (folder / "mine.py").write_text(SOURCE)
+    (folder / "beside_mine.py").write_text("")
+    np.savez(folder / "twice.npz", **{"a": np.ones(2), "a/b": np.ones(2)})
+    np.savez(folder / "empty.npz")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(MEMBERS + OTHERS, SIZE)).astype(np.float32)
     y = rng.integers(0, CLASSES, MEMBERS + OTHERS)
@@ -100,7 +116,11 @@ def test_a_target_is_audited(files, tmp_path, capsys):
         ({"target": "{files}/mine.py:number"}, "number is a int"),
         ({"target": "{files}/mine.py:broken"}, "broken() fails (RuntimeError: no wei"),
         ({"target": "no_such_module:name"}, "no_such_module fails"),
-        ({"params": None}, "params=None: accepted are"),
+        ({"target": "{files}/mine.py:leaves"}, "leaves() fails (SystemExit: 0)"),
+        ({"target": "{files}/mine.py:model"}, "model is a Model"),
+        ({"params": None}, "accepted is then --params=PATH"),
+        ({"params": "{files}/twice.npz"}, "a/b is both an array and a folder"),
+        ({"params": "{files}/empty.npz"}, "holds no array"),
         ({"params": "no.npz"}, "--params=no.npz: no such file"),
         ({"params": "{files}/mine.py"}, "accepted is an Orbax folder"),
         ({"params": "{files}"}, "cannot be read"),
