@@ -7,20 +7,19 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.core import FrozenDict
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.attacks import statistics as statistics_lib
 from jaxprivacy.targets import gradients, inputs
-from jaxprivacy.targets.target import Target
+from jaxprivacy.targets import target as targets
 from jaxprivacy.training import losses
 
 AT_ONCE = 256  # records that pass the target together
 
 
 def extract(
-    target: Target,
+    target: targets.Target,
     snapshots: types.Params,
     batch: types.Batch,
     advance: Callable[[float], None],
@@ -47,7 +46,7 @@ def extract(
         params = jax.tree.map(lambda a, i=index: a[i], snapshots)
         if not index:
             inputs.check_model(target.apply, params, x, y, target.loss)
-        norms = learned(params, measure(params, x, y))
+        norms = targets.learned(params, measure(params, x, y))
         parts = []
         for start in range(0, len(y), AT_ONCE):
             some = slice(start, start + AT_ONCE)
@@ -59,18 +58,6 @@ def extract(
         advance(1 / count)
     stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *found)
     return stacked._replace(label=stacked.label[0])
-
-
-def learned(params: types.Params, norms: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """The norms by what is learned: of Linen's collections, by `params` alone.
-
-    A BatchNorm's running mean has a gradient too, but no step of training goes by it.
-    """
-    if not isinstance(params, dict | FrozenDict) or "params" not in params:
-        return norms
-    return {
-        name: norm for name, norm in norms.items() if name.startswith("params/")
-    } or norms
 
 
 def _check_numbers(part: features_lib.Features, undefined: jax.Array) -> None:

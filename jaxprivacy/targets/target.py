@@ -117,6 +117,24 @@ def target(of: Any, params: Any = None, loss: Loss | None = None) -> Target:
     return made if loss is None else made._replace(loss=loss)
 
 
+def learned(params: types.Params, of_leaves: dict[str, Any]) -> dict[str, Any]:
+    """What is given by the path of an array, of those arrays that are learned.
+
+    Of Linen's collections that is `params` alone: a BatchNorm's running mean has a
+    gradient too, but no step of training goes by it.
+
+    Args:
+      params: a target's.
+      of_leaves: anything by the path of an array in them, "params/Dense_0/kernel".
+    """
+    from flax.core import FrozenDict
+
+    if not isinstance(params, dict | FrozenDict) or "params" not in params:
+        return of_leaves
+    named = {k: v for k, v in of_leaves.items() if k.startswith("params/")}
+    return named or of_leaves
+
+
 def _made(of: Any, params: Any) -> Target:
     from flax import linen as flax_linen
     from flax import nnx as flax_nnx

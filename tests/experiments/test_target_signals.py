@@ -56,12 +56,6 @@ def test_a_running_mean_is_not_learned(form, batch):
     assert (whole > 1.001 * want).any()  # So the means have gradients.
 
 
-def test_a_tree_without_such_a_collection_is_learned_as_a_whole():
-    norms = {"params/a": jnp.ones(2), "b": jnp.ones(2)}
-    assert target_signals.learned([1.0, 2.0], norms) == norms
-    assert set(target_signals.learned({"params": 0, "b": 0}, norms)) == {"params/a"}
-
-
 def test_outputs_of_one_s_own_loss_are_not_kept(batch):
     """They may be large, and no attack on any loss takes them."""
     target = targets.function(
