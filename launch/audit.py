@@ -11,6 +11,8 @@ was not.
 
 from __future__ import annotations
 
+import dataclasses
+
 from absl import flags
 
 from jaxprivacy.experiments.settings import Settings
@@ -19,12 +21,13 @@ from launch import common, flag_help, publishing
 common.define_settings(Settings, flag_help.HELP)
 common.define_report("audit")
 flags.adopt_module_key_flags(common)
+_OF_TARGETS = ("data", "preset", "seed")  # The settings that count beside a target.
 _TARGET = flags.DEFINE_string(
     "target",
     None,
     "A trained model of your own to audit: FILE.py:NAME or package.module:NAME, a "
     "jaxprivacy.Target or a function of no arguments that returns one. The file is "
-    "imported, and runs. Of the other flags --data, --preset and --seed count then.",
+    "imported, and runs. Of the settings --data, --preset and --seed go with it.",
 )
 _PARAMS = flags.DEFINE_string(
     "params",
@@ -45,6 +48,8 @@ def main() -> int:
         raise checks.InputError(
             f"--params={_PARAMS.value}: accepted is a path beside --target"
         )
+    if _TARGET.value is not None:
+        _refuse_others()
     with publishing.publisher() as publish:
         if _TARGET.value is not None:
             found = door.audit_named(
@@ -55,6 +60,20 @@ def main() -> int:
         with progress.progress(audit.weight(prepared)) as stages:
             report = audit.run(settings, prepared, stages, common.command())
         return publish(report)
+
+
+def _refuse_others() -> None:
+    """Refuses settings of a training that does not take place."""
+    from jaxprivacy import checks
+
+    for field in dataclasses.fields(Settings):
+        flag = flags.FLAGS[field.name]
+        if flag.present and field.name not in _OF_TARGETS:
+            accepted = ", ".join(f"--{name}" for name in _OF_TARGETS)
+            raise checks.InputError(
+                f"--{field.name}={flag.value}: the model of --target is not trained "
+                f"here; accepted beside it are {accepted}"
+            )
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ def test_a_target_is_audited(files, tmp_path, capsys):
         ({"target": "no_such_module:name"}, "no_such_module fails"),
         ({"target": "{files}/mine.py:leaves"}, "leaves() fails (SystemExit: 0)"),
         ({"target": "{files}/mine.py:model"}, "model is a Model"),
+        ({"rounds": 5}, "--rounds=5: the model of --target is not trained"),
         ({"params": None}, "accepted is then --params=PATH"),
         ({"params": "{files}/twice.npz"}, "a/b is both an array and a folder"),
         ({"params": "{files}/empty.npz"}, "holds no array"),
@@ -131,7 +132,9 @@ def test_a_target_is_audited(files, tmp_path, capsys):
     ],
 )
 def test_what_is_wrong_ends_in_one_line(changes, said, files, tmp_path, capsys):
-    changes = {k: v and v.replace("{files}", str(files)) for k, v in changes.items()}
+    changes = {
+        k: v and str(v).replace("{files}", str(files)) for k, v in changes.items()
+    }
     out = tmp_path / "report"
     assert launched.run("audit", *flags(files, **changes), f"--out={out}") == 2
     error = capsys.readouterr().err
