@@ -21,6 +21,7 @@ from jaxprivacy.report import contents
 
 SAMPLES = 200  # of each attack, judged
 LEAST_ALIKE = 5  # images that have a Frechet distance
+STEPS = inversion.STEPS  # of model inversion
 SHOWN = 10  # of each attack, in the pictures
 SHOWN_ROUNDS = 8
 
@@ -88,10 +89,10 @@ def _others(dataset: Dataset, who: Seats) -> dict[int, np.ndarray]:
 @functools.partial(jax.jit, static_argnames=("model", "shape"))
 def _invert(key, params, target_class, *, model, shape):
     key_choose, key_invert = jax.random.split(key)
-    args = model, params, target_class
-    setting = inversion.best_setting(key_choose, *args, shape=shape)
+    args, common = (model, params, target_class), {"shape": shape, "steps": STEPS}
+    setting = inversion.best_setting(key_choose, *args, **common)
     return inversion.invert(
-        key_invert, *args, shape=shape, count=SAMPLES, setting=setting
+        key_invert, *args, count=SAMPLES, setting=setting, **common
     )[0]
 
 

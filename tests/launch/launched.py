@@ -120,9 +120,12 @@ def compiled_fast():
 
 
 def _attacks(steps, patience, **preset):
-    changed = dataclasses.replace(attack_presets.TABLE_XIV, least_steps=steps, **preset)
+    changed = {
+        name: dataclasses.replace(of, least_steps=steps, **preset)
+        for name, of in attack_presets.PRESETS.items()
+    }
     return (
-        mock.patch.dict(attack_presets.PRESETS, {changed.name: changed}),
+        mock.patch.dict(attack_presets.PRESETS, changed),
         mock.patch.multiple(attack_training, PATIENCE_STEPS=patience),
     )
 
@@ -148,7 +151,7 @@ def small_attacks():
     with contextlib.ExitStack() as stack:
         for patch in _attacks(8, 8, **_widths(4), epochs=2):
             stack.enter_context(patch)
-        judged = {"SAMPLES": 12, "SHOWN": 3}
+        judged = {"SAMPLES": 12, "SHOWN": 3, "STEPS": 3}
         stack.enter_context(mock.patch.multiple(attack_training, EPOCH_CHUNK=2))
         stack.enter_context(mock.patch.multiple(reconstruction, **judged))
         stack.enter_context(mock.patch.multiple(judge, STEPS=20))
