@@ -15,6 +15,13 @@ class InputError(ValueError):
     """
 
 
+class UserCodeFailed(InputError):
+    """A file of the user's own raised an error, which is the cause of this one.
+
+    Launch scripts print that error with its traceback, as Python would.
+    """
+
+
 class NotWritten(OSError):
     """A finished result found no place on any disk; its message is one line."""
 

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -143,6 +144,9 @@ def run(main: Callable[[], int | None]) -> None:
             (number,) = stopped.args
             print(stopping.told(number, _folders()), file=sys.stderr)
             stopping.leave(128 + number)
+        except checks.UserCodeFailed as error:
+            traceback.print_exception(error.__cause__)
+            sys.exit(2)
         except checks.InputError as error:
             return _refuse(error)
         except checks.NotWritten as error:

@@ -30,6 +30,7 @@ def target(word: str) -> Target:
 
     Raises:
       InputError: there is no such file, module or name, or it makes no `Target`.
+      UserCodeFailed: it raises an error of its own.
     """
     source = f"--target={word}"
     place, colon, name = word.rpartition(":")
@@ -71,6 +72,12 @@ def _of_file(source: str, place: str) -> Any:
 def _named(source: str, place: str) -> Any:
     try:
         return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{place}.".startswith(f"{error.name}."):
+            raise _failed(source, place, error) from error
+        raise checks.InputError(
+            f"{source}: no module {error.name}; accepted are {_FORMS}"
+        ) from error
     except (Exception, SystemExit) as error:
         raise _failed(source, place, error) from error
 
@@ -82,9 +89,11 @@ def _made(source: str, name: str, function: Any) -> Any:
         raise _failed(source, f"{name}()", error) from error
 
 
-def _failed(source: str, what: str, error: BaseException) -> checks.InputError:
+def _failed(source: str, what: str, error: BaseException) -> checks.UserCodeFailed:
     said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    return checks.InputError(f"{source}: {what} fails ({said}); accepted are {_FORMS}")
+    return checks.UserCodeFailed(
+        f"{source}: {what} fails ({said}); accepted are {_FORMS}"
+    )
 
 
 def parameters(path: str) -> types.Params:
