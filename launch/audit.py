@@ -15,6 +15,7 @@ import dataclasses
 
 from absl import flags
 
+from jaxprivacy import checks
 from jaxprivacy.experiments.settings import Settings
 from launch import common, flag_help, publishing
 
@@ -39,7 +40,6 @@ _PARAMS = flags.DEFINE_string(
 
 def main() -> int:
     """Runs the audit that the flags describe."""
-    from jaxprivacy import checks
     from jaxprivacy.experiments import audit, door
     from jaxprivacy.report import progress
 
@@ -64,8 +64,6 @@ def main() -> int:
 
 def _refuse_others() -> None:
     """Refuses settings of a training that does not take place."""
-    from jaxprivacy import checks
-
     for field in dataclasses.fields(Settings):
         flag = flags.FLAGS[field.name]
         if flag.present and field.name not in _OF_TARGETS:

@@ -277,7 +277,7 @@ def _reconstruction(settings, dataset, who, key, stages, notes):
         attacked[attack] = run_once(who, swept, key_run, stages.advance)
     name = "judging the reconstructions"
     stages.stage(name, STAGES[name])
-    held = np.concatenate([*who.honest, who.adversary])
+    held = seats.held(who)
     judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
     notes.append(judge.told([judged_by], len(who.judge)))
     images = reconstruction.reconstruct(

@@ -161,7 +161,6 @@ def _given(of, params, members, non_members, loss) -> Given:
         Dataset(NAME, x, y, max(2, count) if classifies else 0),
         *left.kinds,
         (left.left_out, left.kept),
-        classifies,
     )
 
 

@@ -96,15 +96,12 @@ def prepare_seats(settings: GanSettings, dataset: data_lib.Dataset) -> Prepared:
 
 def stages_of(settings: GanSettings) -> list[str]:
     """The stages that will be run."""
-    runs = ["gan" if settings.influence else "gan_no_influence"]
-    runs += [name for name in settings.compare if name in NAMES]
-    runs = list(dict.fromkeys(runs))
-    if not settings.influence:
-        runs = [name for name in runs if name != "gan_improved"]
+    first = "gan" if settings.influence else "gan_no_influence"
     # The DCGAN trains until the judge finds it no nearer.
-    runs = [name for name in runs if name != "dcgan"]
-    dcgan = [name for name in settings.compare if name == "dcgan"]
-    return [*runs, "judge", *dcgan[:1], "reconstruct"]
+    late = {"dcgan"} | (set() if settings.influence else {"gan_improved"})
+    others = [name for name in settings.compare if name in NAMES and name not in late]
+    dcgan = ["dcgan"] * ("dcgan" in settings.compare)
+    return [*dict.fromkeys([first, *others]), "judge", *dcgan, "reconstruct"]
 
 
 def weight(settings: GanSettings) -> float:

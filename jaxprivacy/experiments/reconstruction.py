@@ -13,6 +13,7 @@ from jaxprivacy.attacks import inversion
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction
 from jaxprivacy.experiments import judge as judges
+from jaxprivacy.experiments import seats
 from jaxprivacy.experiments.collaboration import linen_generator
 from jaxprivacy.experiments.judge import Judge
 from jaxprivacy.experiments.seats import Seats
@@ -76,7 +77,7 @@ def reconstruct(
 
 def _others(dataset: Dataset, who: Seats) -> dict[int, np.ndarray]:
     """Images of the other classes that the judge has not learned from, by class."""
-    held = np.concatenate([*who.honest, who.adversary])
+    held = seats.held(who)
     labels = dataset.y[held]
     return {
         int(label): dataset.x[held[labels == label][:SAMPLES]]
@@ -109,8 +110,9 @@ def rows(target_class: int, images: Images, judge: Judge) -> list[dict]:
     """
     private_features = judge.look(images.private).features
     judged = dict(images.attacks)
-    if alike_class := _most_alike(images.others, private_features, judge):
-        judged["other_class"] = images.others[alike_class[0]]
+    other = _most_alike(images.others, private_features, judge)
+    if other is not None:
+        judged["other_class"] = images.others[other]
     # The Frechet distance depends on the number of samples: the same for every row, but
     # for those with too few, which have none.
     counts = map(len, judged.values())
@@ -137,7 +139,7 @@ def rows(target_class: int, images: Images, judge: Judge) -> list[dict]:
 
 def _most_alike(
     others: dict[int, np.ndarray], private_features: np.ndarray, judge: Judge
-) -> tuple[int] | None:
+) -> int | None:
     """The class nearest to the victim's images by the Frechet distance, if any has."""
     if len(private_features) < 2:
         return None
@@ -149,7 +151,7 @@ def _most_alike(
         )
         for label, images in several.items()
     }
-    return (min(distances, key=distances.get),) if distances else None
+    return min(distances, key=distances.get, default=None)
 
 
 def pictures(

@@ -104,8 +104,12 @@ def seats(
     )
 
 
+def held(who: Seats) -> np.ndarray:
+    """The records that the participants hold together."""
+    return np.concatenate([*who.honest, who.adversary])
+
+
 def measured(who: Seats, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draws held and unheld records, at most 2,000 of each, to measure the model on."""
     rng = np.random.default_rng(seed)
-    held = np.concatenate([*who.honest, who.adversary])
-    return rng.permutation(held)[:MEASURED], rng.permutation(who.unheld)[:MEASURED]
+    return rng.permutation(held(who))[:MEASURED], rng.permutation(who.unheld)[:MEASURED]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from jaxprivacy import checks
 from jaxprivacy.data import partitions
 from jaxprivacy.models import attack_presets
@@ -182,10 +184,11 @@ def each(settings: object, names: tuple[str, ...], least: int = 1) -> None:
         checks.positive_integer(f"--{name}", getattr(settings, name), least=least)
 
 
-def check_seed(seed: int) -> None:
+def check_seed(seed: int, name: str = "--seed") -> None:
     """Checks a seed: JAX's keys take its lower 32 bits only."""
-    if not 0 <= seed < 2**32:
-        raise checks.InputError(f"--seed={seed}: accepted are 0 to {2**32 - 1}")
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**32:
+        raise checks.InputError(f"{name}={seed}: accepted are 0 to {2**32 - 1}")
 
 
 def _check_shared(settings: Settings | GanSettings) -> None:

@@ -10,6 +10,7 @@ from jaxprivacy import types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import bounds, collaboration, gan_attack, judge, sweep
 from jaxprivacy.experiments.checkpoint import Checkpoints
+from jaxprivacy.experiments.seats import held
 from jaxprivacy.experiments.settings import GanSettings
 
 WITHOUT = "gan_no_influence"  # whose models are inverted: nobody disturbed them
@@ -30,7 +31,7 @@ def judges(
         found[seed] = judge.train_judge(
             dataset,
             learned(seats),
-            np.concatenate([*seats[0].honest, seats[0].adversary]),
+            held(seats[0]),
             collaboration.keys(seed)[1],
             lambda share: advance(share / len(by_seed)),
         )

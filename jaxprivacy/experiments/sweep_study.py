@@ -351,9 +351,7 @@ def _class_samples(shown):
     for target in sorted(classes):
         judged = next(found for (_, t), found in shown.items() if t == target)
         rows = {_row_of(label): label for label in reversed(judged.images.attacks)}
-        best = next(
-            n for n in ("gan_improved", "gan", sweep_baselines.WITHOUT) if n in rows
-        )
+        best = next(n for n in BEST_FIRST if n in rows)
         found.append(_block(f"class {target}", judged, rows[best]))
     return found
 

@@ -21,15 +21,15 @@ from jaxprivacy.experiments import (
     target_signals,
     training,
 )
+from jaxprivacy.experiments import settings as settings_lib
 from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.models import attack_presets
 from jaxprivacy.report import contents, verdict
 from jaxprivacy.report.progress import Stages
 from jaxprivacy.targets.target import Target
 
-RULES = ("loss_threshold", "confidence", "gradient_norm")
 NETWORKS = ("white_box", "black_box")
-ATTACKS = (*NETWORKS, *RULES)
+ATTACKS = (*NETWORKS, *membership.RULES)
 OF_ANY_LOSS = ("loss_threshold", "gradient_norm")
 FEWEST = copies.FEWEST  # records of a kind, of which a few are for each purpose
 MOST = 10_000  # records of a kind that are attacked
@@ -56,7 +56,11 @@ class Given(NamedTuple):
     members: np.ndarray  # indices of the records that are attacked
     non_members: np.ndarray
     copies: tuple[int, bool]  # of `copies.Left`
-    classifies: bool  # whether the loss is the default, of K classes
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the loss is the default, of K classes."""
+        return self.target.loss is None
 
 
 def fitting(settings: TargetSettings, given: Given) -> tuple[list[str], list[str]]:
@@ -245,7 +249,4 @@ def check(settings: TargetSettings) -> None:
             f"preset={settings.preset}: takes no norms of gradients, so that white_box "
             f"would see no more than black_box; accepted beside it is {', '.join(fit)}"
         )
-    seed = settings.seed
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 2**32:
-        raise checks.InputError(f"seed={seed}: accepted are 0 to {2**32 - 1}")
+    settings_lib.check_seed(settings.seed, "seed")

@@ -10,22 +10,11 @@ import numpy as np
 from jax import lax
 
 from jaxprivacy import checks, types
-from jaxprivacy.targets import (
-    capture as capture_lib,
-)
-from jaxprivacy.targets import (
-    equations,
-    inputs,
-)
-from jaxprivacy.targets import (
-    norms as norms_lib,
-)
-from jaxprivacy.targets import (
-    plan as plan_lib,
-)
-from jaxprivacy.targets import (
-    program as program_lib,
-)
+from jaxprivacy.targets import capture as capture_lib
+from jaxprivacy.targets import equations, inputs
+from jaxprivacy.targets import norms as norms_lib
+from jaxprivacy.targets import plan as plan_lib
+from jaxprivacy.targets import program as program_lib
 from jaxprivacy.targets.program import Apply, Loss
 
 # Bytes that the values of the records in work may take together. On a CPU more than the
