@@ -222,6 +222,19 @@ def test_reconstructions_that_cannot_be_judged():
     assert level([UNTRAINED, works], **facts) == "clear"
 
 
+def test_one_real_image_says_nothing_of_the_judge():
+    """A hit of one is no more than samples of noise could have."""
+    missed = image_row("gan", (0.05, 0.0, 0.15), 90.0)
+    other = image_row("other_class", (0.0, 0.0, 0.6), 20.0)
+    one = image_row("real", (1.0, 0.025, 1.0), None, samples=1)
+    images = [UNTRAINED, other, one, missed]
+    assert level(images) == "none_found"
+    assert "real images of the class" not in said(images)
+    # Enough of them, and none a hit: then it is the judge.
+    blind = image_row("real", (0.0, 0.0, 0.1), 2.0)
+    assert level([UNTRAINED, other, blind, missed]) == "cannot_tell"
+
+
 OTHER = image_row("other_class", (0.3, 0.2, 0.4), 20.0)
 
 
