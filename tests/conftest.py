@@ -1,6 +1,7 @@
 """How tests are compiled, fast since most of them run for moments, and their order."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -24,6 +25,11 @@ def accepted(flags):
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "XLA_FLAGS" not in os.environ:  # A worker inherits them from who started it.
     os.environ["XLA_FLAGS"] = FLAGS if accepted(FLAGS) else ""
+
+# A script that runs the tests in its background has Ctrl-C ignored in them, and with
+# that in what they start; they are about what it does.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Files of a minute or so, which would otherwise be handed out last, as they hold few
 # tests: the last one would run alone.
