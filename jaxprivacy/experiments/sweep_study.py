@@ -28,7 +28,7 @@ from jaxprivacy.experiments import (
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.report import contents, text, verdict
 from jaxprivacy.report.progress import Stages
-from jaxprivacy.report.threats import threat
+from jaxprivacy.report.threats import card
 
 # Of a class's rows the first that is there is shown.
 BEST_FIRST = ("gan_improved", "gan", sweep_baselines.WITHOUT)
@@ -372,7 +372,7 @@ def _titled(label, seed):
     """E.g. 'GAN, epsilon_per_parameter 1, seed 0'."""
     values = label[1] if isinstance(label, tuple) else ()
     swept = [f"{name} {value:g}" for name, value in values if value is not None]
-    return ", ".join([threat(_row_of(label)).title, *swept, f"seed {seed}"])
+    return ", ".join([card(_row_of(label)).title, *swept, f"seed {seed}"])
 
 
 def _tradeoff(settings, dataset, points, attacked, rows, row):

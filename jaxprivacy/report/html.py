@@ -27,10 +27,10 @@ from jaxprivacy.report.threats import (
     MODES,
     SEATLESS,
     SETTINGS,
+    card,
     distinguishing,
     in_order,
     label,
-    threat,
     variant,
 )
 from jaxprivacy.report.verdict_membership import STRENGTHS
@@ -114,7 +114,7 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
         "recall": three_way.recall,
         "show_percent": text.percent,
         "show_significant": text.significant,
-        "threat": threat,
+        "card": card,
         "distinguishing": distinguishing,
         "variant": variant,
     }
@@ -221,7 +221,7 @@ def _privacy_context(report: Report) -> dict[str, Any]:
 def _against(rows: list[dict]) -> str:
     """Returns which attacks the others are compared with, for readers."""
     named = [gain(row)["against"] for row in rows if gain(row)]
-    return ", ".join(threat(name).title for name in dict.fromkeys(named) if name)
+    return ", ".join(card(name).title for name in dict.fromkeys(named) if name)
 
 
 def _captions(report: Report) -> dict[str, str]:

@@ -13,7 +13,7 @@ from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text, verdict, verdict_privacy, verdict_rows, words
 from jaxprivacy.report.contents import Privacy, Report, Tradeoff
-from jaxprivacy.report.threats import distinguishing, in_order, threat, variant
+from jaxprivacy.report.threats import card, distinguishing, in_order, variant
 from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word
 
 SHOWN_FPRS = (0.1, 0.01)
@@ -82,7 +82,7 @@ def _name(row: dict, keys: Sequence[str]) -> Text:
     if row.get("learned") is False and row.get("trained"):
         more += ", no better than its start"
     second = (f"\n{variant(row, keys)}{more}", "dim")
-    return Text.assemble(threat(row["attack"]).title, second)
+    return Text.assemble(card(row["attack"]).title, second)
 
 
 def _stacked(interval: dict, show) -> Text:
@@ -160,7 +160,7 @@ def _reconstruction(rows: list[dict]) -> Table:
     for row in rows:
         names = ("frechet", "nearest_private", "nearest_public", "diversity")
         table.add_row(
-            Text(threat(row["attack"]).title),
+            Text(card(row["attack"]).title),
             str(row["target_class"]),
             _stacked(row["hit_rate"], text.percent),
             *(text.significant(row[name]) for name in names),
@@ -175,7 +175,7 @@ def _means(rows: list[dict]) -> Table:
     for mean in summarise(rows):
         names = ("nearest_private", "nearest_public", "diversity")
         table.add_row(
-            Text(threat(mean["attack"]).title),
+            Text(card(mean["attack"]).title),
             str(mean["rows"]),
             _mean(mean["hit_rate"], text.percent),
             _mean(mean["frechet"], text.significant),
