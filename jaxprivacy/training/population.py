@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -11,48 +11,44 @@ import numpy as np
 
 from jaxprivacy import types
 
-# (key, records) -> params; records are a batch whose mask is 0 where there is none.
+# (key, records, whose mask is 0 where there is none) -> params
 Train = Callable[[jax.Array, types.Batch], types.Params]
 
 
-class Population(NamedTuple):
-    """Reference models and what each was trained on."""
+class Shares(NamedTuple):
+    """What each of S reference models is trained on; every leaf has S in front."""
 
-    params: types.Params  # (S, ...)
-    held: np.ndarray  # (S, N) bool
+    key: jax.Array  # (S,), the same for a model in a larger pool
+    indices: jax.Array  # (S, M) of the records, M the most of any model
+    mask: jax.Array  # (S, M), 1 where there is a record
 
 
-def shares(held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The records of each model: indices (S, M) and their mask, M the most of any."""
+def shares(key: jax.Array, held: np.ndarray) -> Shares:
+    """Gathers what is each model's own.
+
+    Args:
+      key: randomness of all trainings.
+      held: (S, N) bool, which records each model is trained on.
+    """
     most = held.sum(axis=1).max()
     order = np.argsort(~held, axis=1, kind="stable")[:, :most]
-    return order, np.take_along_axis(held, order, axis=1).astype(np.float32)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(held)))
+    mask = np.take_along_axis(held, order, axis=1)
+    return Shares(keys, jnp.asarray(order), jnp.asarray(mask, jnp.float32))
 
 
-def trainer(train: Train, records: types.Batch) -> Callable:
-    """One reference model as a function of what is its own.
+def trainer(train: Train) -> Callable[[types.Batch, Shares], types.Params]:
+    """The training of one reference model, for any map over models.
 
     Args:
       train: of one model.
-      records: (N, ...) all records.
 
     Returns:
-      (key, indices (M,), mask (M,)) -> params, for any map over models.
+      (all records (N, ...), its share without S) -> params.
     """
 
-    def one(key, indices, mask):
-        own = jax.tree.map(lambda a: jnp.asarray(a)[indices], records)
-        return train(key, own._replace(mask=own.mask * mask))
+    def one(records, share):
+        own = jax.tree.map(lambda a: a[share.indices], records)
+        return train(share.key, own._replace(mask=own.mask * share.mask))
 
     return one
-
-
-def keys(key: jax.Array, models: int) -> jax.Array:
-    """A key for each model, the same for it in a larger pool: (S,)."""
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(models))
-
-
-def chunks(models: int, at_once: int) -> Iterator[slice]:
-    """Which models are trained together, one lot after the other."""
-    for start in range(0, models, at_once):
-        yield slice(start, min(start + at_once, models))
