@@ -29,6 +29,10 @@ class Settings:
     """What an audit does; the field names are the flags of `launch.audit`."""
 
     data: str = "digits"
+    setting: str = "federated"
+    attacks: tuple[str, ...] = ()  # (): all that the setting has
+    references: int = 16  # models beside a target that is trained alone
+    targets_in_pool: int = 1
     records: int | None = None  # None: all, at most 4,000 where images are > 16 pixels
     model: str | None = None  # None: cnn for images, mlp for tables
     mlp_widths: tuple[int, ...] = (256, 128)
