@@ -1,4 +1,4 @@
-"""Launch scripts run in this process, and attacks small enough for tests."""
+"""Commands run in this process, and attacks small enough for tests."""
 
 import contextlib
 import dataclasses
@@ -15,9 +15,9 @@ from absl import flags
 from absl.testing import flagsaver
 from jax.experimental.compilation_cache import compilation_cache
 
+from jaxprivacy.commands import common, stopping
 from jaxprivacy.experiments import attack_training, judge, reconstruction
 from jaxprivacy.models import attack_presets
-from launch import common, stopping
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ _FLAGS = {}  # of each script that was imported
 def _is_ours(flag):
     """Whether a program of this repository defined it, or `script` put it back."""
     module = flags.FLAGS.find_module_defining_flag(flag, "launch")
-    return module.split(".")[0] in ("launch", "benchmarks")
+    return module.split(".")[0] in ("jaxprivacy", "launch", "benchmarks")
 
 
 def script(name):
@@ -42,7 +42,8 @@ def script(name):
     for flag in _FLAGS.get(name, {}).items():
         flags.FLAGS.__setitem__(*flag)
     before = set(flags.FLAGS)
-    module = importlib.import_module(f"launch.{name}")
+    package = "launch" if name == "documents" else "jaxprivacy.commands"
+    module = importlib.import_module(f"{package}.{name}")
     _FLAGS.setdefault(name, {f: flags.FLAGS[f] for f in set(flags.FLAGS) - before})
     return module
 
@@ -56,14 +57,18 @@ def flags_of(name):
 def run(name, *arguments):
     """Runs `python -m launch.NAME` as if in a new process; returns its exit status."""
     main = script(name).main
-    command = [f"launch/{name}.py", *map(str, arguments)]
+    return ended(lambda: common.run(main), f"launch/{name}.py", *arguments)
+
+
+def ended(main, *command):
+    """The exit status of a program, its command line being this one."""
     with (
         flagsaver.flagsaver(),
-        mock.patch.object(sys, "argv", command),
+        mock.patch.object(sys, "argv", [*map(str, command)]),
         mock.patch.object(stopping, "leave", sys.exit),
     ):
         with pytest.raises(SystemExit) as ended:
-            common.run(main)
+            sys.exit(main())
     return ended.value.code or 0
 
 

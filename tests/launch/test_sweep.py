@@ -19,7 +19,7 @@ from tests.launch import contract, launched
 SMALL = """
 import jax
 from jaxprivacy.experiments import judge, reconstruction
-from launch import common, sweep
+from jaxprivacy.commands import common, sweep
 
 jax.config.update("jax_disable_most_optimizations", True)
 judge.STEPS, reconstruction.SAMPLES, reconstruction.SHOWN = 20, 12, 3

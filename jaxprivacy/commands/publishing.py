@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from launch import common
+from jaxprivacy.commands import common
 
 if TYPE_CHECKING:
     from rich import console
