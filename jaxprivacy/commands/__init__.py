@@ -6,4 +6,5 @@ COMMANDS = {  # `jaxprivacy NAME` runs the module of that name.
     "gan-attack": "Plays paper A's GAN attack in collaborative training.",
     "sweep": "Runs the GAN attack over a grid, as one compiled program.",
     "prepare": "Prepares a public data set from its downloaded files.",
+    "report": "Prints a report again, and makes its page anew.",
 }

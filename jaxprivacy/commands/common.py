@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import pathlib
 import re
@@ -132,7 +133,8 @@ def run(main: Callable[..., int | None], argv: list[str] | None = None) -> None:
     takes, with 1.
 
     Args:
-      main: of the command's module, whose docstring and flags `--help` tells.
+      main: of the command's module, whose docstring and flags `--help` tells; its
+        parameters are the words that it takes beside flags.
       argv: the command's name, then its flags; None: those of the process.
     """
 
@@ -153,16 +155,18 @@ def run(main: Callable[..., int | None], argv: list[str] | None = None) -> None:
         # A value for --noname, which takes none, is a plain ValueError.
         except (flags.Error, ValueError) as error:
             _refuse(_with_accepted(error))
-        if len(rest) > 1:
-            _refuse(f"{rest[1]}: accepted are flags, --name=value; --help lists them")
+        taken = [name.upper() for name in inspect.signature(main).parameters]
+        for word in rest[1 + len(taken) :]:
+            _refuse(f"{word}: accepted are flags, --name=value; --help lists them")
+        for name in taken[len(rest) - 1 :]:
+            _refuse(f"{name}: is missing; --help tells what it is")
         return rest
 
     def checked(argv: list[str]) -> int | None:
-        del argv
         logging.set_verbosity(logging.WARNING)  # JAX tells which backends it tried.
         try:
             with stopping.signals():
-                return main()
+                return main(*argv[1:])
         except stopping.Stopped as stopped:
             (number,) = stopped.args
             print(stopping.told(number, _folders()), file=sys.stderr)

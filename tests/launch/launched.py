@@ -18,6 +18,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from jaxprivacy.commands import common, stopping
 from jaxprivacy.experiments import attack_training, judge, reconstruction
 from jaxprivacy.models import attack_presets
+from jaxprivacy.report import again, html
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -83,7 +84,7 @@ def help_of(name):
 
 
 def check_page(folder, figures):
-    """The figures are there, and the page holds each and loads nothing."""
+    """The figures are there, the page holds each, loads nothing, and is made again."""
     assert {path.name for path in folder.iterdir()} == {
         "result.json",
         "report.html",
@@ -92,6 +93,8 @@ def check_page(folder, figures):
     for name in figures:
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     page = (folder / "report.html").read_text()
+    kept = again.read(str(folder))
+    assert html.page(kept.result, kept.facts, kept.figures) == page
     assert page.count("data:image/png;base64,") == len(figures)
     sources = re.findall(
         r"\b(?:src|href|srcset|data|action)\s*=\s*[\"']([^\"']*)", page

@@ -45,6 +45,9 @@ def test_help_has_a_line_for_each_command(called):
         (["audit", "--dta=digits"], "Unknown command line flag 'dta'. Did you mean: "),
         (["sweep", "--rounds=x"], "flag --rounds=x: "),
         (["audit", "digits"], "digits: accepted are flags, --name=value"),
+        (["report"], "FOLDER: is missing; --help tells what it is"),
+        (["report", "no"], "no: result.json cannot be read (No such file or direc"),
+        (["report", "no", "--out=x"], "Unknown command line flag"),
         (["prepare", "--dataset=mnist"], "--dataset=mnist: accepted are purchase100"),
     ],
 )
