@@ -40,10 +40,11 @@ def script(name):
     """
     for flag in [flag for flag in flags.FLAGS if _is_ours(flag)]:
         delattr(flags.FLAGS, flag)
-    for flag in _FLAGS.get(name, {}).items():
-        flags.FLAGS.__setitem__(*flag)
-    before = set(flags.FLAGS)
     package = "launch" if name == "documents" else "jaxprivacy.commands"
+    for flag in _FLAGS.get(name, {}).values():
+        flags.FLAGS[flag.name] = flag
+        flags.FLAGS.register_key_flag_for_module(f"{package}.{name}", flag)
+    before = set(flags.FLAGS)
     module = importlib.import_module(f"{package}.{name}")
     _FLAGS.setdefault(name, {f: flags.FLAGS[f] for f in set(flags.FLAGS) - before})
     return module

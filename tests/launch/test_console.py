@@ -68,6 +68,7 @@ def test_an_error_and_the_command_are_named_as_they_were_called(called, monkeypa
 def test_help_of_a_command_is_that_of_its_launch_script(name, called):
     status, told, _ = called(name, "--help")
     assert status == 0 and f"\njaxprivacy {name} " in told
+    assert ("\n  --seed: " in told) == (name not in ("prepare", "report"))
     script = name.replace("-", "_")
     module = importlib.import_module(f"jaxprivacy.commands.{script}")
     assert module.main is importlib.import_module(f"launch.{script}").main
