@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import jax
@@ -10,29 +11,49 @@ import numpy as np
 import optax
 
 from jaxprivacy import cards, checks, types
-from jaxprivacy.attacks import membership
+from jaxprivacy.attacks import membership as membership_attacks
 from jaxprivacy.data import Dataset, copies, reference_sets, stratify
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.evaluation.membership import MembershipScores
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
+    audit_data,
+    checkpoint,
     evidence,
+    membership,
+    provenance,
     reference_attacks,
     references,
     results,
     training,
 )
-from jaxprivacy.experiments.checkpoint import Checkpoints
-from jaxprivacy.experiments.settings import Settings
+from jaxprivacy.experiments.attack_training import Positions
+from jaxprivacy.experiments.settings import Settings, check
 from jaxprivacy.report import contents, verdict
 from jaxprivacy.report.progress import Stages
 from jaxprivacy.training import gradients, local
 
 POPULATION = 0.2  # share of the records that no model is trained on
 COMBINED = "combined"
-ATTACKS = (*reference_attacks.ATTACKS, COMBINED)
+# What these take, only who holds the model sees; two of them learn from known members.
+OF_INSIDE = ("gradient_norm", "black_box", "white_box")
+ATTACKS = (*reference_attacks.ATTACKS, *OF_INSIDE, COMBINED)
+TRAINED_BY = (
+    "types.py",
+    "data/copies.py",
+    "data/reference_sets.py",
+    "data/stratify.py",
+    "experiments/reference_audit.py",
+    "experiments/references.py",
+    "experiments/spread.py",
+    "experiments/training.py",
+    "models/convolution.py",
+    "models/targets.py",
+    "training",
+)
+LEARN = ("black_box", "white_box")
 # Relative to the training of one model.
-STAGES = {"models": 1.0, "attacks": 4.0}
+STAGES = {"models": 1.0, "attacks": 4.0, "attacks from within": 20.0}
 
 
 class Dealt(NamedTuple):
@@ -41,6 +62,7 @@ class Dealt(NamedTuple):
     attacked: np.ndarray  # (N,) each in half of the models
     population: np.ndarray  # (Z,) in none
     held: np.ndarray  # (S, N) bool
+    known: np.ndarray  # (N,) bool: attacks learn from these
     selection: np.ndarray  # (N,) bool: thresholds and weights are chosen on these
     left_out: int  # records with exact copies
     kept: bool  # such records are attacked all the same
@@ -84,16 +106,17 @@ def deal(settings: Settings, dataset: Dataset) -> Dealt:
     free = left.kinds[0]
     count = round(POPULATION * len(free))
     drawn = stratify.draw(dataset.y[free], count, rng)
-    population = free[drawn]
+    population = free[rng.permutation(drawn)]  # Parts of it are to be alike.
     attacked = np.delete(free, drawn)
     models = settings.references + 2
     held = reference_sets.halves(dataset.y[attacked], models, rng)
-    selection = np.zeros(len(attacked), bool)
-    chosen_for = stratify.draw(
-        dataset.y[attacked], round(settings.selection_fraction * len(attacked)), rng
-    )
-    selection[chosen_for] = True
-    return Dealt(attacked, population, held, selection, left.left_out, left.kept)
+    order = rng.permutation(len(attacked))
+    learns = any(name in LEARN for name in chosen(settings))
+    shares = settings.attack_train_fraction * learns, settings.selection_fraction
+    ends = (np.cumsum(shares) * len(attacked)).astype(int)
+    parts = np.split(order, ends)[:2]
+    known, selection = (np.isin(np.arange(len(attacked)), part) for part in parts)
+    return Dealt(attacked, population, held, known, selection, left.left_out, left.kept)
 
 
 def recipe(settings: Settings, model: types.Model):
@@ -114,24 +137,65 @@ def recipe(settings: Settings, model: types.Model):
     return train
 
 
+class Prepared(NamedTuple):
+    """What is settled before anything is trained."""
+
+    dataset: Dataset
+    dealt: Dealt
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Checks the settings, loads the data and deals it.
+
+    Raises:
+      InputError: what the settings ask for cannot be had.
+    """
+    check(settings)
+    chosen(settings)
+    dataset = audit_data.load(settings)
+    return Prepared(dataset, deal(settings, dataset))
+
+
+def weight(settings: Settings) -> float:
+    """The sum of the weights of the stages."""
+    models = STAGES["models"] * (settings.references + 2)
+    return models + STAGES["attacks"] + STAGES["attacks from within"]
+
+
+def checkpoints(
+    settings: Settings, prepared: Prepared, folder: str
+) -> AbstractContextManager[checkpoint.Checkpoints]:
+    """Opens the folder that keeps the trained models; see `checkpoint.study`."""
+    trained_by = {
+        name: getattr(settings, name)
+        for name in (
+            "data records model mlp_widths references rounds local_epochs batch_size "
+            "learning_rate momentum seed"
+        ).split()
+    }
+    code = {"code": provenance.code(TRAINED_BY)}
+    data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
+    return checkpoint.study(folder, trained_by | data | training.versions() | code)
+
+
 def run(
     settings: Settings,
-    dataset: Dataset,
+    prepared: Prepared,
     stages: Stages,
     command: str,
-    checkpoints: Checkpoints,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> contents.Report:
     """Trains target and reference models, attacks, and gathers what was found.
 
     Args:
       settings: checked settings.
-      dataset: the data.
+      prepared: what `prepare` made of them.
       stages: where progress is shown.
       command: how the run was started, for the report.
-      checkpoints: where trained models are kept.
+      kept: where trained models are kept.
     """
     begun = results.begin()
-    names, dealt = chosen(settings), deal(settings, dataset)
+    names, (dataset, dealt) = chosen(settings), prepared
     model = training.target_model(settings, dataset, dataset.num_classes)
     stages.stage("target and reference models", STAGES["models"] * len(dealt.held))
     params = references.train(
@@ -140,7 +204,7 @@ def run(
         dealt.held,
         jax.random.key(settings.seed),
         stages.advance,
-        checkpoints,
+        kept,
     )
     everyone = np.concatenate([dealt.attacked, dealt.population])
     x, y = dataset.x[everyone], dataset.y[everyone]
@@ -150,10 +214,12 @@ def run(
     targets = range(settings.targets_in_pool)
     for target in targets:
         seen = reference_attacks.shown(outputs, dealt.held, y, x, target, settings.seed)
-        found = _scored(seen, names, dealt, dealt.held[target], settings)
+        found = _scored(seen, names, dealt, dealt.held[target], settings.seed)
         told = {"seed": target} if len(targets) > 1 else {}
         scored += [s._replace(row=s.row | told) for s in found]
         stages.advance(1 / len(targets))
+    stages.stage("attacks from within", STAGES["attacks from within"])
+    scored += _from_within(settings, dataset, dealt, params, names, stages.advance)
     rows, null_rows = membership_rows.rows(scored, "standalone")
     accuracies = _accuracies(outputs, y, dealt)
     result = {
@@ -168,14 +234,14 @@ def run(
     }
     result["data"] |= copies.told(dealt.left_out, dealt.kept)
     result["verdict"] = verdict.verdict(result)
-    first = scored[: len(names)]
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),
         split_counts=_counts(dealt),
         roc_curves=[
             results.roc_curve(*s.scores[2:], row)
-            for s, row in zip(first, rows[: len(first)], strict=True)
+            for s, row in zip(scored, rows, strict=True)
+            if not row.get("seed") and s.trained is not False
         ],
         gradient_norms=None,
         training=None,
@@ -184,60 +250,77 @@ def run(
     )
 
 
-def _scored(seen, names, dealt, member, settings) -> list[Scored]:
-    """Each attack's scores of one target, and of its null check."""
-    plain = [name for name in names if name != COMBINED]
+def _scored(seen, names, dealt, member, seed) -> list[Scored]:
+    """Each attack's scores of one target's outputs, and of its null check."""
+    plain = [name for name in names if name in reference_attacks.ATTACKS]
     by_name = reference_attacks.scores(seen, plain)
-    rng = np.random.default_rng([settings.seed, *b"null"])
+    rng = np.random.default_rng([seed, *b"null"])
     others = np.flatnonzero(~member)
     pretended = np.zeros(len(member), bool)
     pretended[rng.permutation(others)[: len(others) // 2]] = True
     found = []
-    for name in names:
-        card = cards.CARDS[name]
-        learns = True if card.learns else None
-        values, null = by_name.get(name), None
+    for name in [*plain, *([COMBINED] if COMBINED in names else [])]:
+        values = null = by_name.get(name)
         if name == COMBINED:
             values = _combined(by_name, dealt.selection, member)
-            kept = ~member
-            null = _combined(
-                {n: v[kept] for n, v in by_name.items()},
-                dealt.selection[kept],
-                pretended[kept],
-            )
-            everyone = np.zeros(len(member))
-            everyone[kept] = null
-            null = everyone
+            null = _combined(by_name, dealt.selection & ~member, pretended)
+        learns = True if cards.CARDS[name].learns else None
+        kinds = (values, member, ~member), (null, pretended, ~member & ~pretended)
+        real, check = (_sets(*kind, dealt) for kind in kinds)
         row = {"attack": name, "attacker": "global", "mode": "passive"}
-        found.append(
-            Scored(
-                row,
-                _sets(values, member, ~member, dealt.selection),
-                _sets(
-                    values if null is None else null,
-                    pretended,
-                    ~member & ~pretended,
-                    dealt.selection,
-                ),
-                trained=learns,
-                null_trained=learns,
-            )
-        )
+        found.append(Scored(row, real, check, trained=learns, null_trained=learns))
     return found
 
 
-def _combined(by_name, selection, member):
+def _combined(by_name, known, member):
     stacked = np.stack(list(by_name.values()), axis=1)
-    return membership.combine(stacked, stacked[selection], member[selection])
+    return membership_attacks.combine(stacked, stacked[known], member[known])
 
 
-def _sets(values, members, non_members, selection) -> MembershipScores:
+def _sets(values, members, non_members, dealt) -> MembershipScores:
+    judged = ~dealt.selection & ~dealt.known
     return MembershipScores(
-        values[members & selection],
-        values[non_members & selection],
-        values[members & ~selection],
-        values[non_members & ~selection],
+        *(values[kind & dealt.selection] for kind in (members, non_members)),
+        *(values[kind & judged] for kind in (members, non_members)),
     )
+
+
+def _from_within(settings, dataset, dealt, params, names, advance) -> list[Scored]:
+    """The attacks on the target's inside, which learn from known members."""
+    wanted = [name for name in OF_INSIDE if name in names]
+    if not wanted:
+        return []
+    everyone = np.concatenate([dealt.attacked, dealt.population])
+    nobodys = len(dealt.attacked) + np.arange(len(dealt.population))
+    shares = settings.attack_train_fraction, settings.selection_fraction
+    ends = (np.cumsum(shares) * len(nobodys)).astype(int)
+    member = dealt.held[0]
+    parts = dealt.known, dealt.selection, ~dealt.known & ~dealt.selection
+    records = membership.Records(
+        training.batch(dataset, everyone),
+        *(
+            Positions(*(np.flatnonzero(kind & part) for part in parts))
+            for kind in (member, ~member)
+        ),
+        Positions(*np.split(nobodys, ends)),
+    )
+    snapshots = jax.tree.map(lambda a: a[:1], params)
+    run = membership.Run(
+        membership.observed(settings, dataset, snapshots, records.batch), {}
+    )
+    scored = membership.simple_rules(run, records, "passive", wanted)
+    layers = membership.captured_layers(settings, dataset)
+    for name in [name for name in LEARN if name in wanted]:
+        of = layers if name == "white_box" else ()
+        scored += membership.attack_run(
+            {name: membership.make_fit(settings, of)},
+            run,
+            records,
+            "passive",
+            training.named_key(settings.seed, name),
+            lambda share: advance(share / len(LEARN)),
+        )
+    return scored
 
 
 def _accuracies(outputs, y, dealt):
@@ -258,7 +341,7 @@ def _accuracies(outputs, y, dealt):
 
 def _evidence(dataset, dealt, outputs):
     member = dealt.held[0]
-    evaluated = ~dealt.selection
+    evaluated = ~dealt.selection & ~dealt.known
     order = np.concatenate(
         [np.flatnonzero(member & evaluated), np.flatnonzero(~member & evaluated)]
     )
@@ -273,11 +356,16 @@ def _evidence(dataset, dealt, outputs):
 
 def _counts(dealt: Dealt) -> Sequence[tuple[str, int, str]]:
     """How many records each kind has, and what they are for."""
-    member, chosen_for = dealt.held[0], int(dealt.selection.sum())
+    member = dealt.held[0]
     return [
         ("members", int(member.sum()), "of the target; in half of the references"),
         ("non-members", int((~member).sum()), "likewise"),
-        ("of both", chosen_for, "for the choice of thresholds and weights"),
+        ("known, of both", int(dealt.known.sum()), "attacks learn from them"),
+        (
+            "selection, of both",
+            int(dealt.selection.sum()),
+            "for the choice of thresholds and weights",
+        ),
         ("population", len(dealt.population), "in no model"),
     ]
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxprivacy import checks, types
@@ -197,7 +195,7 @@ def _attacks(settings, chosen, features, records, stages):
             run,
             records,
             "passive",
-            _key(settings.seed, name),
+            training.named_key(settings.seed, name),
             lambda share: stages.advance(share / len(fits)),
         )
     rules = membership.simple_rules(run, records, "passive", chosen)
@@ -208,15 +206,10 @@ def _attacks(settings, chosen, features, records, stages):
         run,
         records,
         settings.seed,
-        _key(settings.seed, "control"),
+        training.named_key(settings.seed, "control"),
         stages.advance,
     )
     return scored + rules, controls
-
-
-def _key(seed, purpose):
-    """By name: one more attack changes no other attack's numbers."""
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
 
 
 def _fits(settings, features):

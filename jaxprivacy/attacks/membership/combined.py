@@ -21,7 +21,7 @@ def combine(scores: np.ndarray, known: np.ndarray, is_member: np.ndarray) -> np.
 
     weighed = pipeline.make_pipeline(
         preprocessing.RobustScaler(),  # a log-density has no upper end
-        linear_model.LogisticRegression(C=1.0, class_weight="balanced"),
+        linear_model.LogisticRegression(class_weight="balanced", max_iter=2000),
     )
     weighed.fit(known, is_member)
     return weighed.decision_function(scores)
