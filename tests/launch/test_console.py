@@ -3,7 +3,6 @@
 import importlib.metadata
 import pathlib
 import shlex
-from distutils import core
 
 import pytest
 
@@ -75,6 +74,9 @@ def test_help_of_a_command_is_that_of_its_launch_script(name, called):
 
 
 def test_the_wheel_holds_the_package_alone_and_all_of_it(monkeypatch):
+    pytest.importorskip("setuptools")  # Which has distutils where Python has none.
+    from distutils import core
+
     monkeypatch.chdir(launched.ROOT)
     wheel = core.run_setup("setup.py", stop_after="init")
     folders = {path.parent for path in pathlib.Path("jaxprivacy").rglob("*.py")}
