@@ -55,6 +55,13 @@ def half(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return held
 
 
-def others(target: int, models: int) -> np.ndarray:
-    """The models of a pool that are left when one of them is attacked: (S - 2,)."""
-    return np.delete(np.arange(models), [target, target ^ 1])
+def others(models: int, *targets: int) -> np.ndarray:
+    """The models of a pool that are left when some are attacked, without complements.
+
+    Args:
+      models: S, how many there are.
+      *targets: those that are no references.
+    """
+    return np.setdiff1d(
+        np.arange(models), [t ^ side for t in targets for side in (0, 1)]
+    )

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxprivacy.attacks import membership
-from jaxprivacy.data import reference_sets
 
 
 class Shown(NamedTuple):
@@ -31,6 +30,7 @@ def shown(
     labels: np.ndarray,
     records: np.ndarray,
     target: int,
+    left: np.ndarray,
     seed: int,
 ) -> Shown:
     """What there is to see where one model of a pool is the target.
@@ -40,11 +40,11 @@ def shown(
       held: (S, N) bool.
       labels: (N + Z,).
       records: (N + Z, *D).
-      target: which of the models; it and its complement are no references.
+      target: which of the models is attacked.
+      left: which are its references.
       seed: of attacks that learn.
     """
     n = held.shape[1]
-    left = reference_sets.others(target, len(held))
     inside = outputs[left, :n], labels[:n]
     return Shown(
         outputs[target, :n],

@@ -35,6 +35,7 @@ from jaxprivacy.training import gradients, local
 
 POPULATION = 0.2  # share of the records that no model is trained on
 COMBINED = "combined"
+FEWEST_REFERENCES = 4  # a variance needs two models with a record and two without
 # What these take, only who holds the model sees; two of them learn from known members.
 OF_INSIDE = ("gradient_norm", "black_box", "white_box")
 ATTACKS = (*reference_attacks.ATTACKS, *OF_INSIDE, COMBINED)
@@ -79,18 +80,19 @@ def chosen(settings: Settings) -> tuple[str, ...]:
         asked = ATTACKS
     for name in asked:
         checks.one_of("--attacks", name, (*ATTACKS, "all"))
-    without = [name for name in asked if _needs_references(name)]
+    without = [name for name in asked if needs_references(name)]
     if without and not settings.references:
         if settings.attacks and settings.attacks != ("all",):
             raise checks.InputError(
                 f"--references={settings.references}: {without[0]} compares with "
-                "reference models; accepted are even numbers of at least 2"
+                "reference models; accepted are even numbers of at least 4"
             )
         asked = tuple(name for name in asked if name not in without)
     return tuple(card.name for card in cards.MEMBERSHIP if card.name in asked)
 
 
-def _needs_references(name: str) -> bool:
+def needs_references(name: str) -> bool:
+    """Whether an attack compares with models that are trained like the target."""
     return any(need.startswith("references") for need in cards.CARDS[name].needs)
 
 
@@ -213,8 +215,7 @@ def run(
     scored = []
     targets = range(settings.targets_in_pool)
     for target in targets:
-        seen = reference_attacks.shown(outputs, dealt.held, y, x, target, settings.seed)
-        found = _scored(seen, names, dealt, dealt.held[target], settings.seed)
+        found = _scored(outputs, (x, y), dealt, names, target, settings.seed)
         told = {"seed": target} if len(targets) > 1 else {}
         scored += [s._replace(row=s.row | told) for s in found]
         stages.advance(1 / len(targets))
@@ -250,25 +251,37 @@ def run(
     )
 
 
-def _scored(seen, names, dealt, member, seed) -> list[Scored]:
-    """Each attack's scores of one target's outputs, and of its null check."""
+def _scored(outputs, records, dealt, names, target, seed) -> list[Scored]:
+    """Each attack's scores of one target's outputs, and of its null check.
+
+    The null check attacks another model of the pool, whose records were drawn without
+    regard to the target's, and asks for the target's members: of the pair nothing is
+    among the references. It finds what the pool itself would tell of membership.
+    """
+    models = len(dealt.held)
+    member, another = dealt.held[target], (target + 2) % models
     plain = [name for name in names if name in reference_attacks.ATTACKS]
-    by_name = reference_attacks.scores(seen, plain)
-    rng = np.random.default_rng([seed, *b"null"])
-    others = np.flatnonzero(~member)
-    pretended = np.zeros(len(member), bool)
-    pretended[rng.permutation(others)[: len(others) // 2]] = True
+
+    def scores(attacked, *left_out):
+        left = reference_sets.others(models, attacked, *left_out)
+        enough = len(left) >= FEWEST_REFERENCES
+        seen = reference_attacks.shown(
+            outputs, dealt.held, *reversed(records), attacked, left, seed
+        )
+        run = [name for name in plain if enough or not needs_references(name)]
+        found = reference_attacks.scores(seen, run)
+        if COMBINED in names:
+            found[COMBINED] = _combined(found, dealt.selection, member)
+        return found
+
+    real, null = scores(target), scores(another, target) if models > 2 else {}
     found = []
-    for name in [*plain, *([COMBINED] if COMBINED in names else [])]:
-        values = null = by_name.get(name)
-        if name == COMBINED:
-            values = _combined(by_name, dealt.selection, member)
-            null = _combined(by_name, dealt.selection & ~member, pretended)
-        learns = True if cards.CARDS[name].learns else None
-        kinds = (values, member, ~member), (null, pretended, ~member & ~pretended)
-        real, check = (_sets(*kind, dealt) for kind in kinds)
+    for name, values in real.items():
         row = {"attack": name, "attacker": "global", "mode": "passive"}
-        found.append(Scored(row, real, check, trained=learns, null_trained=learns))
+        learns = True if cards.CARDS[name].learns else None
+        check = _sets(null[name], member, dealt) if name in null else None
+        of = _sets(values, member, dealt)
+        found.append(Scored(row, of, check, trained=learns, null_trained=learns))
     return found
 
 
@@ -277,11 +290,11 @@ def _combined(by_name, known, member):
     return membership_attacks.combine(stacked, stacked[known], member[known])
 
 
-def _sets(values, members, non_members, dealt) -> MembershipScores:
-    judged = ~dealt.selection & ~dealt.known
+def _sets(values, member, dealt) -> MembershipScores:
+    kinds, judged = (member, ~member), ~dealt.selection & ~dealt.known
     return MembershipScores(
-        *(values[kind & dealt.selection] for kind in (members, non_members)),
-        *(values[kind & judged] for kind in (members, non_members)),
+        *(values[kind & dealt.selection] for kind in kinds),
+        *(values[kind & judged] for kind in kinds),
     )
 
 

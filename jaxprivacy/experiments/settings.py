@@ -124,10 +124,10 @@ def check(settings: Settings) -> None:
     checks.one_of("--setting", settings.setting, SETTINGS)
     each(settings, ("targets_in_pool",))
     each(settings, ("references",), least=0)
-    if settings.references % 2:
+    if settings.references % 2 or settings.references == 2:
         raise checks.InputError(
-            f"--references={settings.references}: accepted are even numbers, half of "
-            "which hold each record"
+            f"--references={settings.references}: accepted are 0 and even numbers of "
+            "at least 4, half of which hold each record"
         )
     if settings.targets_in_pool > settings.references + 2:
         raise checks.InputError(

@@ -25,9 +25,10 @@ def test_each_record_is_in_half_of_the_models_and_each_model_has_half_of_each_cl
 def test_a_target_of_the_pool_leaves_no_count_that_tells_members():
     _, held = drawn()
     for target in (0, 3, 6):
-        left = held[reference_sets.others(target, len(held))]
-        assert target not in reference_sets.others(target, len(held))
+        left = held[reference_sets.others(len(held), target)]
+        assert target not in reference_sets.others(len(held), target)
         assert (left.sum(axis=0) == 3).all()
+    assert reference_sets.others(8, 0, 5).tolist() == [2, 3, 6, 7]
 
 
 def test_halves_are_random():

@@ -101,7 +101,8 @@ def test_attacks_that_need_references_are_refused_without(data):
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"references": 3}, "--references=3: accepted are even"),
+        ({"references": 2}, "--references=2: accepted are 0 and even"),
+        ({"references": 3}, "--references=3: accepted are 0 and even"),
         ({"targets_in_pool": 7}, "--targets_in_pool=7: accepted are 1 to 6"),
         ({"attacks": ("lyra",)}, "--attacks=lyra: accepted are"),
     ],
