@@ -222,12 +222,12 @@ def run(
     stages.stage("attacks from within", STAGES["attacks from within"])
     scored += _from_within(settings, dataset, dealt, params, names, stages.advance)
     rows, null_rows = membership_rows.rows(scored, "standalone")
-    accuracies = _accuracies(outputs, y, dealt)
+    right = accuracies(outputs, y, dealt)
     result = {
         **results.head(command, settings, dataset, begun, models=len(dealt.held)),
-        "target": accuracies["target"],
-        "references": accuracies["references"],
-        "evidence": [_evidence(dataset, dealt, outputs) | accuracies["target"]],
+        "target": right["target"],
+        "references": right["references"],
+        "evidence": [_evidence(dataset, dealt, outputs) | right["target"]],
         "membership": rows,
         "null_checks": null_rows,
         "positive_controls": [],
@@ -247,7 +247,7 @@ def run(
         gradient_norms=None,
         training=None,
         reconstructions=None,
-        notes=[_mimicry(accuracies), *copies.notes(dealt.left_out, dealt.kept)],
+        notes=[_mimicry(right), *copies.notes(dealt.left_out, dealt.kept)],
     )
 
 
@@ -336,8 +336,8 @@ def _from_within(settings, dataset, dealt, params, names, advance) -> list[Score
     return scored
 
 
-def _accuracies(outputs, y, dealt):
-    """Of the target on its members and its non-members, and of the references."""
+def accuracies(outputs, y, dealt):
+    """The accuracies on members and non-members: the target's, the references' mean."""
     right = outputs[:, : dealt.held.shape[1]].argmax(-1) == y[: dealt.held.shape[1]]
     if outputs.shape[-1] == 1:
         right = (outputs[:, : dealt.held.shape[1], 0] > 0) == y[: dealt.held.shape[1]]
@@ -383,7 +383,7 @@ def _counts(dealt: Dealt) -> Sequence[tuple[str, int, str]]:
     ]
 
 
-def _mimicry(accuracies) -> str:
+def _mimicry(right) -> str:
     """How far the references are models like the target."""
     if not accuracies["references"]:
         return "No reference models were trained: attacks that need them were not run."
