@@ -101,9 +101,15 @@ def split(
         )
     rng = np.random.default_rng(seed)
     pool = stratify.draw(dataset.y, held, rng)
-    unheld = dataset.without(pool)
     shares = partition(dataset.y, pool, participants, how, alpha=alpha, rng=rng)
-    alone = _without_copies(dataset, shares[victim], unheld)
+    unheld = dataset.without(pool)
+    attacked = _attacked(dataset, shares[victim], unheld, fractions, rng)
+    return Split(shares, int(victim), *attacked)
+
+
+def _attacked(dataset, victims, unheld, fractions, rng):
+    """The sets of membership records and what a `Split` holds behind them."""
+    alone = _without_copies(dataset, victims, unheld)
     matched, public = _match(dataset.y, *alone.kinds, rng)
     copied = np.setdiff1d(unheld, alone.kinds[1])
     try:
@@ -113,7 +119,7 @@ def split(
         raise checks.InputError(told) from error
     if len(copied):  # Drawn last, so that they change nothing else.
         public = rng.permutation(np.concatenate([public, copied]))
-    return Split(shares, int(victim), *sets, public, *alone[1:])
+    return *sets, public, *alone[1:]
 
 
 def _check_fractions(attack_train: float, selection: float) -> tuple[float, float]:
