@@ -136,20 +136,18 @@ def gan(
       logged_samples: samples of each round that are kept in `info["samples"]`.
     """
     begins = functools.partial(_begins, model, start_round, start_accuracy)
-    descent = _Descent(
-        model,
-        generator,
-        optimizer,
-        loss,
-        target_class,
-        generator_steps,
-        generator_batch,
-    )
+    steps = generator_steps, generator_batch
+    descent = _Descent(model, generator, optimizer, loss, target_class, *steps)
     inject = functools.partial(_inject, generator, injected, fake_class, influence)
-    return roles.Participant(
-        functools.partial(_init, participant, generator, optimizer),
-        functools.partial(_step, participant, begins, descent, inject, logged_samples),
-    )
+
+    def init(key, params, data):
+        return _init(participant, generator, optimizer, key, params, data)
+
+    def step(key, state, received, data):
+        play = participant, begins, descent, inject, logged_samples
+        return _step(*play, key, state, received, data)
+
+    return roles.Participant(init, step)
 
 
 class _Descent(NamedTuple):

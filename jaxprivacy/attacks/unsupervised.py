@@ -7,7 +7,6 @@ Table XIV; PAPERS row B13).
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -122,8 +121,17 @@ def autoencoder(
     encoder = whitebox.network(layers, preset, **chosen)
     optimizer = optax.adam(preset.learning_rate)
     made = _Made(encoder, optimizer, take, at_once)
-    bound = functools.partial
-    return Autoencoder(bound(_init, made), bound(_epochs, made), bound(_embed, made))
+
+    def init(key, features):
+        return _init(made, key, features)
+
+    def epochs(key, state, features, targets, numbers):
+        return _epochs(made, key, state, features, targets, numbers)
+
+    def embed(params, features):
+        return _embed(made, params, features)
+
+    return Autoencoder(init, epochs, embed)
 
 
 class _Made(NamedTuple):

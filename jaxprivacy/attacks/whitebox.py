@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -170,8 +169,17 @@ def supervised(
         take,
         at_once,
     )
-    bound = functools.partial
-    return Attack(bound(_init, made), bound(_epochs, made), bound(_logits_at, made))
+
+    def init(key, features, examples, selection):
+        return _init(made, key, features, examples, selection)
+
+    def epochs(key, state, features, examples, selection, numbers):
+        return _epochs(made, key, state, features, examples, selection, numbers)
+
+    def score(params, features, indices):
+        return _logits_at(made, params, features, indices)
+
+    return Attack(init, epochs, score)
 
 
 class _Made(NamedTuple):
