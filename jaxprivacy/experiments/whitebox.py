@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from jaxprivacy import checks
-from jaxprivacy import data as data_lib
+from jaxprivacy import checks, data as data_lib
 from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
@@ -17,14 +16,15 @@ from jaxprivacy.experiments import (
     whitebox_kept,
     whitebox_report,
     whitebox_shadows,
+    whitebox_splits as splits,
     whitebox_targets,
+    whitebox_views as views_lib,
 )
-from jaxprivacy.experiments import whitebox_splits as splits
-from jaxprivacy.experiments import whitebox_views as views_lib
+from jaxprivacy.experiments.whitebox_accepted import check
 from jaxprivacy.experiments.whitebox_attacks import Attacks
 from jaxprivacy.experiments.whitebox_cases import attacked, on_untrained
 from jaxprivacy.experiments.whitebox_finetuning import fine_tuned
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings, check
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.experiments.whitebox_study import (
     ATTACKING,
     SHADOWS,
