@@ -10,9 +10,12 @@ import numpy as np
 
 from jaxprivacy.attacks import threshold as rules
 from jaxprivacy.evaluation.membership_rows import Scored
-from jaxprivacy.experiments import planted, whitebox_attacks
-from jaxprivacy.experiments import whitebox_views as views_lib
-from jaxprivacy.experiments.whitebox_attacks import Attacks
+from jaxprivacy.experiments import (
+    planted,
+    whitebox_attacks,
+    whitebox_views as views_lib,
+)
+from jaxprivacy.experiments.attack_training import Advance
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 
 CONTROLLED = ("loss_threshold", "white_box", "black_box")
@@ -40,12 +43,12 @@ def untrained_pairs(settings: WhiteboxSettings, kinds: list[str], place: str) ->
 
 
 def control(
-    attacks: Attacks,
+    attacks: whitebox_attacks.Attacks,
     observation: views_lib.Observation,
     records: whitebox_attacks.Records,
     key: jax.Array,
     row: dict,
-    advance: whitebox_attacks.Advance,
+    advance: Advance,
 ) -> list[Scored]:
     """The positive control: non-members of one target, of which some leak.
 
