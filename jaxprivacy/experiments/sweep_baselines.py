@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import bounds, collaboration, gan_attack, judge, sweep
+from jaxprivacy.experiments import bounds, collaboration, gan_baselines, judge, sweep
 from jaxprivacy.experiments.checkpoint import Checkpoints
 from jaxprivacy.experiments.seats import held
 from jaxprivacy.experiments.settings import GanSettings
@@ -55,7 +55,7 @@ def mlps(
     kept: Checkpoints,
 ) -> dict[Key, tuple[types.Model, types.Params]]:
     """The mlps that model inversion works on, trained without influence."""
-    undisturbed = gan_attack.mlp_settings(settings)
+    undisturbed = gan_baselines.mlp_settings(settings)
     trained = sweep.run_points(
         undisturbed,
         dataset,
@@ -78,7 +78,7 @@ def dcgans(
     advance: Advance,
 ) -> dict[Key, bounds.Bound]:
     """A DCGAN on the victim's images of each class and seed."""
-    found = gan_attack.dcgans(
+    found = gan_baselines.dcgans(
         settings,
         [dataset.x[point.seats.private] for point in one.values()],
         [collaboration.keys(point.settings.seed)[2] for point in one.values()],
