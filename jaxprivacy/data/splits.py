@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxprivacy import checks
-from jaxprivacy.data import copies, stratify
+from jaxprivacy.data import copies, sources, stratify
 from jaxprivacy.data.partitions import partition
-from jaxprivacy.data.sources import Dataset
 
 _LEAST = 4  # Members in a set: what 400 faces of 40 people leave for the selection.
 
@@ -48,7 +47,7 @@ class Count(NamedTuple):
 
 
 def split(
-    dataset: Dataset,
+    dataset: sources.Dataset,
     *,
     participants: int,
     members_per_participant: int | None = None,

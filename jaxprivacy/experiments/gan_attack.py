@@ -25,8 +25,7 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents, text, verdict
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress, text, verdict
 
 NAMES = {
     "gan": "collaborative training with a GAN attacker",
@@ -115,7 +114,7 @@ def checkpoints(
 def run(
     settings: GanSettings,
     prepared: Prepared,
-    stages: Stages,
+    stages: progress.Stages,
     command: str,
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> contents.Report:

@@ -22,10 +22,13 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import collaboration, spread, training
-from jaxprivacy.experiments.checkpoint import Checkpoints, nowhere
-from jaxprivacy.experiments.collaboration import Attacked
-from jaxprivacy.experiments.seats import Seats
+from jaxprivacy.experiments import (
+    checkpoint,
+    collaboration,
+    seats as seats_lib,
+    spread,
+    training,
+)
 from jaxprivacy.experiments.settings import GanSettings
 
 # Settings that may differ between the runs of one program; the row decides influence.
@@ -47,7 +50,7 @@ class Point(NamedTuple):
 
     settings: GanSettings
     row: str  # one of collaboration.RUNS
-    seats: Seats
+    seats: seats_lib.Seats
 
 
 def parse_grid(words: Sequence[str]) -> dict[str, tuple]:
@@ -201,9 +204,9 @@ def run_points(
     logged_samples: int,
     memory: float,
     advance: Callable[[float], None],
-    kept: Checkpoints = nowhere,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
     compiled: training.Runner | None = None,
-) -> list[Attacked]:
+) -> list[collaboration.Attacked]:
     """Runs all points and returns what each left behind, in order.
 
     Args:
@@ -262,7 +265,7 @@ def _attacked(settings, states, info, index):
     adversary = one(states.participants[1].inner.params)
     collaboration.check_finite(settings, (info, shared, adversary), {})
     samples = info.pop("samples")[:, 0]
-    return Attacked(
+    return collaboration.Attacked(
         shared,
         jax.tree.map(lambda a: a[0], adversary),
         samples,

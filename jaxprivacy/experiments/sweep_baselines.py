@@ -8,9 +8,15 @@ import numpy as np
 
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import bounds, collaboration, gan_baselines, judge, sweep
-from jaxprivacy.experiments.checkpoint import Checkpoints
-from jaxprivacy.experiments.seats import held
+from jaxprivacy.experiments import (
+    bounds,
+    checkpoint,
+    collaboration,
+    gan_baselines,
+    judge,
+    seats as seats_lib,
+    sweep,
+)
 from jaxprivacy.experiments.settings import GanSettings
 
 WITHOUT = "gan_no_influence"  # whose models are inverted: nobody disturbed them
@@ -31,7 +37,7 @@ def judges(
         found[seed] = judge.train_judge(
             dataset,
             learned(seats),
-            held(seats[0]),
+            seats_lib.held(seats[0]),
             collaboration.keys(seed)[1],
             lambda share: advance(share / len(by_seed)),
         )
@@ -52,7 +58,7 @@ def mlps(
     one: Points,
     memory: float,
     advance: Advance,
-    kept: Checkpoints,
+    kept: checkpoint.Checkpoints,
 ) -> dict[Key, tuple[types.Model, types.Params]]:
     """The mlps that model inversion works on, trained without influence."""
     undisturbed = gan_baselines.mlp_settings(settings)

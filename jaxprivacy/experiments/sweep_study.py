@@ -22,8 +22,7 @@ from jaxprivacy.experiments import (
     training,
 )
 from jaxprivacy.experiments.settings import GanSettings, check_gan
-from jaxprivacy.report import contents
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress
 
 LOGGED = 32  # samples kept of each round and run
 
@@ -108,7 +107,7 @@ def run(
     settings: GanSettings,
     grid: dict[str, tuple],
     prepared: Prepared,
-    stages: Stages,
+    stages: progress.Stages,
     command: str,
     memory: float,
     kept: checkpoint.Checkpoints = checkpoint.nowhere,

@@ -27,8 +27,7 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.models import interception
-from jaxprivacy.report import contents, verdict
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress, verdict
 
 
 def prepare(settings: WhiteboxSettings) -> shared.Prepared:
@@ -128,7 +127,7 @@ def weight(settings: WhiteboxSettings) -> float:
 def run(
     settings: WhiteboxSettings,
     prepared: shared.Prepared,
-    stages: Stages,
+    stages: progress.Stages,
     command: str,
     targets: str = "",
 ) -> contents.Report:

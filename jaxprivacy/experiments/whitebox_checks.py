@@ -13,10 +13,10 @@ from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
     planted,
     whitebox_attacks,
+    whitebox_settings,
     whitebox_views as views_lib,
 )
 from jaxprivacy.experiments.attack_training import Advance
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 
 CONTROLLED = ("loss_threshold", "white_box", "black_box")
 # Seed, participants, attacker's place, mode, and perhaps victim.
@@ -35,7 +35,9 @@ def untrained_cases(cases: list[Case]) -> list[Case]:
     return list(first.values())
 
 
-def untrained_pairs(settings: WhiteboxSettings, kinds: list[str], place: str) -> list:
+def untrained_pairs(
+    settings: whitebox_settings.WhiteboxSettings, kinds: list[str], place: str
+) -> list:
     """Which two kinds of record each null check of one case tells apart."""
     if settings.setting != "finetune":
         return [(place, place)]
