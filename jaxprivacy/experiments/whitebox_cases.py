@@ -36,7 +36,6 @@ def attacked(
     records = whitebox_attacks.gather(
         dataset, split.members[place], split.non_members[place]
     )
-    attacked = np.concatenate([*split.members[place], *split.non_members[place]])
     row = shared.row_of(settings, seed, count, place, mode)
     if settings.victims == "all" and place == "global":
         row |= {"victim": victim}
@@ -44,30 +43,12 @@ def attacked(
         study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
     )
     tried, diverged = [], []
-    named = ", ".join(str(value) for value in row.values())
     for rate in settings.rates(mode):
-        study.stages.stage(f"training ({named})", shared.TRAINING)
-        given = whitebox_targets.give(
-            dataset, split.shares, split.unheld, attacked, rate, victim
-        )
-        # Participant 0's are named as before there was another.
-        case = (place, mode, rate, victim)[: 4 if victim else 3]
-        told = {"ascent_rate": rate} if rate else {}
+        case = place, mode, rate, victim
         try:
-            seen = _target(study, trained, given, split, seed, case, attacked)
-            study.stages.stage(f"attacks ({named})", shared.ATTACKING)
-            found = _attack_one(study, seen, records, row | told, seed)
+            tried.append(_at_rate(study, trained, split, records, row, seed, case))
         except training.Diverged as error:
             diverged.append(error)
-            continue
-        kinds = split.members[place], split.non_members[place]
-        found = shared.with_evidence(
-            found, dataset, np.concatenate(split.shares), kinds
-        )
-        if settings.setting == "federated" and place == "global":
-            reached = whitebox_targets.victim_accuracies(trained, given, seen)
-            found = found._replace(row=found.row | reached)
-        tried.append(found)
     if not tried:
         raise diverged[0]
     best = max(tried, key=lambda finding: _selected(finding.scored))
@@ -82,8 +63,39 @@ def attacked(
         rate = best.row.get("ascent_rate", 0.0)
         seen = _observation(study, best.seen, records, rounds, rate)
         best = best._replace(controls=shared.control(study, seen, records, row, seed))
-    notes = tuple(f"Left out, {named}: {error}." for error in diverged)
+    notes = tuple(f"Left out, {_named(row)}: {error}." for error in diverged)
     return shared.light(best._replace(notes=notes))
+
+
+def _named(row):
+    return ", ".join(str(value) for value in row.values())
+
+
+def _at_rate(study, trained, split, records, row, seed, case):
+    """Trains one target at one rate of ascent, and attacks it.
+
+    Raises:
+      training.Diverged: it cannot be attacked.
+    """
+    settings, dataset = study.settings, study.prepared.dataset
+    place, _, rate, victim = case
+    study.stages.stage(f"training ({_named(row)})", shared.TRAINING)
+    kinds = split.members[place], split.non_members[place]
+    attacked = np.concatenate([*kinds[0], *kinds[1]])
+    given = whitebox_targets.give(
+        dataset, split.shares, split.unheld, attacked, rate, victim
+    )
+    # Participant 0's are named as before there was another.
+    kept_as = case if victim else case[:3]
+    seen = _target(study, trained, given, split, seed, kept_as, attacked)
+    study.stages.stage(f"attacks ({_named(row)})", shared.ATTACKING)
+    told = {"ascent_rate": rate} if rate else {}
+    found = _attack_one(study, seen, records, row | told, seed)
+    found = shared.with_evidence(found, dataset, np.concatenate(split.shares), kinds)
+    if settings.setting == "federated" and place == "global":
+        reached = whitebox_targets.victim_accuracies(trained, given, seen)
+        found = found._replace(row=found.row | reached)
+    return found
 
 
 def on_untrained(study, seed, count, place, mode) -> list[membership_rows.Scored]:
