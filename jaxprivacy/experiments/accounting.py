@@ -5,14 +5,13 @@ from __future__ import annotations
 import jax
 
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import collaboration
-from jaxprivacy.experiments.settings import GanSettings
+from jaxprivacy.experiments import collaboration, settings as settings_lib
 from jaxprivacy.federated import sparse_vector
 from jaxprivacy.report import contents
 
 
 def account(
-    settings: GanSettings, dataset: Dataset, epsilon: float | None = None
+    settings: settings_lib.GanSettings, dataset: Dataset, epsilon: float | None = None
 ) -> contents.Privacy | None:
     """What a participant's uploads spend over the run; None without privacy.
 

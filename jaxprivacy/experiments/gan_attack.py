@@ -21,9 +21,9 @@ from jaxprivacy.experiments import (
     reconstruction,
     results,
     seats as seats_lib,
+    settings as settings_lib,
     training,
 )
-from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.models import targets
 from jaxprivacy.report import contents, progress, text, verdict
 
@@ -48,18 +48,20 @@ class Prepared(NamedTuple):
     seats: seats_lib.Seats
 
 
-def prepare(settings: GanSettings) -> Prepared:
+def prepare(settings: settings_lib.GanSettings) -> Prepared:
     """Checks the settings, loads the data and deals the seats.
 
     Raises:
       InputError: what the settings ask for cannot be had.
     """
-    check_gan(settings)
+    settings_lib.check_gan(settings)
     dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
     return prepare_seats(settings, dataset)
 
 
-def prepare_seats(settings: GanSettings, dataset: data_lib.Dataset) -> Prepared:
+def prepare_seats(
+    settings: settings_lib.GanSettings, dataset: data_lib.Dataset
+) -> Prepared:
     """Draws what the participants hold together, and deals it."""
     if not dataset.is_image:
         raise checks.InputError(f"--data={settings.data}: accepted are images")
@@ -87,7 +89,7 @@ def prepare_seats(settings: GanSettings, dataset: data_lib.Dataset) -> Prepared:
     return Prepared(dataset, held, who)
 
 
-def stages_of(settings: GanSettings) -> list[str]:
+def stages_of(settings: settings_lib.GanSettings) -> list[str]:
     """The stages that will be run."""
     first = "gan" if settings.influence else "gan_no_influence"
     # The DCGAN trains until the judge finds it no nearer.
@@ -97,13 +99,13 @@ def stages_of(settings: GanSettings) -> list[str]:
     return [*dict.fromkeys([first, *others]), "judge", *dcgan, "reconstruct"]
 
 
-def weight(settings: GanSettings) -> float:
+def weight(settings: settings_lib.GanSettings) -> float:
     """The sum of the weights of the stages that will be run."""
     return sum(WEIGHTS.get(name, 1.0) for name in stages_of(settings))
 
 
 def checkpoints(
-    settings: GanSettings, prepared: Prepared, folder: str
+    settings: settings_lib.GanSettings, prepared: Prepared, folder: str
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
     code = {"code": provenance.code(collaboration.TRAINED_BY)}
@@ -112,7 +114,7 @@ def checkpoints(
 
 
 def run(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     prepared: Prepared,
     stages: progress.Stages,
     command: str,

@@ -11,19 +11,23 @@ import numpy as np
 from jaxprivacy.attacks import dcgan
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction as evaluation
-from jaxprivacy.experiments import bounds, collaboration, judge
-from jaxprivacy.experiments.settings import GanSettings
+from jaxprivacy.experiments import (
+    bounds,
+    collaboration,
+    judge,
+    settings as settings_lib,
+)
 from jaxprivacy.models import targets
 
 
-def mlp_settings(settings: GanSettings) -> GanSettings:
+def mlp_settings(settings: settings_lib.GanSettings) -> settings_lib.GanSettings:
     """The settings of the run that trains an mlp, which nobody attacks."""
     return dataclasses.replace(
         settings, model="mlp", start_round=settings.rounds, start_accuracy=0.0
     )
 
 
-def mlp_run(settings: GanSettings, dataset: Dataset):
+def mlp_run(settings: settings_lib.GanSettings, dataset: Dataset):
     """An mlp trained in the same way without attacker: where inversion works.
 
     Returns:
@@ -41,7 +45,9 @@ def mlp_run(settings: GanSettings, dataset: Dataset):
     return run
 
 
-def plain_dcgan(settings: GanSettings, shape: tuple[int, ...]) -> dcgan.Dcgan:
+def plain_dcgan(
+    settings: settings_lib.GanSettings, shape: tuple[int, ...]
+) -> dcgan.Dcgan:
     """The DCGAN for images of a shape, with the attack's networks and batches."""
     return dcgan.dcgan(
         collaboration.linen_generator(shape),
@@ -51,7 +57,7 @@ def plain_dcgan(settings: GanSettings, shape: tuple[int, ...]) -> dcgan.Dcgan:
 
 
 def dcgans(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     images: Sequence[np.ndarray],
     keys: Sequence[jax.Array],
     judges: Sequence[judge.Judge],

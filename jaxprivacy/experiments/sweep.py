@@ -26,10 +26,10 @@ from jaxprivacy.experiments import (
     checkpoint,
     collaboration,
     seats as seats_lib,
+    settings as settings_lib,
     spread,
     training,
 )
-from jaxprivacy.experiments.settings import GanSettings
 
 # Settings that may differ between the runs of one program; the row decides influence.
 NAMES = (
@@ -48,7 +48,7 @@ NAMES = (
 class Point(NamedTuple):
     """One run of the grid."""
 
-    settings: GanSettings
+    settings: settings_lib.GanSettings
     row: str  # one of collaboration.RUNS
     seats: seats_lib.Seats
 
@@ -79,7 +79,9 @@ def parse_grid(words: Sequence[str]) -> dict[str, tuple]:
     return grid
 
 
-def expand(settings: GanSettings, grid: dict[str, tuple]) -> list[GanSettings]:
+def expand(
+    settings: settings_lib.GanSettings, grid: dict[str, tuple]
+) -> list[settings_lib.GanSettings]:
     """Returns the settings of each cell of the grid, the last dimension fastest."""
     return [
         dataclasses.replace(settings, **dict(zip(grid, values, strict=True)))
@@ -138,7 +140,7 @@ def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def program(
-    settings: GanSettings, dataset: Dataset, logged_samples: int
+    settings: settings_lib.GanSettings, dataset: Dataset, logged_samples: int
 ) -> training.Runner:
     """Builds the program of a sweep, all of whose inputs are stacked over S runs.
 
@@ -196,7 +198,7 @@ def bytes_of(tree) -> int:
 
 
 def run_points(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     dataset: Dataset,
     points: Sequence[Point],
     names: Sequence[str],

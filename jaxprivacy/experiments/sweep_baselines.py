@@ -15,9 +15,9 @@ from jaxprivacy.experiments import (
     gan_baselines,
     judge,
     seats as seats_lib,
+    settings as settings_lib,
     sweep,
 )
-from jaxprivacy.experiments.settings import GanSettings
 
 WITHOUT = "gan_no_influence"  # whose models are inverted: nobody disturbed them
 Key = tuple[int, int]  # seed, target class
@@ -53,7 +53,7 @@ def learned(seats: Sequence) -> np.ndarray:
 
 
 def mlps(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     dataset: Dataset,
     one: Points,
     memory: float,
@@ -77,7 +77,7 @@ def mlps(
 
 
 def dcgans(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     dataset: Dataset,
     one: Points,
     judges: Mapping[int, judge.Judge],

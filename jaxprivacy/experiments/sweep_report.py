@@ -19,10 +19,10 @@ from jaxprivacy.experiments import (
     judge,
     reconstruction,
     results,
+    settings as settings_lib,
     sweep,
     sweep_baselines,
 )
-from jaxprivacy.experiments.settings import GanSettings
 from jaxprivacy.report import contents, text, threats, verdict
 
 # Of a class's rows the first that is there is shown.
@@ -49,7 +49,7 @@ class Swept(NamedTuple):
     judged: dict[sweep_baselines.Key, Judged]
 
 
-def told(settings: GanSettings, swept: Swept) -> dict[str, Any]:
+def told(settings: settings_lib.GanSettings, swept: Swept) -> dict[str, Any]:
     """What result.json tells of a sweep, behind how it came about."""
     dataset, grid, points, attacked = swept[:4]
     first = points[0].row
@@ -77,7 +77,7 @@ def told(settings: GanSettings, swept: Swept) -> dict[str, Any]:
 
 
 def report(
-    settings: GanSettings, swept: Swept, result: dict[str, Any]
+    settings: settings_lib.GanSettings, swept: Swept, result: dict[str, Any]
 ) -> contents.Report:
     """The report, with the verdict on the result."""
     result["verdict"] = verdict.verdict(result)

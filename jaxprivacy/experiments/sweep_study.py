@@ -16,12 +16,12 @@ from jaxprivacy.experiments import (
     provenance,
     reconstruction,
     results,
+    settings as settings_lib,
     sweep,
     sweep_baselines,
     sweep_report,
     training,
 )
-from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.report import contents, progress
 
 LOGGED = 32  # samples kept of each round and run
@@ -31,11 +31,11 @@ class Prepared(NamedTuple):
     """What is settled before anything is trained."""
 
     dataset: Dataset
-    cells: list[GanSettings]
+    cells: list[settings_lib.GanSettings]
     points: list[sweep.Point]
 
 
-def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
+def prepare(settings: settings_lib.GanSettings, grid: dict[str, tuple]) -> Prepared:
     """Checks every cell of the grid, loads the data and deals the seats.
 
     Raises:
@@ -43,7 +43,7 @@ def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
     """
     cells = sweep.expand(settings, grid)
     for cell in cells:
-        check_gan(cell)
+        settings_lib.check_gan(cell)
     dataset = load(settings.data, records=settings.records, seed=settings.seed)
     rows = [
         name for name in gan_attack.stages_of(settings) if name in collaboration.RUNS
@@ -57,7 +57,7 @@ def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
 
 
 def checkpoints(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     grid: dict[str, tuple],
     prepared: Prepared,
     folder: str,
@@ -77,7 +77,7 @@ def checkpoints(
     )
 
 
-def weight(settings: GanSettings, prepared: Prepared) -> float:
+def weight(settings: settings_lib.GanSettings, prepared: Prepared) -> float:
     """The sum of the weights of the stages that will be run."""
     return sum(_weights(settings, prepared).values())
 
@@ -104,7 +104,7 @@ def _by_seats(points):
 
 
 def run(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     grid: dict[str, tuple],
     prepared: Prepared,
     stages: progress.Stages,

@@ -19,18 +19,18 @@ from jaxprivacy.experiments import (
     whitebox_imports,
     whitebox_kept,
     whitebox_report,
+    whitebox_settings,
     whitebox_shadows,
     whitebox_splits as splits,
     whitebox_study as shared,
     whitebox_targets,
     whitebox_views as views_lib,
 )
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.models import interception
 from jaxprivacy.report import contents, progress, verdict
 
 
-def prepare(settings: WhiteboxSettings) -> shared.Prepared:
+def prepare(settings: whitebox_settings.WhiteboxSettings) -> shared.Prepared:
     """Checks the settings, loads the data and decides who holds what.
 
     Raises:
@@ -111,7 +111,7 @@ def _over_victims(rows):
     return {"over_victims": averaged} if averaged else {}
 
 
-def weight(settings: WhiteboxSettings) -> float:
+def weight(settings: whitebox_settings.WhiteboxSettings) -> float:
     """The sum of the weights of the stages that will be run."""
     total = shared.ATTACKING / 2 * settings.null_checks  # of the positive control
     if settings.null_checks:
@@ -125,7 +125,7 @@ def weight(settings: WhiteboxSettings) -> float:
 
 
 def run(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     prepared: shared.Prepared,
     stages: progress.Stages,
     command: str,
