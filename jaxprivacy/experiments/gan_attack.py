@@ -223,7 +223,6 @@ def _report(settings, prepared, attacked, judged_by, images, result):
             who.target_class, images, main, run.samples, accuracy
         ),
         notes=_notes(settings, who, judged_by, run),
-        privacy=accounting.account(settings, dataset),
         courses=of_runs,
     )
 

@@ -92,7 +92,6 @@ def report(
         training=None,
         reconstructions=None,
         notes=_notes(swept.points, swept.attacked, swept.judges),
-        privacy=_privacy(settings, swept),
         courses=_averaged(swept),
         class_samples=_class_samples(swept.judged),
         tradeoff=_tradeoff(settings, swept),
