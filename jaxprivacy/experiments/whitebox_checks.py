@@ -11,12 +11,12 @@ import numpy as np
 from jaxprivacy.attacks import threshold as rules
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
+    attack_training,
     planted,
     whitebox_attacks,
     whitebox_settings,
     whitebox_views as views_lib,
 )
-from jaxprivacy.experiments.attack_training import Advance
 
 CONTROLLED = ("loss_threshold", "white_box", "black_box")
 # Seed, participants, attacker's place, mode, and perhaps victim.
@@ -50,7 +50,7 @@ def control(
     records: whitebox_attacks.Records,
     key: jax.Array,
     row: dict,
-    advance: Advance,
+    advance: attack_training.Advance,
 ) -> list[Scored]:
     """The positive control: non-members of one target, of which some leak.
 

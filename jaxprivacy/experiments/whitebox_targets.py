@@ -14,8 +14,7 @@ import optax
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import active
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import training, whitebox_settings
-from jaxprivacy.experiments.attack_training import Advance
+from jaxprivacy.experiments import attack_training, training, whitebox_settings
 from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.federated import roles, simulate
 from jaxprivacy.models import targets, torch_weights
@@ -260,7 +259,7 @@ def train(
     trained: Trainer,
     given: Given,
     key: jax.Array,
-    advance: Advance,
+    advance: attack_training.Advance,
     *,
     params: types.Params | None = None,
     checkpoint: Checkpoint | None = None,
