@@ -57,7 +57,7 @@ ORDER = [
     "launch",
 ]
 MOST_LINES, MOST_OF_A_FUNCTION = 350, 60
-MOST_STATEMENTS = 2.6  # that import of the package, in a file of it on average
+MOST_STATEMENTS = 2.5  # that import of the package, in a file of it on average
 # What is longer still; what is no longer is taken out.
 LONG = {
     "jaxprivacy/attacks/features.py",
