@@ -16,8 +16,7 @@ from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.experiments.target_audit import ATTACKS, FEWEST, Given, TargetSettings
 from jaxprivacy.report import progress as progress_lib
 from jaxprivacy.report.findings import AuditReport
-from jaxprivacy.targets import load
-from jaxprivacy.targets import target as targets
+from jaxprivacy.targets import load, target as targets
 
 NAME = "the records that were given"
 _LISTED = (

@@ -9,8 +9,7 @@ import jax
 import numpy as np
 
 from jaxprivacy import types
-from jaxprivacy.attacks import active, threshold, whitebox
-from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.attacks import active, features as features_lib, threshold, whitebox
 from jaxprivacy.data import Dataset, Split
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import attack_training, planted, training

@@ -17,11 +17,11 @@ from jaxprivacy.experiments import (
     attack_training,
     membership,
     results,
+    settings as settings_lib,
     target_facts,
     target_signals,
     training,
 )
-from jaxprivacy.experiments import settings as settings_lib
 from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.models import attack_presets
 from jaxprivacy.report import contents, verdict

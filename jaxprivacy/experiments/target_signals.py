@@ -9,10 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks, types
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import statistics as statistics_lib
-from jaxprivacy.targets import gradients, inputs
-from jaxprivacy.targets import target as targets
+from jaxprivacy.attacks import features as features_lib, statistics as statistics_lib
+from jaxprivacy.targets import gradients, inputs, target as targets
 from jaxprivacy.training import losses
 
 AT_ONCE = 256  # records that pass the target together

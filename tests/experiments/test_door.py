@@ -7,8 +7,7 @@ from unittest import mock
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
-from flax import nnx
+from flax import linen as nn, nnx
 from flax.core import FrozenDict
 
 import jaxprivacy

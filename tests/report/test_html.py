@@ -2,8 +2,7 @@ import html.parser
 
 import pytest
 
-from jaxprivacy.report import html as page
-from jaxprivacy.report import plots
+from jaxprivacy.report import html as page, plots
 from tests.report import made_up
 
 EVIL = '<script>alert("x")</script>'
