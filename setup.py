@@ -26,6 +26,7 @@ setuptools.setup(
     # packages they would collide with those of other distributions.
     packages=setuptools.find_packages(include=["jaxprivacy", "jaxprivacy.*"]),
     package_data={"jaxprivacy.report": ["*.html"]},
+    entry_points={"console_scripts": ["jaxprivacy = jaxprivacy.commands.console:main"]},
     install_requires=requirements(),
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],

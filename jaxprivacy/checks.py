@@ -11,14 +11,14 @@ class InputError(ValueError):
     """A user's argument or file is not what it must be.
 
     The message is one line that names the argument or file, the value and what is
-    accepted; launch scripts print it and exit with status 2.
+    accepted; commands print it and exit with status 2.
     """
 
 
 class UserCodeFailed(InputError):
     """A file of the user's own raised an error, which is the cause of this one.
 
-    Launch scripts print that error with its traceback, as Python would.
+    Commands print that error with its traceback, as Python would.
     """
 
 

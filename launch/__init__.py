@@ -1,1 +1,1 @@
-"""Launch scripts: flags to experiment to report."""
+"""The commands of the package, run from a checkout, and presets of their flags."""

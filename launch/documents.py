@@ -12,7 +12,7 @@ import sys
 
 from absl import flags
 
-from launch import common
+from jaxprivacy.commands import common
 
 _CHECK = flags.DEFINE_bool(
     "check", False, "Change nothing; exit status 1 if a number differs from its result."

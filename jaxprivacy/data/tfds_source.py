@@ -136,7 +136,7 @@ def _how_to_prepare(name: str, folder: str) -> str:
     public = re.split("[/:]", name)[0]
     if public in FORMS:
         return (
-            "accepted are data sets prepared once with: python -m launch.prepare "
+            "accepted are data sets prepared once with: jaxprivacy prepare "
             f"--dataset={public} --data_dir={shlex.quote(folder)} --manual_dir=FOLDER, "
             f"where FOLDER has {FORMS[public].instructions}"
         )

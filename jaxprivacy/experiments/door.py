@@ -101,7 +101,7 @@ def audit_named(
             f"--target={target}: holds no parameters; accepted is then --params=PATH"
         )
     members, non_members = sources.members_and_non_members(settings.data)
-    return audit(
+    report = audit(
         found,
         read,
         members=members,
@@ -109,4 +109,11 @@ def audit_named(
         preset=settings.preset,
         seed=settings.seed,
         command=command,
+    ).contents
+    named = {"data": settings.data, "target": target, "params": params}
+    return AuditReport(
+        report._replace(
+            result=report.result | {"settings": named | report.result["settings"]},
+            settings=[("data", settings.data), *report.settings],
+        )
     )

@@ -209,7 +209,6 @@ def run(
             attacked[main].info["test_accuracy"],
         ),
         notes=_notes(settings, who, judged_by, attacked[main]),
-        privacy=privacy,
         courses=courses,
     )
 

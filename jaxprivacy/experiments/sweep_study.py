@@ -216,7 +216,6 @@ def run(
         training=None,
         reconstructions=None,
         notes=_notes(points, attacked, judges),
-        privacy=privacy,
         courses=averaged,
         class_samples=_class_samples(shown),
         tradeoff=_tradeoff(settings, dataset, points, attacked, rows, first),

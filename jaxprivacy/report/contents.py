@@ -140,7 +140,6 @@ class Report(NamedTuple):
     training: dict[str, np.ndarray] | None
     reconstructions: Reconstructions | None
     notes: list[str]  # plain sentences, e.g. why an attack was skipped
-    privacy: Privacy | None = None  # None: uploads without privacy
     courses: Sequence[Course] = ()
     class_samples: Sequence[Samples] = ()
     tradeoff: Tradeoff | None = None

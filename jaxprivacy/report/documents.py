@@ -219,7 +219,7 @@ def _sources(
         title = data if shared.count(data) == 1 else f"{data}, {rows[0][0]}"
         found = rows[0][1]
         link = f"[{title}]({links}/{path}/{numbers_lib.RESULT})".replace("(./", "(")
-        parts = [_seeds(found), *_records(found), f"{found.result['seconds']:,.0f} s"]
+        parts = [_seeds(found), *_records(found), _seconds(found.result)]
         told.append(f"{link}{MARK * found.old}: {', '.join(filter(None, parts))}")
     return "; ".join(told) + "."
 
@@ -229,6 +229,12 @@ def _seeds(found: Found) -> str:
     seeds = sorted(set(seeds))
     *first, last = map(str, seeds)
     return f"seeds {', '.join(first)} and {last}" if first else f"seed {last}"
+
+
+def _seconds(result: dict) -> str:
+    """How long it took, and on what where that was no CPU."""
+    device = result.get("machine", {}).get("device", "cpu")
+    return f"{result['seconds']:,.0f} s" + (device != "cpu") * f" on one {device}"
 
 
 def _records(found: Found) -> list[str]:

@@ -11,10 +11,9 @@ import jinja2
 
 from jaxprivacy.evaluation import diagnostics, three_way
 from jaxprivacy.evaluation.reconstruction import summarise
+from jaxprivacy.report import facts as facts_lib
 from jaxprivacy.report import (
-    captions,
     plots,
-    plots_diagnostics,
     text,
     verdict,
     verdict_privacy,
@@ -22,6 +21,7 @@ from jaxprivacy.report import (
     words,
 )
 from jaxprivacy.report.contents import Report
+from jaxprivacy.report.facts import Facts
 from jaxprivacy.report.threats import (
     ATTACKERS,
     MODES,
@@ -81,10 +81,16 @@ RECONSTRUCTION_CAVEATS = (
 
 
 def render(report: Report, figures: dict[str, bytes]) -> str:
+    """Returns the page of a report; see `page`."""
+    return page(report.result, facts_lib.of(report), figures)
+
+
+def page(result: dict[str, Any], facts: Facts, figures: dict[str, bytes]) -> str:
     """Returns the page.
 
     Args:
-      report: the findings; every string in it is escaped.
+      result: what result.json holds; every string in it is escaped.
+      facts: what else is said; likewise.
       figures: PNG bytes by file name, as `plots.draw` returns them.
     """
     environment = jinja2.Environment(
@@ -118,11 +124,14 @@ def render(report: Report, figures: dict[str, bytes]) -> str:
         "distinguishing": distinguishing,
         "variant": variant,
     }
-    return environment.get_template("template.html").render(_context(report, figures))
+    return environment.get_template("template.html").render(
+        _context(result, facts, figures)
+    )
 
 
-def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
-    result = report.result
+def _context(
+    result: dict[str, Any], facts: Facts, figures: dict[str, bytes]
+) -> dict[str, Any]:
     membership = result["membership"]
     reconstruction = in_order(result["reconstruction"])
     several = text.several_seeds(membership)
@@ -130,35 +139,33 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     said = verdict.of(result)
     headline, *findings = map(_glued, said["sentences"])
     return {
-        "report": report,
+        "facts": facts,
         "result": result,
-        "subject": "training run" if report.simulated else "model",
+        "subject": "training run" if facts.simulated else "model",
         "headline": headline,
         "findings": findings,
         "level": said["level"],
         "badge": verdict.badge(said["level"]),
         "first_terms": [words.AUC, words.INTERVAL] if membership else [words.INTERVAL],
         "terms": words.of_tables(result) + _privacy_terms(result),
-        "captions": _captions(report),
         "strengths": STRENGTHS,
         **_membership_context(membership),
-        **_privacy_context(report),
+        **_privacy_context(result),
         "three_way": three_way.summarise(result.get("three_way", [])),
         "checks": checks,
         "many_checks": text.is_long(checks),
         "untrained_checks": any(row.get("target") == "untrained" for row in checks),
         "planted_checks": any(row.get("control") for row in checks),
         "failed_checks": sum(check_word(row) in BAD_CHECKS for row in checks),
-        "left_out": _left_out(report),
         "least": diagnostics.LEAST,
-        "over_rounds_of": report.reconstructions and report.reconstructions.attack,
+        "over_rounds_of": facts.sampled and facts.sampled["attack"],
         "reconstructed_by": _by_attack(reconstruction),
         "reconstruction": reconstruction,
         "means": summarise(reconstruction) if text.is_long(reconstruction) else [],
         "seeded": any(row.get("seed") is not None for row in reconstruction),
         "caveats": [
             *CAVEATS,
-            *_of_training(report, several or _seeds(reconstruction) > 1),
+            *_of_training(facts.simulated, several or _seeds(reconstruction) > 1),
             *(MEMBERSHIP_CAVEATS if membership else ()),
             *(RECONSTRUCTION_CAVEATS if reconstruction else ()),
         ],
@@ -171,9 +178,9 @@ def _context(report: Report, figures: dict[str, bytes]) -> dict[str, Any]:
     }
 
 
-def _of_training(report: Report, several_seeds: bool) -> Sequence[str]:
+def _of_training(simulated: bool, several_seeds: bool) -> Sequence[str]:
     """Returns what the numbers do not say of the training."""
-    if not report.simulated:
+    if not simulated:
         return GIVEN_CAVEATS
     return *SIMULATED_CAVEATS, SEEDS_CAVEAT if several_seeds else ONE_SEED_CAVEAT
 
@@ -207,14 +214,13 @@ def _privacy_terms(result: dict) -> list[tuple[str, str]]:
     return [verdict_privacy.term(privacy)] if privacy else []
 
 
-def _privacy_context(report: Report) -> dict[str, Any]:
-    privacy, tradeoff = report.privacy, report.tradeoff
+def _privacy_context(result: dict) -> dict[str, Any]:
+    privacy = result.get("privacy")
     return {
-        "guaranteed": privacy and verdict_privacy.guarantees(privacy._asdict()),
-        "privacy_claim": privacy and verdict_privacy.claim(privacy._asdict()),
-        "uploads": verdict_privacy.uploads(report.result),
-        "budgets": verdict_privacy.budgets(tradeoff) if tradeoff else [],
-        "budgets_claim": verdict_privacy.claim_of_sweep(tradeoff) if tradeoff else "",
+        "privacy": privacy,
+        "guaranteed": privacy and verdict_privacy.guarantees(privacy),
+        "privacy_claim": privacy and verdict_privacy.claim(privacy),
+        "uploads": verdict_privacy.uploads(result),
     }
 
 
@@ -222,26 +228,6 @@ def _against(rows: list[dict]) -> str:
     """Returns which attacks the others are compared with, for readers."""
     named = [gain(row)["against"] for row in rows if gain(row)]
     return ", ".join(threat(name).title for name in dict.fromkeys(named) if name)
-
-
-def _captions(report: Report) -> dict[str, str]:
-    """Returns captions that say what their figures show."""
-    said = dict.fromkeys(("gradient_norms", "training", "over_rounds"), "")
-    if report.diagnostics:
-        said["gradient_norms"] = captions.diagnosed_norms(report.diagnostics)
-    elif report.gradient_norms:
-        said["gradient_norms"] = captions.gradient_norms(report.gradient_norms)
-    if report.training is not None:
-        said["training"] = captions.training(report.training)
-    if report.reconstructions and len(report.reconstructions.rounds):
-        said["over_rounds"] = captions.over_rounds(report.reconstructions)
-    return said
-
-
-def _left_out(report: Report) -> int:
-    """Returns how many classes have too few records to stand in the figures."""
-    kinds = report.diagnostics and plots_diagnostics.observed(report.diagnostics)
-    return diagnostics.class_gaps(*kinds).left_out if kinds else 0
 
 
 def _glued(sentence: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from jaxprivacy.checks import InputError, NotWritten
-from jaxprivacy.report import html, lock, plots
+from jaxprivacy.report import facts, html, lock, plots
 from jaxprivacy.report.contents import Report
 
 RESULT, PAGE = "result.json", "report.html"
@@ -117,6 +117,8 @@ def write(report: Report, folder: pathlib.Path) -> pathlib.Path:
         _put(pathlib.Path(stage), RESULT, to_json(report.result).encode())
         whole = [RESULT]
         try:
+            told = to_json(report.result | {facts.KEY: facts.of(report)})
+            replace(pathlib.Path(stage), RESULT, told.encode())
             figures = plots.draw(report)
             page = html.render(report, figures).encode()
             for name, content in (figures | {PAGE: page}).items():
@@ -128,6 +130,17 @@ def write(report: Report, folder: pathlib.Path) -> pathlib.Path:
             for name in whole:
                 os.replace(pathlib.Path(stage, name), folder / name)
     return folder / PAGE
+
+
+def replace(folder: pathlib.Path, name: str, content: bytes) -> None:
+    """Replaces a file in a folder as a whole, or leaves it as it was.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix=".jaxprivacy-", dir=folder) as stage:
+        _put(pathlib.Path(stage), name, content)
+        os.replace(pathlib.Path(stage, name), folder / name)
 
 
 def _put(folder: pathlib.Path, name: str, content: bytes) -> None:
@@ -172,6 +185,8 @@ def write_somewhere(report: Report, folder: pathlib.Path) -> tuple[pathlib.Path,
 def _holds(folder: pathlib.Path, report: Report) -> bool:
     """Whether a folder has this report's result.json."""
     try:
-        return (folder / RESULT).read_text() == to_json(report.result)
-    except OSError:
+        there = json.loads((folder / RESULT).read_text())
+    except (OSError, ValueError):
         return False
+    there.pop(facts.KEY, None)
+    return there == json.loads(to_json(report.result))

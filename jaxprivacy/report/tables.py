@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -11,8 +12,10 @@ from rich.text import Text
 
 from jaxprivacy.evaluation import three_way
 from jaxprivacy.evaluation.reconstruction import summarise
+from jaxprivacy.report import facts as facts_lib
 from jaxprivacy.report import text, verdict, verdict_privacy, verdict_rows, words
-from jaxprivacy.report.contents import Privacy, Report, Tradeoff
+from jaxprivacy.report.contents import Report
+from jaxprivacy.report.facts import Facts
 from jaxprivacy.report.threats import distinguishing, in_order, threat, variant
 from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word
 
@@ -20,13 +23,18 @@ SHOWN_FPRS = (0.1, 0.01)
 
 
 def print_summary(report: Report, console: Console) -> None:
+    """Prints the tables and the verdict of a report; see `print_result`."""
+    print_result(report.result, facts_lib.of(report), console)
+
+
+def print_result(result: dict[str, Any], facts: Facts, console: Console) -> None:
     """Prints the tables and the verdict.
 
     Args:
-      report: the findings.
+      result: what result.json holds.
+      facts: what else is said.
       console: where to print.
     """
-    result = report.result
     if result["membership"]:
         console.print(_membership(result["membership"]))
         console.print(Text(_footnote(result["membership"]), style="dim"))
@@ -38,13 +46,12 @@ def print_summary(report: Report, console: Console) -> None:
         several = text.is_long(rows)
         console.print(_means(rows) if several else _reconstruction(rows))
         console.print(_explained(words.RECONSTRUCTION))
-    if report.privacy is not None:
-        console.print(_privacy(report.privacy, verdict_privacy.uploads(result)))
-        console.print(_explained((verdict_privacy.term(report.privacy._asdict()),)))
-    if report.tradeoff is not None:
-        console.print(_budgets(report.tradeoff))
-        said = verdict_privacy.claim_of_sweep(report.tradeoff)
-        console.print(Text(f"  {said}", style="dim"))
+    if privacy := result.get("privacy"):
+        console.print(_privacy(privacy, verdict_privacy.uploads(result)))
+        console.print(_explained((verdict_privacy.term(privacy),)))
+    if facts.budgets:
+        console.print(_budgets(facts.budgets))
+        console.print(Text(f"  {facts.budgets_claim}", style="dim"))
     checks = verdict_rows.checks(result)
     if _shown_checks(checks):
         console.print(_null_checks(checks))
@@ -52,7 +59,7 @@ def print_summary(report: Report, console: Console) -> None:
     said = verdict.of(result)
     console.print(Text(f"\nVerdict: {verdict.badge(said['level'])}", style="bold"))
     sentences = Table.grid(padding=(0, 1))
-    for sentence in [*said["sentences"], *report.notes]:
+    for sentence in [*said["sentences"], *facts.notes]:
         # Text, not markup: names come from users.
         sentences.add_row(" -", Text(sentence))
     console.print(sentences)
@@ -189,7 +196,7 @@ def _mean(mean: dict, show) -> Text:
     return Text(show(mean["value"])) if mean["low"] is None else _stacked(mean, show)
 
 
-def _privacy(privacy: Privacy, logged: dict) -> Table:
+def _privacy(privacy: dict[str, Any], logged: dict) -> Table:
     """The budget where it bounds anything, and what was logged of the uploads."""
     table = Table(
         title="Noise on the uploads",
@@ -200,12 +207,14 @@ def _privacy(privacy: Privacy, logged: dict) -> Table:
     )
     table.add_column("what")
     table.add_column("value", justify="right", no_wrap=True)
-    uploaded = f"{privacy.uploaded:,} of {privacy.parameters:,}"
-    table.add_row("epsilon per parameter", text.epsilon(privacy.epsilon_per_parameter))
+    uploaded = f"{privacy['uploaded']:,} of {privacy['parameters']:,}"
+    table.add_row(
+        "epsilon per parameter", text.epsilon(privacy["epsilon_per_parameter"])
+    )
     table.add_row("parameters uploaded, at most", uploaded)
-    table.add_row("epochs", f"{privacy.uploads:,}")
-    if verdict_privacy.guarantees(privacy._asdict()):
-        each, total = privacy.epsilon_per_upload, privacy.epsilon_total
+    table.add_row("epochs", f"{privacy['uploads']:,}")
+    if verdict_privacy.guarantees(privacy):
+        each, total = privacy["epsilon_per_upload"], privacy["epsilon_total"]
         table.add_row("epsilon per epoch and participant", text.epsilon(each))
         table.add_row("total epsilon, basic composition", text.epsilon(total))
     else:
@@ -223,7 +232,7 @@ def _two_digits(value: float) -> str:
     return text.number(value, 2)
 
 
-def _budgets(tradeoff: Tradeoff) -> Table:
+def _budgets(rows: list[dict[str, str]]) -> Table:
     """A sweep's budgets, and what became of the uploads from first to last round."""
     table = Table(
         title="Noise on the uploads",
@@ -231,7 +240,6 @@ def _budgets(tradeoff: Tradeoff) -> Table:
         title_justify="left",
         title_style="bold",
     )
-    rows = verdict_privacy.budgets(tradeoff)
     for title in rows[0]:
         table.add_column(title, justify="right")
     for row in rows:

@@ -25,11 +25,10 @@ def significant(value: float | None) -> str:
 def epsilon(value: float | None) -> str:
     """Returns a privacy budget with three significant digits, short at any size.
 
-    E.g. '0.01', '10', '1,060' and '1.06e6'; 'none' of infinity, which is no privacy.
+    E.g. '0.01', '10', '1,060' and '1.06e6'; 'none' of infinity, which is no privacy and
+    in JSON absent.
     """
-    if value is None:
-        return MISSING
-    if math.isinf(value):
+    if value is None or math.isinf(value):
         return "none"
     if value and not 1e-4 <= abs(value) < 1e5:
         digits, exponent = f"{value:.2e}".split("e")

@@ -7,16 +7,20 @@ import importlib.util
 import inspect
 import os
 import pathlib
+import re
 import sys
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxprivacy import checks, types
 from jaxprivacy.targets.target import Target
 
 _FORMS = "FILE.py:NAME or package.module:NAME"
+_ORBAX = "_METADATA"  # in each folder that Orbax reads as a tree of arrays
 _PARAMETERS = "an Orbax folder, a .safetensors file or an .npz file"
 
 
@@ -127,6 +131,7 @@ def parameters(path: str) -> types.Params:
 def _orbax(source: str, folder: str) -> types.Params:
     import orbax.checkpoint as orbax
 
+    _refuse_steps(source, folder)
     try:
         with orbax.StandardCheckpointer() as checkpointer:
             return checkpointer.restore(os.path.abspath(folder))
@@ -134,9 +139,28 @@ def _orbax(source: str, folder: str) -> types.Params:
         raise _unread(source, error) from error
 
 
-def _safetensors(source: str, file: str) -> dict[str, np.ndarray]:
+def _refuse_steps(source: str, folder: str) -> None:
+    """Refuses the folder of an Orbax CheckpointManager, or of one of its steps."""
+    place = pathlib.Path(folder)
+    if (place / _ORBAX).exists():
+        return
+    below = [*place.glob(f"*/{_ORBAX}"), *place.glob(f"*/*/{_ORBAX}")]
+    if below:
+        newest = max(below, key=lambda path: _numbers(path.relative_to(place)))
+        raise checks.InputError(
+            f"{source}: has its arrays in folders below it; accepted is one of those, "
+            f"such as {newest.parent}"
+        )
+
+
+def _numbers(path: pathlib.Path) -> list[int]:
+    """The numbers in a name, by which step 10 follows step 9."""
+    return [int(digits) for digits in re.findall("[0-9]+", str(path))]
+
+
+def _safetensors(source: str, file: str) -> dict[str, jax.Array]:
     try:
-        from safetensors import numpy as safetensors
+        from safetensors import flax as safetensors
     except ImportError as error:
         raise checks.InputError(
             f"{source}: needs the package safetensors (pip install safetensors); "
@@ -156,7 +180,7 @@ def _unread(source: str, error: Exception) -> checks.InputError:
     )
 
 
-def _tree(source: str, flat: dict[str, np.ndarray]) -> types.Params:
+def _tree(source: str, flat: Mapping[str, np.ndarray | jax.Array]) -> types.Params:
     """Nests arrays by the parts of their names.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Launch scripts run in this process, and attacks small enough for tests."""
+"""Commands run in this process, and attacks small enough for tests."""
 
 import contextlib
 import dataclasses
@@ -15,9 +15,10 @@ from absl import flags
 from absl.testing import flagsaver
 from jax.experimental.compilation_cache import compilation_cache
 
+from jaxprivacy.commands import common, stopping
 from jaxprivacy.experiments import attack_training, judge, reconstruction
 from jaxprivacy.models import attack_presets
-from launch import common, stopping
+from jaxprivacy.report import again, html
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -28,7 +29,7 @@ _FLAGS = {}  # of each script that was imported
 def _is_ours(flag):
     """Whether a program of this repository defined it, or `script` put it back."""
     module = flags.FLAGS.find_module_defining_flag(flag, "launch")
-    return module.split(".")[0] in ("launch", "benchmarks")
+    return module.split(".")[0] in ("jaxprivacy", "launch", "benchmarks")
 
 
 def script(name):
@@ -39,10 +40,12 @@ def script(name):
     """
     for flag in [flag for flag in flags.FLAGS if _is_ours(flag)]:
         delattr(flags.FLAGS, flag)
-    for flag in _FLAGS.get(name, {}).items():
-        flags.FLAGS.__setitem__(*flag)
+    package = "launch" if name == "documents" else "jaxprivacy.commands"
+    for flag in _FLAGS.get(name, {}).values():
+        flags.FLAGS[flag.name] = flag
+        flags.FLAGS.register_key_flag_for_module(f"{package}.{name}", flag)
     before = set(flags.FLAGS)
-    module = importlib.import_module(f"launch.{name}")
+    module = importlib.import_module(f"{package}.{name}")
     _FLAGS.setdefault(name, {f: flags.FLAGS[f] for f in set(flags.FLAGS) - before})
     return module
 
@@ -56,14 +59,18 @@ def flags_of(name):
 def run(name, *arguments):
     """Runs `python -m launch.NAME` as if in a new process; returns its exit status."""
     main = script(name).main
-    command = [f"launch/{name}.py", *map(str, arguments)]
+    return ended(lambda: common.run(main), f"launch/{name}.py", *arguments)
+
+
+def ended(main, *command):
+    """The exit status of a program, its command line being this one."""
     with (
         flagsaver.flagsaver(),
-        mock.patch.object(sys, "argv", command),
+        mock.patch.object(sys, "argv", [*map(str, command)]),
         mock.patch.object(stopping, "leave", sys.exit),
     ):
         with pytest.raises(SystemExit) as ended:
-            common.run(main)
+            sys.exit(main())
     return ended.value.code or 0
 
 
@@ -78,7 +85,7 @@ def help_of(name):
 
 
 def check_page(folder, figures):
-    """The figures are there, and the page holds each and loads nothing."""
+    """The figures are there, the page holds each, loads nothing, and is made again."""
     assert {path.name for path in folder.iterdir()} == {
         "result.json",
         "report.html",
@@ -87,6 +94,8 @@ def check_page(folder, figures):
     for name in figures:
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     page = (folder / "report.html").read_text()
+    kept = again.read(str(folder))
+    assert html.page(kept.result, kept.facts, kept.figures) == page
     assert page.count("data:image/png;base64,") == len(figures)
     sources = re.findall(
         r"\b(?:src|href|srcset|data|action)\s*=\s*[\"']([^\"']*)", page

@@ -4,10 +4,13 @@ import dataclasses
 import json
 from unittest import mock
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxprivacy import checks
 from jaxprivacy.models import attack_presets
+from jaxprivacy.targets import load
 from tests.launch import launched
 
 SIZE, CLASSES, MEMBERS, OTHERS = 64, 3, 60, 120
@@ -91,7 +94,10 @@ def test_a_target_is_audited(files, tmp_path, capsys):
     ):
         status = launched.run("audit", *flags(files), f"--out={tmp_path / 'report'}")
     assert status == 0
+    told = capsys.readouterr().out.partition("\nReport: ")[0]
     result = json.loads((tmp_path / "report" / "result.json").read_text())
+    named = {name: result["settings"][name] for name in ("target", "params", "data")}
+    assert [f"--{name}={value}" for name, value in named.items()] == flags(files)
     assert result["in_effect"]["model"] == "mine"
     assert "--target=" in result["command"] and result["schema"] == 2
     by_name = {row["attack"]: row["auc"]["value"] for row in result["membership"]}
@@ -104,7 +110,32 @@ def test_a_target_is_audited(files, tmp_path, capsys):
     }
     assert by_name["loss_threshold"] > 0.7
     assert result["target"]["train_accuracy"] == 1
-    assert "Membership inference" in capsys.readouterr().out
+    assert "Membership inference" in told
+
+    page = tmp_path / "report" / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert launched.run("report", tmp_path / "report") == 0
+    again, _, place = capsys.readouterr().out.partition("\nReport: ")
+    assert (again, place) == (told, f"{page}, with 3 figures\n")
+    assert page.read_bytes() == before
+
+
+def test_of_an_orbax_manager_s_folder_the_newest_step_is_named(tmp_path):
+    for step in ("9/default", "10/default", "10/state"):
+        (tmp_path / step).mkdir(parents=True)
+        (tmp_path / step / "_METADATA").write_text("")
+    for folder in (tmp_path, tmp_path / "10"):
+        with pytest.raises(checks.InputError, match="/10/(default|state)$") as refused:
+            load.parameters(str(folder))
+        assert f"--params={folder}: has its arrays in folders" in str(refused.value)
+
+
+def test_safetensors_are_read_as_flax_has_them(tmp_path):
+    safetensors = pytest.importorskip("safetensors.flax")
+    path = str(tmp_path / "weights.safetensors")
+    safetensors.save_file({"a/b": jnp.ones(2, jnp.bfloat16)}, path)
+    assert load.parameters(path)["a"]["b"].dtype == jnp.bfloat16
 
 
 @pytest.mark.parametrize(

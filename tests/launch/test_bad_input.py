@@ -212,7 +212,6 @@ def test_report_is_not_replaced_unasked(tmp_path, refused):
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
-        ("--rouns=4", "rounds"),
         ("--learning_rate=nan", "finite numbers above 0"),
         ("--data=npz:a b.npz", "no such file"),
     ],

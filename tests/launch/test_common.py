@@ -9,8 +9,8 @@ from absl import flags
 from absl.testing import flagsaver
 
 from jaxprivacy import checks
+from jaxprivacy.commands import common, flag_help
 from jaxprivacy.experiments.settings import GanSettings, Settings
-from launch import common, flag_help
 from tests.launch import launched
 
 KINDS = {"audit": Settings, "gan_attack": GanSettings, "sweep": GanSettings}

@@ -1,12 +1,11 @@
 """The GAN attack from its flags to its report, on settings that take seconds."""
 
-import dataclasses
 import re
 
 import numpy as np
 import pytest
 
-from jaxprivacy.experiments.settings import COMPARED, GanSettings
+from jaxprivacy.experiments.settings import COMPARED
 from jaxprivacy.report import plots
 from tests.launch import contract, launched
 
@@ -167,13 +166,6 @@ def test_an_adversary_without_data_or_influence(attack, folder):
     # Its model and the mlp's are trained in the same way, and nobody disturbed either.
     inverted = [row for row in result["reconstruction"] if "inversion" in row["attack"]]
     assert inverted[0] | {"attack": None} == inverted[1] | {"attack": None}
-
-
-def test_help_tells_of_every_flag():
-    told = launched.help_of("gan_attack")
-    fields = [field.name for field in dataclasses.fields(GanSettings)]
-    for name in [*fields, "out", "overwrite", "compilation_cache", "checkpoint"]:
-        assert re.search(rf"^  --(\[no\])?{name}: \w", told, re.MULTILINE), name
 
 
 # Arguments, and what the message must name: the flag, the value, what is accepted.

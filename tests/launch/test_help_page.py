@@ -7,8 +7,8 @@ import pytest
 from absl import flags
 
 import jaxprivacy
+from jaxprivacy.commands import flag_help, help_page
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
-from launch import flag_help, help_page
 from tests.launch import launched
 
 SCRIPTS = ("audit", "gan_attack", "sweep", "whitebox", "prepare")

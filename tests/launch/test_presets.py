@@ -6,10 +6,10 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
+from jaxprivacy.commands import common
 from jaxprivacy.experiments import sweep, whitebox_settings
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
-from launch import common
 from tests.launch import launched
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -161,7 +161,7 @@ REAL = """
 import resource
 from jaxprivacy.experiments import audit
 from jaxprivacy.report import plots
-from launch import common, audit as script
+from jaxprivacy.commands import common, audit as script
 from tests.report import made_up
 
 def run(*given):

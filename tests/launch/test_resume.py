@@ -17,7 +17,7 @@ ROUNDS, SECONDS = 60, 300  # a deadline for each process
 SMALL = """
 import jax
 from jaxprivacy.experiments import judge, reconstruction
-from launch import common, gan_attack
+from jaxprivacy.commands import common, gan_attack
 
 jax.config.update("jax_disable_most_optimizations", True)
 judge.STEPS, reconstruction.SAMPLES, reconstruction.SHOWN = 20, 12, 3

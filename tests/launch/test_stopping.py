@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from jaxprivacy.commands import stopping
 from jaxprivacy.experiments import audit, whitebox
-from launch import stopping
 from tests.launch import launched
 
 
@@ -78,7 +78,7 @@ def test_trained_targets_are_named(stopped, tmp_path):
 
 SLOW_TO_END = """
 import os, signal
-from launch import stopping
+from jaxprivacy.commands import stopping
 with stopping.signals():
     try:
         os.kill(os.getpid(), signal.SIGINT)
@@ -104,7 +104,7 @@ COMPUTING = """
 import os, signal
 import jax, jax.numpy as jnp
 from jaxprivacy.experiments import audit
-from launch import common, audit as script
+from jaxprivacy.commands import common, audit as script
 
 def run(*given):
     given[2].stage("training", 1)

@@ -3,15 +3,12 @@
 It tells JAX how many devices there are, which must be done before JAX is used.
 """
 
-import dataclasses
-import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from jaxprivacy.experiments.settings import GanSettings
 from jaxprivacy.report import plots
 from tests.launch import contract, launched
 
@@ -19,7 +16,7 @@ from tests.launch import contract, launched
 SMALL = """
 import jax
 from jaxprivacy.experiments import judge, reconstruction
-from launch import common, sweep
+from jaxprivacy.commands import common, sweep
 
 jax.config.update("jax_disable_most_optimizations", True)
 judge.STEPS, reconstruction.SAMPLES, reconstruction.SHOWN = 20, 12, 3
@@ -116,14 +113,6 @@ def test_its_page_shows_the_trade_off_and_the_classes(folder):
     launched.check_page(folder, {plots.LEAKAGE, plots.CLASSES})
     page = (folder / "report.html").read_text()
     assert "differentially private with the total epsilon" in page
-
-
-def test_help_tells_of_every_flag():
-    told = launched.help_of("sweep")
-    fields = [field.name for field in dataclasses.fields(GanSettings)]
-    own = ["grid", "devices", "memory", "out", "overwrite", "checkpoint"]
-    for name in [*fields, *own, "compilation_cache"]:
-        assert re.search(rf"^  --(\[no\])?{name}: \w", told, re.MULTILINE), name
 
 
 @pytest.mark.parametrize(

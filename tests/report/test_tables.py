@@ -98,10 +98,10 @@ def test_privacy_is_a_short_table():
         assert expected in shown, expected
     unclipped = made_up.privacy()._replace(clip_first=False)
     result = made_up.result() | {"privacy": unclipped._asdict()}
-    text = printed(made_up.report(result=result, privacy=unclipped, tradeoff=None))
+    text = printed(made_up.report(result=result, tradeoff=None))
     assert "guarantee none" in " ".join(text.split()) and "6.34e7" not in text
     assert "bounds nothing" in text and "differential" not in text
-    text = printed(made_up.report(result=made_up.result(), privacy=None, tradeoff=None))
+    text = printed(made_up.report(result=made_up.result(), tradeoff=None))
     assert "Noise on the uploads" not in text
 
 

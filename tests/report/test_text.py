@@ -25,7 +25,7 @@ def test_significant(value, shown):
 @pytest.mark.parametrize(
     "value, shown",
     [
-        (None, "-"),
+        (None, "none"),  # As JSON has infinity.
         (float("inf"), "none"),
         (0.0, "0"),
         (0.01, "0.01"),

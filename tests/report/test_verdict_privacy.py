@@ -110,7 +110,6 @@ def test_the_page_claims_privacy_only_where_updates_are_clipped_first(clip_first
     }
     report = made_up.report(
         result=content,
-        privacy=privacy,
         tradeoff=made_up.tradeoff()._replace(clip_first=clip_first),
     )
     page = html.render(report, {plots.LEAKAGE: b"\x89PNG"})

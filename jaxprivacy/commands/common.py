@@ -1,8 +1,9 @@
-"""What the launch scripts share: flags and errors."""
+"""What the commands share: flags and errors."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import pathlib
 import re
@@ -16,10 +17,11 @@ from absl import app, flags, logging
 
 import jaxprivacy
 from jaxprivacy import checks
-from launch import help_page, stopping
+from jaxprivacy.commands import COMMANDS, help_page, stopping
 
 T = TypeVar("T")
 
+PROGRAM = "jaxprivacy"
 MOST_DIGITS = 18  # of an integer; Python refuses to read thousands of them.
 
 CHECKPOINT = (
@@ -102,22 +104,45 @@ def define_report(name: str) -> None:
 
 def command() -> str:
     """The command line as a shell would take it."""
-    script = f"launch.{pathlib.Path(sys.argv[0]).stem}"
-    return "python -m " + shlex.join([script, *sys.argv[1:]])
+    program, *given = sys.argv
+    if _installed():
+        return shlex.join([PROGRAM, *given])
+    return "python -m " + shlex.join([f"launch.{pathlib.Path(program).stem}", *given])
 
 
-def run(main: Callable[[], int | None]) -> None:
-    """Runs a launch script; what the user got wrong ends in one line and status 2.
+def as_called(text: str) -> str:
+    """Names commands as they are called here: `jaxprivacy NAME`, or by Python."""
+    if _installed():
+        return text
+    return re.sub(
+        rf"\b{PROGRAM} ({'|'.join(COMMANDS)})\b",
+        lambda found: "python -m launch." + found[1].replace("-", "_"),
+        text,
+    )
+
+
+def _installed() -> bool:
+    """Whether the program is that of the wheel, and not a module of a checkout."""
+    return pathlib.Path(sys.argv[0]).stem == PROGRAM
+
+
+def run(main: Callable[..., int | None], argv: list[str] | None = None) -> None:
+    """Runs a command; what the user got wrong ends in one line and status 2.
 
     So does Ctrl-C, with status 130, and SIGTERM, with 143; and a report that no disk
     takes, with 1.
+
+    Args:
+      main: of the command's module, whose docstring and flags `--help` tells; its
+        parameters are the words that it takes beside flags.
+      argv: the command's name, then its flags; None: those of the process.
     """
 
     def parse(argv: list[str]) -> list[str]:
         if {"--help", "-help", "-h"} & set(argv[1:]):
-            told = sys.modules["__main__"].__doc__ or ""
-            own = flags.FLAGS.get_key_flags_for_module(argv[0])
-            print(help_page.page(told, own), end="")
+            module = sys.modules[main.__module__]
+            own = flags.FLAGS.get_key_flags_for_module(module)
+            print(as_called(help_page.page(module.__doc__ or "", own)), end="")
             sys.exit(0)
         if {"--version", "-version"} & set(argv[1:]):
             print(f"jaxprivacy {jaxprivacy.__version__}")
@@ -130,16 +155,18 @@ def run(main: Callable[[], int | None]) -> None:
         # A value for --noname, which takes none, is a plain ValueError.
         except (flags.Error, ValueError) as error:
             _refuse(_with_accepted(error))
-        if len(rest) > 1:
-            _refuse(f"{rest[1]}: accepted are flags, --name=value; --help lists them")
+        taken = [name.upper() for name in inspect.signature(main).parameters]
+        for word in rest[1 + len(taken) :]:
+            _refuse(f"{word}: accepted are flags, --name=value; --help lists them")
+        for name in taken[len(rest) - 1 :]:
+            _refuse(f"{name}: is missing; --help tells what it is")
         return rest
 
     def checked(argv: list[str]) -> int | None:
-        del argv
         logging.set_verbosity(logging.WARNING)  # JAX tells which backends it tried.
         try:
             with stopping.signals():
-                return main()
+                return main(*argv[1:])
         except stopping.Stopped as stopped:
             (number,) = stopped.args
             print(stopping.told(number, _folders()), file=sys.stderr)
@@ -152,7 +179,7 @@ def run(main: Callable[[], int | None]) -> None:
         except checks.NotWritten as error:
             return _refuse(error, 1)
 
-    app.run(checked, flags_parser=parse)
+    app.run(checked, argv=argv, flags_parser=parse)
 
 
 def _folders() -> dict[str, str]:
@@ -190,4 +217,4 @@ def _refuse(problem: object, status: int = 2) -> None:
 
 def complain(problem: object) -> None:
     """Says in one line on standard error what went wrong."""
-    print("error: " + " ".join(str(problem).split()), file=sys.stderr)
+    print("error: " + as_called(" ".join(str(problem).split())), file=sys.stderr)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from launch import common
+from jaxprivacy.commands import common
 
 if TYPE_CHECKING:
     from rich import console
@@ -53,7 +53,7 @@ def _publish(report, folder: pathlib.Path, told: Callable[[], str]) -> int:
     """Prints first: what is on the screen, no full disk takes away."""
     from jaxprivacy.report import progress, store, tables
 
-    unsaid = _say(lambda terminal: tables.print_summary(report, terminal))
+    unsaid = say(lambda terminal: tables.print_summary(report, terminal))
     page, unwritten = store.write_somewhere(report, folder)
     out, place = pathlib.Path(flags.FLAGS.out), page
     if unwritten:
@@ -63,7 +63,7 @@ def _publish(report, folder: pathlib.Path, told: Callable[[], str]) -> int:
         )
     elif ".." not in out.parts:
         place = out / page.name  # As the user named it.
-    unsaid = unsaid or _say(
+    unsaid = unsaid or say(
         lambda terminal: terminal.print(
             f"\nReport: {place}\n{told()}",
             markup=False,
@@ -78,7 +78,7 @@ def _publish(report, folder: pathlib.Path, told: Callable[[], str]) -> int:
     return int(bool(unwritten or unsaid))
 
 
-def _say(show: Callable[[console.Console], None]) -> str:
+def say(show: Callable[[console.Console], None]) -> str:
     """Shows something on standard output; returns what went wrong, or nothing."""
     from rich import console
 

@@ -1,4 +1,4 @@
-"""The page that `--help` prints: every flag of a script, in groups."""
+"""The page that `--help` prints: every flag of a command, in groups."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from launch import flag_help
+from jaxprivacy.commands import flag_help
 
 WIDTH = 80
 OTHERS = "others"  # flags that stand in no group
 ALWAYS = (
-    "Every script takes --flagfile=FILE, which reads flags from a file, one a line, "
+    "Every command takes --flagfile=FILE, which reads flags from a file, one a line, "
     "--version and --help."
 )
 
 
-def page(script: str, of_script: Sequence[flags.Flag]) -> str:
-    """Tells what a script does and what its flags mean.
+def page(command: str, of_command: Sequence[flags.Flag]) -> str:
+    """Tells what a command does and what its flags mean.
 
     Args:
-      script: its docstring.
-      of_script: its flags.
+      command: its docstring.
+      of_command: its flags.
 
     Returns:
       Lines of at most 80 columns.
     """
-    by_name = {flag.name: flag for flag in of_script}
-    parts = [script.strip()]
+    by_name = {flag.name: flag for flag in of_command}
+    parts = [command.strip()]
     for group, names in _groups(by_name).items():
         told = [_flag(by_name[name]) for name in names]
         parts.append("\n".join([f"{group.capitalize()}:", *told]))
-    return "\n\n".join([*parts, _wrapped(ALWAYS, "")]) + "\n"
+    return "\n\n".join([*parts, wrapped(ALWAYS)]) + "\n"
 
 
 def _groups(by_name: dict[str, flags.Flag]) -> dict[str, list[str]]:
@@ -56,15 +56,16 @@ def _flag(flag: flags.Flag) -> str:
         if isinstance(flag, flags.MultiFlag):
             shown = " ".join(default)
         text += f" Default: {shown}."
-    return _wrapped(f"--{name}: {text}", "  ")
+    return wrapped(f"--{name}: {text}", "  ", 4 * " ")
 
 
-def _wrapped(text: str, indent: str) -> str:
+def wrapped(text: str, first: str = "", others: str = "") -> str:
+    """Lines of at most 80 columns, the first and the others indented."""
     return textwrap.fill(
         text,
         WIDTH,
-        initial_indent=indent,
-        subsequent_indent=2 * indent,
+        initial_indent=first,
+        subsequent_indent=others,
         break_long_words=False,
         break_on_hyphens=False,
     )

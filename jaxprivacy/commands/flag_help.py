@@ -6,7 +6,7 @@ HELP = {
     "data": "Data set: digits, att_faces, tfds:NAME or npz:PATH. An npz file holds x "
     "and y, or x_train, y_train, x_test and y_test.",
     "records": "How many records are used, drawn at random class by class. Absent: "
-    "all; launch.audit takes at most 4000 of images larger than 16 pixels.",
+    "all; an audit takes at most 4000 of images larger than 16 pixels.",
     "model": "Model: mlp, or cnn (paper A's network for the image size). Absent: cnn "
     "for images, mlp for tables.",
     "mlp_widths": "Widths of the mlp's hidden layers.",
@@ -148,7 +148,7 @@ WHITEBOX = HELP | {
     "seeds": "How many seeds are run, from --seed on.",
 }
 
-# Every flag of the launch scripts stands in one group, and is told in this order.
+# Every flag of the commands stands in one group, and is told in this order.
 GROUPS = {
     "data": "target params data records held_fraction adversary_data dataset "
     "manual_dir data_dir",
