@@ -98,10 +98,11 @@ def test_what_was_learned_by_heart_is_found_and_what_was_not_is_not(name):
     assert found.result["in_effect"]["task"] == name.removesuffix(" of several")
     told = found.result["target"]
     assert told["train_loss"] < told["test_loss"]
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(3)
     blank = params | {"w": rng.normal(size=params["w"].shape).astype(np.float32)}
     nothing = audit(apply, blank, *records)
     assert nothing.level == "cannot_tell"
-    assert "not shown to have learned anything" in nothing.result["verdict"]["sentences"][0]
+    said = nothing.result["verdict"]["sentences"][0]
+    assert "not shown to have learned anything" in said
     for finding in nothing.findings:
         assert finding.auc.low < 0.5 < finding.auc.high
