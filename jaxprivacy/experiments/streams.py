@@ -87,10 +87,7 @@ def stream(name: str, given: Any) -> Stream:
     first = next(batches, None)
     if first is None:
         raise checks.InputError(f"{name}: holds no batch: {_ACCEPTED}")
-    count = None
-    if isinstance(given, list):
-        count = sum(len(pair[1]) for pair in given)
-    return Stream(name, first, itertools.chain([first], batches), count)
+    return Stream(name, first, itertools.chain([first], batches), None)
 
 
 def _batched(given: list) -> bool:
@@ -99,10 +96,9 @@ def _batched(given: list) -> bool:
     def is_array(a):
         return hasattr(a, "shape") or isinstance(a, Mapping)
 
-    return all(
-        isinstance(pair, list | tuple) and len(pair) == 2 and all(map(is_array, pair))
-        for pair in given
-    )
+    first = given[0] if given else ()
+    pair = isinstance(first, list | tuple) and len(first) == 2
+    return not given or (pair and all(map(is_array, first)))
 
 
 def _alike(batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -19,6 +19,7 @@ from tests.launch import launched
 
 MEMBERS, OTHERS, SIZE, CLASSES = 60, 120, 64, 3
 RULES = ("loss_threshold", "gradient_norm")
+SAME = np.eye(60, SIZE), np.arange(60) % CLASSES
 ONE_HOT = np.eye(60, SIZE), np.eye(CLASSES)[np.arange(60) % CLASSES]
 
 
@@ -261,6 +262,17 @@ def test_the_same_seed_gives_the_same_numbers(report, records, weights):
         ({"members": (np.eye(20, SIZE), np.ones(20, int))}, "at least 25 and 50"),
         ({"members": (np.eye(60, SIZE), np.full(60, 7))}, "accepted are the integers"),
         ({"target": lambda params, x: x.sum()}, "accepted is one output a record"),
+        ({"target": lambda params, x: x[0] @ params["w"]}, "one output a record"),
+        (
+            {"target": lambda params, x: (x - x.mean(axis=0)) @ params["w"]},
+            r"^target: the output of record 0 is another .* \(BatchNorm in evaluation",
+        ),
+        ({"params": {"w": np.ones((3, 3))}}, "target: cannot be applied"),
+        ({"loss": lambda output, label: output}, "^loss: of one record's output and"),
+        ({"members": (np.ones(SIZE), np.ones(()))}, r"and y of shape \(\): accepted"),
+        ({"members": (np.ones((0, SIZE)), np.ones(0))}, r"x of shape \(0, 64\)"),
+        ({"members": (np.eye(60, SIZE), np.full(60, 0.5))}, "holds 0.5 at record 0"),
+        (dict.fromkeys(("members", "non_members"), SAME), "60 records are in both"),
         ({"target": lambda params, x: x[..., None]}, "or a loss of your own"),
         (
             {"params": [{"w": np.ones((SIZE, 3))}, {"w": np.ones((SIZE, 2))}]},
