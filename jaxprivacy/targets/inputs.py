@@ -185,8 +185,8 @@ def _check_alone(apply: Apply, params: types.Params, x: jax.Array, name: str) ->
             raise checks.InputError(
                 f"{name}: the output of record {record} is another one alone than "
                 f"among {len(x)} records: accepted are models whose outputs depend on "
-                "their own record alone (BatchNorm in evaluation mode, dropout switched "
-                "off)"
+                "their own record alone (BatchNorm in evaluation mode, dropout "
+                "switched off)"
             )
 
 

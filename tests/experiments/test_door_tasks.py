@@ -106,3 +106,89 @@ def test_what_was_learned_by_heart_is_found_and_what_was_not_is_not(name):
     assert "not shown to have learned anything" in said
     for finding in nothing.findings:
         assert finding.auc.low < 0.5 < finding.auc.high
+
+
+def test_networks_take_what_outputs_there_are():
+    """Of sequences, with padding; what is not defined is told, and refused if asked."""
+    quick = dataclasses.replace(
+        attack_presets.ANCHORED, epochs=2, least_steps=2, encoder_widths=(8,)
+    )
+    apply, params, *records = case("token sequences")
+    with mock.patch.dict(attack_presets.PRESETS, anchored=quick):
+        found = audit(apply, params, *records, attacks=None)
+    assert [f.name for f in found.findings] == ["white_box", "black_box", *RULES]
+    assert all(f.auc.low > 0.5 for f in found.findings)
+    assert found.contents.notes[0].startswith("confidence was not run: confidence is")
+    page = found._repr_html_()
+    assert "of the tokens are right, on the attacked members" in page
+    assert "The loss of a record is the mean cross-entropy of a sequence" in page
+    with pytest.raises(jaxprivacy.InputError) as error:
+        audit(apply, params, *records, attacks=("loss_threshold", "confidence"))
+    assert "attacks=confidence: confidence is how sure" in str(error.value)
+    assert "answers are taken for token sequences; accepted here" in str(error.value)
+
+
+def test_a_loss_that_is_named_decides_what_outputs_are():
+    apply, params, members, others = case("several labels")
+    one = np.eye(3)[np.arange(MEMBERS) % 3], np.eye(3)[np.arange(OTHERS) % 3]
+    found = audit(
+        apply,
+        params,
+        (members[0], one[0]),
+        (others[0], one[1]),
+        loss=jaxprivacy.logistic_losses,
+    )
+    assert found.result["in_effect"]["task"] == "several labels"
+    apply, params, *records = case("token sequences")
+    found = audit(apply, params, *records, loss=jaxprivacy.summed_token_loss)
+    assert found.result["in_effect"]["task"] == "token sequences"
+    assert "summed" in found.result["target"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "said"),
+    [
+        (
+            "regression",
+            np.resize([-1.0, 1.0], 180),
+            "y: holds -1 and 1 alone: accepted",
+        ),
+        ("regression", np.arange(180), "^y of members: holds 2 at record 2: accepted"),
+        ("regression", np.ones((180, 3)), r"outputs of shape \(1,\) of a record"),
+        ("several labels", np.full((180, 3), 2), "accepted are 0 and 1 for several"),
+        ("several labels", np.ones((180, 2)), r"outputs of shape \(3,\) of a record"),
+        (
+            "token sequences",
+            np.full((180, 5), 4),
+            r"holds 4 at record 0: .* 0 to 3, and",
+        ),
+        (
+            "token sequences",
+            np.full((180, 5), -1),
+            "at least one token that is not pad",
+        ),
+        ("token sequences", np.ones((180, 4), int), r"outputs of shape \(5, 4\) of a"),
+        (
+            "token sequences",
+            np.ones(180, int),
+            r"outputs of shape \(5, 4\) of a record",
+        ),
+    ],
+)
+def test_labels_of_no_kind_are_refused(name, y, said):
+    apply, params, (x, _), (other_x, _) = case(name)
+    with pytest.raises(jaxprivacy.InputError, match=said) as error:
+        audit(apply, params, (x, y[:MEMBERS]), (other_x, y[MEMBERS:]))
+    assert "\n" not in str(error.value)
+
+
+def test_losses_by_hand():
+    uniform = jnp.zeros((3, 4))
+    label = jnp.array([1, -1, 2])
+    log4 = np.log(4)
+    assert jaxprivacy.token_loss(uniform, label) == pytest.approx(log4)
+    assert jaxprivacy.summed_token_loss(uniform, label) == pytest.approx(2 * log4)
+    errors = jnp.array([1.0, 5.0]), jnp.array([2.0, 2.0])
+    assert jaxprivacy.squared_error(*errors) == 5
+    found = jaxprivacy.logistic_losses(jnp.array([0.0, 3.0]), jnp.array([1, 0]))
+    assert found == pytest.approx(np.log(2) + np.log1p(np.exp(3)))
