@@ -19,8 +19,8 @@ def audit(
     target: Any,
     params: Any = None,
     *,
-    members: tuple[Any, Any],
-    non_members: tuple[Any, Any],
+    members: Any,
+    non_members: Any,
     attacks: Sequence[str] | None = None,
     loss: targets.Loss | None = None,
     preset: str = target_audit.TargetSettings.preset,
@@ -33,26 +33,39 @@ def audit(
     Passive membership inference by whoever holds the model and knows of some records
     whether they are members: paper B's setting with one or more snapshots, and the
     simplest rules beside it. As many records of each kind are attacked as there are
-    members, or half as many as non-members, if that is fewer, and at most 10,000: the
-    other half stands in for members in the null check. What has an exact copy among the
-    records is left out.
+    members, or half as many as non-members, if that is fewer: the other half stands in
+    for members in the null check. What has an exact copy among the records is left out.
+
+    What outputs are taken for, and the loss with it, follows from their form and from
+    the labels:
+
+    | a record's output | its label | loss |
+    |---|---|---|
+    | (K,) | one of 0 to K - 1 | cross-entropy |
+    | () or (1,) | 0 or 1 | logistic |
+    | () or (*D) | floats of this shape | `squared_error` |
+    | (L,) or (*D) | 0 or 1 of this shape | `logistic_losses`, independent |
+    | (T, V) | (T,) integers, below 0 for padding | `token_loss`, the mean |
 
     Args:
       target: a `Target`, a Linen module, an NNX module, or a function
-        (params, x (B, *D)) -> outputs (B, K), without randomness.
-      params: its parameters, or a list or tuple of them, snapshots of one training in
-        order; None where the target holds them. Parameters that are a list or tuple
-        themselves are given as `[params]`.
-      members: records x (N, *D) and labels y that it was trained on; of a classifier
-        (N,) or (N, 1), whole numbers of any type, otherwise (N, ...).
-      non_members: likewise of M records, drawn as the members were and not trained on.
-      attacks: names of attacks; None: all that fit the target. Accepted are
-        `white_box` (outputs, loss and the norms of the gradients by each array of the
-        parameters), `black_box` (outputs and loss), `loss_threshold`, `confidence` and
-        `gradient_norm`.
-      loss: of one record, (output, label) -> (); None: cross-entropy for labels 0 to
-        K - 1, of one output the logistic loss. With a loss of one's own
-        `loss_threshold` and `gradient_norm` are run.
+        (params, x (B, *D)) -> outputs (B, ...), without randomness.
+      params: its parameters; or several, a `Transcript`, or a list or tuple that are
+        snapshots of one training in order; None where the target holds them.
+        Parameters that are a list or tuple themselves are given as `[params]`.
+      members: records that it was trained on: a pair of x (N, *D) and y (N, ...), or a
+        list, generator or another iterable of such pairs, batch by batch, of which no
+        more than a few are held at a time. x may be a mapping of names to arrays
+        (N, ...), which the target is given as a dictionary.
+      non_members: likewise M records, drawn as the members were and not trained on.
+      attacks: names of attacks; None: all that are defined for the outputs. Accepted
+        are `white_box` (outputs, loss and the norms of the gradients by each array of
+        the parameters), `black_box` (outputs and loss), `loss_threshold`,
+        `gradient_norm` and, where a record has one class, `confidence`.
+      loss: of one record, (output, label) -> (); one of the table's, such as
+        `jaxprivacy.squared_error` or `jaxprivacy.summed_token_loss`, says what outputs
+        are taken for. With one of your own `loss_threshold` and `gradient_norm` are
+        run.
       preset: of the attack network, as in `--preset`.
       seed: of every random choice.
       progress: whether progress is shown, on standard error.

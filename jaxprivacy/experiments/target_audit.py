@@ -56,15 +56,18 @@ def fitting(
     """
     why = {name: _undefined(name, task) for name in asked or ATTACKS}
     fit = tuple(name for name, reason in why.items() if not reason)
+    left = {name: reason for name, reason in why.items() if reason}
+    if left and asked is not None:
+        defined = [name for name in ATTACKS if not _undefined(name, task)]
+        raise checks.InputError(
+            f"attacks={', '.join(left)}: {' and '.join(dict.fromkeys(left.values()))}; "
+            f"accepted here are {', '.join(defined)}"
+        )
     notes = []
-    for name, reason in why.items():
-        if reason and asked is not None:
-            accepted = [name for name in ATTACKS if not _undefined(name, task)]
-            raise checks.InputError(
-                f"attacks={name}: {reason}; accepted here are {', '.join(accepted)}"
-            )
-        if reason:
-            notes.append(f"{name} was not run: {reason}.")
+    for reason in dict.fromkeys(left.values()):
+        names = [name for name in left if left[name] == reason]
+        were = "was" if len(names) == 1 else "were"
+        notes.append(f"{', '.join(names)} {were} not run: {reason}.")
     if "white_box" in fit:
         notes.append(target_facts.WHITE_BOX)
     return fit, notes
@@ -75,14 +78,11 @@ def _undefined(name: str, task: tasks.Task) -> str:
     if name in OF_ANY_LOSS:
         return ""
     if task.kind == tasks.OWN:
-        return (
-            f"{name} takes outputs whose meaning it knows, and the target has a loss "
-            "of its own"
-        )
+        return "what outputs mean to a loss of one's own is not known"
     if name == "confidence" and not task.classifies:
         return (
-            "confidence is how sure the model is of a record's one class, and the "
-            f"target's answers are taken for {task.kind}"
+            "a record has no class of which the model could be sure, the target's "
+            f"answers being taken for {task.kind}"
         )
     return ""
 

@@ -27,13 +27,14 @@ _ANSWERS = {tasks.LABELS: "labels", tasks.TOKENS: "tokens"}
 def described(task: tasks.Task) -> str:
     """What the outputs are taken for, for readers."""
     shape = " x ".join(map(str, task.form))
+    plural = "s" * (math.prod(task.form) > 1)
     return {
         tasks.CLASSES: f"logits of {shape} classes",
         tasks.LOGIT: "one logit, of label 1 against 0",
-        tasks.NUMBERS: f"{shape} numbers of a regression",
+        tasks.NUMBERS: f"{shape} number{plural} of a regression",
         tasks.LABELS: f"logits of {shape} labels, independent of one another",
         tasks.TOKENS: f"logits of token sequences, {shape}",
-        tasks.OWN: f"{shape} numbers, of which the loss alone is taken",
+        tasks.OWN: f"{shape} number{plural}, of which the loss alone is taken",
     }[task.kind]
 
 

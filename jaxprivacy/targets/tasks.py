@@ -18,7 +18,7 @@ from jaxprivacy import checks
 from jaxprivacy.targets.inputs import cross_entropy
 from jaxprivacy.targets.target import Loss
 
-CLASSES, LOGIT, NUMBERS = "classes", "one logit", "regression"
+CLASSES, LOGIT, NUMBERS = "classes", "one logit", "a regression"
 LABELS, TOKENS, OWN = "several labels", "token sequences", "a loss of one's own"
 
 
@@ -110,7 +110,9 @@ def task(loss: Loss | None, form: tuple[int, ...], labels: list[np.ndarray]) -> 
             alone = LOGIT if math.prod(form) == 1 else CLASSES
             return Task(kind or alone, known, form, name)
     if loss is not None:
-        return Task(OWN, loss, form, "a loss of its own")
+        name = getattr(loss, "__name__", "<").strip()
+        named = "" if name.startswith("<") else f", {name}"
+        return Task(OWN, loss, form, f"the one that was given{named}")
     return task(_DEFAULT[_kind(form, labels)], form, labels)
 
 
