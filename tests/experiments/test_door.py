@@ -1,8 +1,6 @@
 """The audit of a model of one's own: any form of it, and what is refused."""
 
-import dataclasses
 import json
-from unittest import mock
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +11,6 @@ from flax.core import FrozenDict
 
 import jaxprivacy
 from jaxprivacy.evaluation import membership
-from jaxprivacy.experiments import target_audit
-from jaxprivacy.models import attack_presets
 from tests.launch import launched
 
 MEMBERS, OTHERS, SIZE, CLASSES = 60, 120, 64, 3
@@ -191,18 +187,12 @@ def test_the_form_of_records_and_labels_changes_nothing(report, records, weights
     assert audit(linear, {"w": weights}, half, "loss_threshold").findings
 
 
-def test_all_attacks_are_run_and_the_report_is_written(records, weights, tmp_path):
-    quick = dataclasses.replace(
-        attack_presets.ANCHORED, epochs=2, least_steps=2, encoder_widths=(8,)
-    )
-    with mock.patch.dict(attack_presets.PRESETS, anchored=quick):
-        found = audit(linear, {"w": weights}, records, None)
-    assert [f.name for f in found.findings] == list(target_audit.ATTACKS)
-    assert all(f.auc.value > 0.8 for f in found.findings)
+def test_the_report_is_written(report, tmp_path):
+    found = report
     page = found.save(tmp_path / "mine")
     assert page.read_text().startswith("<!DOCTYPE html>")
     result = json.loads((tmp_path / "mine" / "result.json").read_text())
-    assert result["schema"] == 2 and len(result["membership"]) == 5
+    assert result["schema"] == 2 and len(result["membership"]) == len(RULES)
     with pytest.raises(jaxprivacy.InputError, match="already holds"):
         found.save(tmp_path / "mine")
     assert "Verdict: " in repr(found)
