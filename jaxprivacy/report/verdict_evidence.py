@@ -122,8 +122,13 @@ def untaught(target: dict) -> str:
     """Returns that a model is not shown to have learned anything, or nothing.
 
     Args:
-      target: its `train_accuracy`, `train_records` and `largest_class`, if known.
+      target: its `train_accuracy`, `train_records` and `largest_class`, if known; of
+        one that names no class its `train_loss` and `constant_loss`; `measured_on`,
+        which records these are of.
     """
+    of = target.get("measured_on", "training records")
+    if "constant_loss" in target:
+        return _no_better_than_constant(target, of)
     accuracy, records = target.get("train_accuracy"), target.get("train_records")
     if accuracy is None or not records:
         return ""
@@ -131,10 +136,22 @@ def untaught(target: dict) -> str:
         return ""
     return (
         "the model is not shown to have learned anything: it is right on "
-        f"{text.percent(accuracy)} % of its {records:,} training records, and always "
+        f"{text.percent(accuracy)} % of its {records:,} {of}, and always "
         "naming their largest class would be right on "
         f"{text.percent(target['largest_class'])} %, so there may have been nothing to "
         "find"
+    )
+
+
+def _no_better_than_constant(target: dict, of: str) -> str:
+    loss, constant = target["train_loss"], target["constant_loss"]
+    if loss < constant:
+        return ""
+    return (
+        "the model is not shown to have learned anything: its mean loss on "
+        f"{target['train_records']:,} {of} is {text.significant(loss)}, and one that "
+        f"gives all records the same answer reaches {text.significant(constant)}, so "
+        "there may have been nothing to find"
     )
 
 
