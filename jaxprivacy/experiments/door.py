@@ -7,10 +7,12 @@ from typing import Any
 
 from jaxprivacy import checks
 from jaxprivacy.data import sources
-from jaxprivacy.experiments import target_audit, target_given
-from jaxprivacy.experiments.settings import Settings
-from jaxprivacy.report import progress as progress_lib
-from jaxprivacy.report.findings import AuditReport
+from jaxprivacy.experiments import (
+    settings as settings_lib,
+    target_audit,
+    target_given,
+)
+from jaxprivacy.report import findings, progress as progress_lib
 from jaxprivacy.targets import load, target as targets
 
 
@@ -26,7 +28,7 @@ def audit(
     seed: int = 0,
     progress: bool = True,
     command: str = "jaxprivacy.audit(...)",
-) -> AuditReport:
+) -> findings.AuditReport:
     """Attacks a trained model and reports how far its members can be told apart.
 
     Passive membership inference by whoever holds the model and knows of some records
@@ -88,12 +90,14 @@ def audit(
     settings = target_audit.TargetSettings(chosen, preset, seed)
     shown = progress_lib.progress if progress else progress_lib.silent
     with shown(sum(target_audit.WEIGHTS.values())) as stages:
-        return AuditReport(target_audit.run(settings, given, notes, stages, command))
+        return findings.AuditReport(
+            target_audit.run(settings, given, notes, stages, command)
+        )
 
 
 def audit_named(
-    target: str, params: str | None, settings: Settings, command: str
-) -> AuditReport:
+    target: str, params: str | None, settings: settings_lib.Settings, command: str
+) -> findings.AuditReport:
     """The audit of a target that a command line names.
 
     Args:
@@ -123,7 +127,7 @@ def audit_named(
         command=command,
     ).contents
     named = {"data": settings.data, "target": target, "params": params}
-    return AuditReport(
+    return findings.AuditReport(
         report._replace(
             result=report.result | {"settings": named | report.result["settings"]},
             settings=[("data", settings.data), *report.settings],

@@ -18,12 +18,11 @@ from jaxprivacy.experiments import (
     results,
     settings as settings_lib,
     target_facts,
+    target_given,
     target_records,
 )
-from jaxprivacy.experiments.target_given import Given
 from jaxprivacy.models import attack_presets
-from jaxprivacy.report import contents, verdict
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.targets import tasks
 
 NETWORKS = ("white_box", "black_box")
@@ -89,9 +88,9 @@ def _undefined(name: str, task: tasks.Task) -> str:
 
 def run(
     settings: TargetSettings,
-    given: Given,
+    given: target_given.Given,
     notes: Sequence[str],
-    stages: Stages,
+    stages: progress.Stages,
     command: str,
 ) -> contents.Report:
     """Attacks a target and gathers what was found.

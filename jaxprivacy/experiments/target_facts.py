@@ -10,9 +10,7 @@ import jax
 import numpy as np
 from scipy import special
 
-from jaxprivacy.experiments import evidence
-from jaxprivacy.experiments.target_given import Given
-from jaxprivacy.experiments.target_records import Dealt, Observed
+from jaxprivacy.experiments import evidence, target_given, target_records
 from jaxprivacy.federated.transcript import Transcript
 from jaxprivacy.report import contents
 from jaxprivacy.targets import tasks
@@ -38,7 +36,7 @@ def described(task: tasks.Task) -> str:
     }[task.kind]
 
 
-def answers(task: tasks.Task, dealt: Dealt) -> dict[str, Any]:
+def answers(task: tasks.Task, dealt: target_records.Dealt) -> dict[str, Any]:
     """How well the target answers, of the attacked members and the other records.
 
     Accuracies are shares of right answers, each record weighing the same; None where
@@ -57,7 +55,10 @@ def answers(task: tasks.Task, dealt: Dealt) -> dict[str, Any]:
 
 
 def visible(
-    task: tasks.Task, observed: Observed, dealt: Dealt, told: dict[str, Any]
+    task: tasks.Task,
+    observed: target_records.Observed,
+    dealt: target_records.Dealt,
+    told: dict[str, Any],
 ) -> dict[str, Any]:
     """What the target and its records let any attack see."""
     kinds = dealt.records.members, dealt.records.non_members
@@ -83,7 +84,7 @@ def visible(
 
 
 def _constant(
-    task: tasks.Task, dealt: Dealt, members: np.ndarray, loss: float
+    task: tasks.Task, dealt: target_records.Dealt, members: np.ndarray, loss: float
 ) -> float | None:
     """The loss of the best answer that is the same for all members; None: unknown."""
     label = np.asarray(dealt.features.label, np.float64)[members]
@@ -99,7 +100,7 @@ def _constant(
     return None
 
 
-def shape(given: Given) -> dict[str, Any]:
+def shape(given: target_given.Given) -> dict[str, Any]:
     """The form of a record, as result.json tells it."""
     form = given.members.first.form
     if form.tree is None:
@@ -128,7 +129,7 @@ def norms(transcript: Transcript, features, records) -> contents.GradientNorms:
     )
 
 
-def counts(observed: Observed, records) -> list[tuple[str, int, str]]:
+def counts(observed: target_records.Observed, records) -> list[tuple[str, int, str]]:
     """How many records each kind has, and what they are for."""
     rows = []
     for name, kind, why in (
@@ -150,7 +151,7 @@ def counts(observed: Observed, records) -> list[tuple[str, int, str]]:
     return rows
 
 
-def caveats(given: Given) -> Sequence[str]:
+def caveats(given: target_given.Given) -> Sequence[str]:
     """What the numbers do not say."""
     unseen = given.transcript.uploads is not None
     return [

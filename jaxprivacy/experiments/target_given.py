@@ -12,7 +12,6 @@ from jaxprivacy import checks
 from jaxprivacy.data.copies import FEWEST
 from jaxprivacy.experiments import streams
 from jaxprivacy.federated import transcript as transcripts
-from jaxprivacy.federated.transcript import Transcript
 from jaxprivacy.targets import target as targets, tasks
 
 _LISTED = (
@@ -25,7 +24,7 @@ class Given(NamedTuple):
 
     target: targets.Target  # of packed records, if they are trees
     task: tasks.Task
-    transcript: Transcript
+    transcript: transcripts.Transcript
     members: streams.Stream
     non_members: streams.Stream
 
@@ -64,9 +63,9 @@ def given(of: Any, params: Any, members: Any, non_members: Any, loss: Any) -> Gi
     return Given(target, task, seen, *kinds)
 
 
-def _transcript(params: Any) -> tuple[Transcript | None, bool]:
+def _transcript(params: Any) -> tuple[transcripts.Transcript | None, bool]:
     """The transcript that parameters are, if they are several; whether as a list."""
-    if isinstance(params, Transcript):
+    if isinstance(params, transcripts.Transcript):
         return transcripts.check(params), False
     if isinstance(params, list | tuple) and not hasattr(params, "_fields"):
         return transcripts.of_snapshots(params), True

@@ -12,9 +12,13 @@ import numpy as np
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, copies
-from jaxprivacy.experiments import membership, streams, target_signals
-from jaxprivacy.experiments.attack_training import Positions
-from jaxprivacy.experiments.target_given import Given, enough
+from jaxprivacy.experiments import (
+    attack_training,
+    membership,
+    streams,
+    target_given,
+    target_signals,
+)
 from jaxprivacy.targets import tasks
 
 NAME = "the records that were given"
@@ -31,7 +35,7 @@ class Observed(NamedTuple):
     copies: tuple[int, bool]  # of `copies.Left`
 
 
-def observe(given: Given, advance: Callable[[float], None]) -> Observed:
+def observe(given: target_given.Given, advance: Callable[[float], None]) -> Observed:
     """Reads all records, batch by batch, and takes down what the target shows of them.
 
     Raises:
@@ -57,7 +61,7 @@ def observe(given: Given, advance: Callable[[float], None]) -> Observed:
     where = np.split(np.arange(len(both.right)), [len(found[0].right)])
     _apart(both.digests, *where)
     left = copies.leave_out(copies.have_copies(both.digests), where)
-    enough(*map(len, left.kinds))
+    target_given.enough(*map(len, left.kinds))
     return Observed(both, *left.kinds, (left.left_out, left.kept))
 
 
@@ -97,7 +101,9 @@ def deal(observed: Observed, task: tasks.Task, seed: int) -> Dealt:
     ends = (np.cumsum([TRAIN, SELECTION]) * count).astype(int)
 
     def positions(kind):
-        return Positions(*np.split(kind * count + np.arange(count), ends))
+        return attack_training.Positions(
+            *np.split(kind * count + np.arange(count), ends)
+        )
 
     everyone = np.concatenate([members, others, untrained])
     signals = observed.signals
