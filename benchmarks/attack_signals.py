@@ -23,8 +23,7 @@ import numpy as np
 import optax
 from absl import app, flags
 
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import threshold, whitebox
+from jaxprivacy.attacks import features as features_lib, threshold, whitebox
 from jaxprivacy.evaluation import membership
 from jaxprivacy.experiments import attack_training, provenance
 from jaxprivacy.experiments.attack_training import Positions

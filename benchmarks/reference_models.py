@@ -2,10 +2,9 @@
 
 python -m benchmarks.reference_models --data=npz:FILE --out=docs/membership/NAME
 
-One pool of models is trained as `launch.audit --setting=standalone` trains it. Models of
-it take the target's place in turn, and each is attacked with a few, some and all of
-the others for references. Trained models are kept in --out with .checkpoint added, and are
-not trained again.
+One pool of models is trained as `launch.audit --setting=standalone` trains it. Models
+of it take the target's place in turn, and each is attacked with a few, some and all of
+the others for references.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from jaxprivacy.evaluation import membership, tpr
 from jaxprivacy.experiments import (
     reference_attacks,
     reference_audit,
+    reference_records,
     references,
     results,
     training,
@@ -76,7 +76,7 @@ def rows(outputs, prepared, target, seed):
         names = [
             name
             for name in reference_attacks.ATTACKS
-            if reference_audit.needs_references(name) or name in alone
+            if reference_records.needs_references(name) or name in alone
         ]
         for name, values in reference_attacks.scores(seen, names).items():
             kinds = values[member], values[~member]

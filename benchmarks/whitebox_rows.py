@@ -14,8 +14,7 @@ from jax import lax
 from benchmarks import capture_rows, work
 from benchmarks.measure import Pair, Row, Run, compiled
 from jaxprivacy import types
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import whitebox
+from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.models import attack_presets, interception, targets
 from jaxprivacy.models.interception import Layer
 from jaxprivacy.training import gradients

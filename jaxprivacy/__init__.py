@@ -11,13 +11,19 @@ _FOUND_IN = {
     "AuditReport": "jaxprivacy.report.findings",
     "Finding": "jaxprivacy.report.findings",
     "Target": "jaxprivacy.targets.target",
+    "Transcript": "jaxprivacy.federated.transcript",
     "audit": "jaxprivacy.experiments.door",
     "clipped_gradient": "jaxprivacy.targets.gradients",
+    "cross_entropy": "jaxprivacy.targets.inputs",
     "function": "jaxprivacy.targets.target",
     "gradient_norms": "jaxprivacy.targets.gradients",
     "gradient_norms_by_leaf": "jaxprivacy.targets.gradients",
     "linen": "jaxprivacy.targets.target",
+    "logistic_losses": "jaxprivacy.targets.tasks",
     "nnx": "jaxprivacy.targets.target",
+    "squared_error": "jaxprivacy.targets.tasks",
+    "summed_token_loss": "jaxprivacy.targets.tasks",
+    "token_loss": "jaxprivacy.targets.tasks",
 }
 __all__ = ["InputError", *_FOUND_IN]
 

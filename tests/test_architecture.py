@@ -1,6 +1,8 @@
 """The layers of the package: who may import what, and what is never used."""
 
 import ast
+import functools
+import graphlib
 import pathlib
 import subprocess
 import sys
@@ -35,14 +37,46 @@ MAY_USE = {
     },
     "commands": {"experiments", "report"},
 }
+# From the ground up: a part imports those before it, and none behind it.
+ORDER = [
+    "checks",
+    "types",
+    "cards",
+    "data",
+    "models",
+    "training",
+    "targets",
+    "defenses",
+    "federated",
+    "attacks",
+    "evaluation",
+    "report",
+    "experiments",
+    "__init__",
+    "commands",
+    "launch",
+]
+MOST_LINES, MOST_OF_A_FUNCTION = 350, 60
+MOST_STATEMENTS = 2.5  # that import of the package, in a file of it on average
+# What is longer still; what is no longer is taken out.
+LONG = {
+    "jaxprivacy/attacks/features.py",
+    "jaxprivacy/experiments/bounds.py:train",
+    "jaxprivacy/experiments/door.py:audit",
+    "jaxprivacy/experiments/target_audit.py:run",
+}
 NUMPY_ONLY = ("data", "evaluation", "report")
 SLOW = ("sklearn", "matplotlib", "tensorflow_datasets", "torch", "tensorflow", "orbax")
 
 
+parsed = functools.cache(ast.parse)
+
+
+@functools.cache
 def imported(source):
     """The names of all modules, and of what is taken from them, at any depth."""
     names = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -61,10 +95,62 @@ def uses(source, *modules):
     }
 
 
+def statements(source):
+    """How many statements import of the package."""
+    count = 0
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            count += any(a.name.split(".")[0] == "jaxprivacy" for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            count += node.module.split(".")[0] == "jaxprivacy"
+    return count
+
+
+def functions(source):
+    """The lines of each function, with its head and its docstring, by its name."""
+    return [
+        (node.name, node.end_lineno - node.lineno + 1)
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def circle(arrows):
+    """Parts that import each other in a circle, from one back to it; none: ().
+
+    Args:
+      arrows: part -> the parts that it imports.
+    """
+    try:
+        graphlib.TopologicalSorter(arrows).prepare()
+    except graphlib.CycleError as error:
+        return tuple(
+            reversed(error.args[1])
+        )  # The sorter tells who is imported by whom.
+    return ()
+
+
+def names(source, word):
+    """The lines in which a variable, an argument or a module has this name."""
+    found = set()
+    for node in ast.walk(parsed(source)):
+        said = {
+            ast.Name: lambda n: [n.id],
+            ast.arg: lambda n: [n.arg],
+            ast.Attribute: lambda n: [n.attr],
+            ast.keyword: lambda n: [n.arg],
+            ast.alias: lambda n: [*n.name.split("."), n.asname],
+            ast.ImportFrom: lambda n: n.module.split("."),
+        }.get(type(node), lambda n: [])
+        if word in said(node):
+            found.add(node.lineno)
+    return sorted(found)
+
+
 def forbidden_calls(source):
     """What runs text as a program, or hands it to a shell, or unpickles."""
     found = uses(source, "pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             if name in ("eval", "exec", "compile", "os.system", "os.popen"):
@@ -84,7 +170,7 @@ def jits(source):
     wanted = {"jax.jit", "jax.pjit", "jax.experimental.pjit.pjit", "nn.jit"}
     names = {
         ast.unparse(node)
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Attribute)
     }
     return bool((names | imported(source)) & wanted)
@@ -126,6 +212,37 @@ def late():
     assert uses("import jaxlib", "jax") == set()
 
 
+def test_the_walk_sees_lengths_statements_and_names():
+    source = """
+import numpy, jaxprivacy.data
+from jaxprivacy import checks, types
+from jaxprivacyx import data
+def long(settings):
+    def inner():
+        pass
+
+    return settings
+"""
+    assert statements(source) == 2
+    assert functions(source) == [("long", 5), ("inner", 2)]
+    assert names(source, "settings") == [5, 9]
+    assert names("from jaxprivacy.experiments.settings import check", "settings") == [1]
+    assert names("from jaxprivacy.experiments import settings as s", "settings") == [1]
+    assert names("f(settings=3)\na.settings", "settings") == [1, 2]
+    assert not names("'settings'; my_settings = 3", "settings")
+
+
+def test_a_circle_is_told_in_the_order_of_its_arrows():
+    assert not circle({"a": {"b", "c"}, "b": {"c"}})
+    found = circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})
+    assert found[0] == found[-1]
+    assert {*zip(found, found[1:], strict=False)} == {
+        ("a", "b"),
+        ("b", "c"),
+        ("c", "a"),
+    }
+
+
 def test_the_walk_sees_jit_and_forbidden_calls():
     assert jits("import jax\nf = jax.jit(f)")
     assert jits("import jax\n@jax.jit\ndef f(): pass")
@@ -146,6 +263,78 @@ re.compile(text)
 def test_every_part_has_its_place():
     assert set(MAY_USE) - {"defenses"} <= PARTS <= set(MAY_USE)
     assert len(SOURCES) > 30
+
+
+def test_every_part_has_its_place_in_the_order():
+    assert len(ORDER) == len(set(ORDER)) and PARTS <= set(ORDER)
+    assert {part(path) for path in SOURCES} <= set(ORDER)
+    for here, others in MAY_USE.items():
+        above = others & set(ORDER[ORDER.index(here) :])
+        assert not above, f"{here} may use {above}, which the order has above it"
+
+
+def test_no_arrow_points_upwards(path):
+    above = ORDER[ORDER.index(part(path)) + 1 :]
+    found = uses(path.read_text(), *(f"jaxprivacy.{name}" for name in above))
+    assert not found, f"{named(path)} imports {sorted(found)}, which stand above it"
+
+
+def test_no_parts_import_each_other_in_a_circle():
+    arrows = {}
+    for path in SOURCES:
+        others = {f"jaxprivacy.{name}": name for name in set(ORDER) - {part(path)}}
+        found = uses(path.read_text(), *others)
+        arrows.setdefault(part(path), set()).update(others[name] for name in found)
+    found = circle(arrows)
+    assert not found, f"{' imports '.join(found)}"
+
+
+def test_no_file_is_too_long(path):
+    lines = len(path.read_text().splitlines())
+    told = f"{named(path)} has {lines} lines; accepted are at most {MOST_LINES}"
+    assert lines <= MOST_LINES or named(path) in LONG, told
+
+
+def test_no_function_is_too_long(path):
+    told = [
+        f"{named(path)}:{name} has {lines} lines"
+        for name, lines in functions(path.read_text())
+        if lines > MOST_OF_A_FUNCTION and f"{named(path)}:{name}" not in LONG
+    ]
+    assert not told, f"{', '.join(told)}; accepted are at most {MOST_OF_A_FUNCTION}"
+
+
+def test_what_is_no_longer_too_long_is_not_excused():
+    for excused in LONG:
+        name, _, function = excused.partition(":")
+        source = (ROOT / name).read_text()
+        lines, most = len(source.splitlines()), MOST_LINES
+        if function:
+            lines, most = dict(functions(source)).get(function, 0), MOST_OF_A_FUNCTION
+        assert lines > most, f"{excused} is short enough: take it out of LONG"
+
+
+def test_few_statements_import_of_the_package():
+    counts = {
+        named(path): statements(path.read_text())
+        for path in SOURCES
+        if part(path) != "launch"
+    }
+    average = sum(counts.values()) / len(counts)
+    most = sorted(counts, key=counts.get, reverse=True)[:5]
+    told = ", ".join(f"{name} {counts[name]}" for name in most)
+    assert average <= MOST_STATEMENTS, f"{average:.2f} on average, most in {told}"
+
+
+def test_no_module_below_the_studies_names_settings(path):
+    # The report tells settings, as names and values, and reads no setting itself.
+    below = set(ORDER[: ORDER.index("experiments")]) - {"report"}
+    source = path.read_text()
+    if part(path) in below:
+        lines = names(source, "settings")
+        assert not lines, f"{named(path)} names settings in lines {lines}"
+    if part(path) == "report":
+        assert not uses(source, "jaxprivacy.experiments.settings")
 
 
 def test_data_flows_one_way(path):

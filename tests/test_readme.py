@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from jaxprivacy.experiments import door
+from jaxprivacy.experiments import target_audit
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
@@ -12,8 +12,8 @@ def test_the_examples_run(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, more = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names = {}
-    # Its other attacks train networks, as tests/experiments/test_door.py has them do.
-    monkeypatch.setattr(door, "ATTACKS", door.ATTACKS[2:])
+    # Others train networks, as tests/launch/test_audit_of_a_target.py has them do.
+    monkeypatch.setattr(target_audit, "ATTACKS", target_audit.ATTACKS[2:])
     exec(compile(first, "README.md", "exec"), names)  # noqa: S102 - our own text
     verdict = re.search(r'"(\w+ exposure)"', first)[1]
     assert f"Verdict: {verdict}" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy.evaluation import membership_rows
-from jaxprivacy.experiments import whitebox, whitebox_attacks
+from jaxprivacy.experiments import whitebox, whitebox_attacks, whitebox_cases
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.report.progress import Stages
 from tests.launch import launched
@@ -58,7 +58,7 @@ def exchanged(*args):
     )
 
 
-gather, attacked = whitebox_attacks.gather, whitebox.attacked
+gather, attacked = whitebox_attacks.gather, whitebox_cases.attacked
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def twice(tmp_path_factory):
         launched.compiled_fast(),
         launched.small_attacks(),
         jax.default_prng_impl("unsafe_rbg"),  # Draws that compile fast.
-        mock.patch.object(whitebox, "attacked", both),
+        mock.patch.object(whitebox_cases, "attacked", both),
     ):
         prepared = whitebox.prepare(settings)
         report = whitebox.run(settings, prepared, stages, "")

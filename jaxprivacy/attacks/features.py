@@ -16,8 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxprivacy import types
-from jaxprivacy.attacks import capture
-from jaxprivacy.attacks import statistics as statistics_lib
+from jaxprivacy.attacks import capture, statistics as statistics_lib
 from jaxprivacy.models import interception
 from jaxprivacy.models.interception import Layer
 from jaxprivacy.training import losses

@@ -1,10 +1,16 @@
 """The GAN attack of paper A: a participant that trains a generator on the shared model.
 
+Each round it takes the shared model as the discriminator, trains its generator to
+produce what the model takes for the target class, labels samples as the artificial
+class, adds them to its own records and trains on these as it is told to. To tell the
+target class from the artificial one the victim must then reveal more of it.
+
 Hitaj, Ateniese, Perez-Cruz 2017, section 5 and Algorithm 1 (PAPERS rows A10 to A17).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -108,11 +114,7 @@ def gan(
     """Makes a participant train a generator and inject its samples.
 
     What the attacker sees: the shared model it is sent, like every participant; of the
-    victim it knows the label. What it does, each round: takes the shared model as the
-    discriminator, trains its generator to produce what the model takes for the target
-    class, labels samples as the artificial class, adds them to its own records and
-    trains on these as it is told to. To tell the target class from the artificial one
-    the victim must then reveal more of it.
+    victim it knows the label.
 
     Args:
       participant: the honest role that it pretends to play.
@@ -133,73 +135,110 @@ def gan(
       loss: what the generator descends; the paper's by default.
       logged_samples: samples of each round that are kept in `info["samples"]`.
     """
+    begins = functools.partial(_begins, model, start_round, start_accuracy)
+    steps = generator_steps, generator_batch
+    descent = _Descent(model, generator, optimizer, loss, target_class, *steps)
+    inject = functools.partial(_inject, generator, injected, fake_class, influence)
 
     def init(key, params, data):
-        key_inner, key_generator = jax.random.split(key)
-        generator_params = generator.init(key_generator)
-        return State(
-            participant.init(key_inner, params, data),
-            generator_params,
-            optimizer.init(generator_params),
-            jnp.zeros((), jnp.int32),
-            jnp.zeros((), bool),
-        )
-
-    def begins(state, received, data):
-        """Whether the attack has begun, or begins now."""
-        begun = state.round >= start_round
-        if start_accuracy > 0:
-            own = local.take(data, jnp.arange(min(WATCHED, len(data.y))))
-            accuracy = losses.accuracy(model, received, own)
-            begun &= (accuracy >= start_accuracy) | (own.mask.sum() == 0)
-        return state.started | begun
-
-    def train_generator(key, received, params, opt_state):
-        def step(carry, key):
-            params, opt_state = carry
-            z = generators.sample_noise(key, generator_batch)
-
-            def value(params):
-                images = generator.sample(params, z)
-                return loss(lambda x: model.apply(received, x), z, images, target_class)
-
-            value, grads = jax.value_and_grad(value)(params)
-            updates, opt_state = optimizer.update(grads, opt_state, params)
-            return (optax.apply_updates(params, updates), opt_state), value
-
-        (params, opt_state), values = lax.scan(
-            step, (params, opt_state), jax.random.split(key, generator_steps)
-        )
-        return params, opt_state, values.mean()
-
-    def inject(key, params, data, active):
-        images = generator.sample(params, generators.sample_noise(key, injected))
-        mask = jnp.full(injected, active * influence, data.mask.dtype)
-        fakes = types.Batch(
-            lax.stop_gradient(images),
-            jnp.full(injected, fake_class, data.y.dtype),
-            mask,
-        )
-        return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), data, fakes)
+        return _init(participant, generator, optimizer, key, params, data)
 
     def step(key, state, received, data):
-        key_train, key_inject, key_inner, key_log = jax.random.split(key, 4)
-        started = begins(state, received, data)
-        params, opt_state, value = lax.cond(
-            started,
-            lambda: train_generator(key_train, received, state.params, state.opt_state),
-            lambda: (state.params, state.opt_state, jnp.zeros(())),
-        )
-        merged = inject(key_inject, params, data, started.astype(jnp.float32))
-        inner, update, info = participant.step(key_inner, state.inner, received, merged)
-        noise = generators.sample_noise(key_log, logged_samples)
-        info = {
-            **info,
-            "generator_loss": value,
-            "started": started,
-            "samples": generator.sample(params, noise),
-        }
-        new = State(inner, params, opt_state, state.round + 1, started)
-        return new, update, info
+        play = participant, begins, descent, inject, logged_samples
+        return _step(*play, key, state, received, data)
 
     return roles.Participant(init, step)
+
+
+class _Descent(NamedTuple):
+    """How the generator is trained in a round."""
+
+    model: types.Model
+    generator: Generator
+    optimizer: optax.GradientTransformation
+    loss: Objective
+    target_class: int | jax.Array
+    steps: int
+    batch: int
+
+
+def _init(participant, generator, optimizer, key, params, data):
+    key_inner, key_generator = jax.random.split(key)
+    generator_params = generator.init(key_generator)
+    return State(
+        participant.init(key_inner, params, data),
+        generator_params,
+        optimizer.init(generator_params),
+        jnp.zeros((), jnp.int32),
+        jnp.zeros((), bool),
+    )
+
+
+def _begins(model, start_round, start_accuracy, state, received, data):
+    """Whether the attack has begun, or begins now."""
+    begun = state.round >= start_round
+    if start_accuracy > 0:
+        own = local.take(data, jnp.arange(min(WATCHED, len(data.y))))
+        accuracy = losses.accuracy(model, received, own)
+        begun &= (accuracy >= start_accuracy) | (own.mask.sum() == 0)
+    return state.started | begun
+
+
+def _train_generator(descent, key, received, params, opt_state):
+    """Trains the generator for a round, with what was received as discriminator."""
+
+    def discriminator(x):
+        return descent.model.apply(received, x)
+
+    def step(carry, key):
+        params, opt_state = carry
+        z = generators.sample_noise(key, descent.batch)
+
+        def value(params):
+            images = descent.generator.sample(params, z)
+            return descent.loss(discriminator, z, images, descent.target_class)
+
+        value, grads = jax.value_and_grad(value)(params)
+        updates, opt_state = descent.optimizer.update(grads, opt_state, params)
+        return (optax.apply_updates(params, updates), opt_state), value
+
+    (params, opt_state), values = lax.scan(
+        step, (params, opt_state), jax.random.split(key, descent.steps)
+    )
+    return params, opt_state, values.mean()
+
+
+def _inject(generator, count, fake_class, influence, key, params, data, active):
+    """The attacker's records with samples among them, labelled as the fake class."""
+    images = generator.sample(params, generators.sample_noise(key, count))
+    mask = jnp.full(count, active * influence, data.mask.dtype)
+    fakes = types.Batch(
+        lax.stop_gradient(images),
+        jnp.full(count, fake_class, data.y.dtype),
+        mask,
+    )
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), data, fakes)
+
+
+def _step(participant, begins, descent, inject, logged, key, state, received, data):
+    """One round: trains the generator, then as a participant on what is injected."""
+    key_train, key_inject, key_inner, key_log = jax.random.split(key, 4)
+    started = begins(state, received, data)
+    params, opt_state, value = lax.cond(
+        started,
+        lambda: _train_generator(
+            descent, key_train, received, state.params, state.opt_state
+        ),
+        lambda: (state.params, state.opt_state, jnp.zeros(())),
+    )
+    merged = inject(key_inject, params, data, started.astype(jnp.float32))
+    inner, update, info = participant.step(key_inner, state.inner, received, merged)
+    noise = generators.sample_noise(key_log, logged)
+    info = {
+        **info,
+        "generator_loss": value,
+        "started": started,
+        "samples": descent.generator.sample(params, noise),
+    }
+    new = State(inner, params, opt_state, state.round + 1, started)
+    return new, update, info

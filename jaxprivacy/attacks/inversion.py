@@ -26,7 +26,7 @@ class Setting(NamedTuple):
 
 
 # Black, grey and noise; the source starts from zeros, which are -1 here.
-SETTINGS = tuple(
+TRIED = tuple(
     Setting(low, high, rate)
     for low, high in ((-1.0, -0.9), (-0.05, 0.05), (-1.0, 1.0))
     for rate in (0.01, 0.03)
@@ -56,7 +56,7 @@ def invert(
     *,
     shape: tuple[int, ...],
     count: int,
-    setting: Setting = SETTINGS[0],
+    setting: Setting = TRIED[0],
     steps: int = STEPS,
 ) -> tuple[jax.Array, jax.Array]:
     """Reconstructs inputs of the target class from a trained model.
@@ -126,15 +126,15 @@ def best_setting(
       params: its parameters.
       target_class: the class to reconstruct.
       shape: (H, W, C) of an image.
-      count: reconstructions tried of each of `SETTINGS`.
+      count: reconstructions tried of each of `TRIED`.
       steps: descent steps.
 
     Returns:
       That of the smallest mean cost, traced.
     """
-    settings = Setting(*map(jnp.array, zip(*SETTINGS, strict=True)))
+    each = Setting(*map(jnp.array, zip(*TRIED, strict=True)))
 
-    def tried(setting):
+    def mean_cost(setting):
         return invert(
             key,
             model,
@@ -146,6 +146,6 @@ def best_setting(
             steps=steps,
         )[1].mean()
 
-    costs = local.side_by_side(tried, settings)
+    costs = local.side_by_side(mean_cost, each)
     best = jnp.argmin(jnp.where(jnp.isfinite(costs), costs, jnp.inf))
-    return jax.tree.map(lambda a: a[best], settings)
+    return jax.tree.map(lambda a: a[best], each)

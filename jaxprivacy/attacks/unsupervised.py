@@ -18,11 +18,8 @@ import optax
 from jax import lax
 
 from jaxprivacy import checks, types
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import statistics, whitebox
-from jaxprivacy.attacks.features import Features, Source
-from jaxprivacy.models import attack_networks, attack_presets
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.attacks import features as features_lib, statistics, whitebox
+from jaxprivacy.models import attack_networks, attack_presets, interception
 
 RECONSTRUCTED = 4  # numbers of a record at a snapshot
 LANDMARKS = 1000  # embeddings that are clustered; the affinities take 8 MB
@@ -40,11 +37,11 @@ class Autoencoder(NamedTuple):
     """The attack's autoencoder as pure functions; `epochs` may be called in chunks."""
 
     # (key, features) -> state
-    init: Callable[[jax.Array, Features | Source], State]
+    init: Callable[[jax.Array, whitebox.Inputs], State]
     # (key, state, features, targets (N, 4 T), epoch numbers (E,)) -> (state, info)
     epochs: Callable[..., tuple[State, dict]]
     # (params, features) -> (N,) embeddings
-    embed: Callable[[types.Params, Features | Source], jax.Array]
+    embed: Callable[[types.Params, whitebox.Inputs], jax.Array]
 
 
 def uncertainty(probabilities: jax.Array) -> jax.Array:
@@ -58,7 +55,7 @@ def uncertainty(probabilities: jax.Array) -> jax.Array:
     return entropy / jnp.log(probabilities.shape[0])
 
 
-def reconstruction_targets(features: Features) -> jax.Array:
+def reconstruction_targets(features: features_lib.Features) -> jax.Array:
     """Lists what the decoder reconstructs: (N, 4 T), snapshot after snapshot.
 
     At each snapshot whether the prediction is correct (0 or 1), the true class's
@@ -94,7 +91,7 @@ def standardise(targets: jax.Array) -> jax.Array:
 
 
 def autoencoder(
-    layers: tuple[Layer, ...],
+    layers: tuple[interception.Layer, ...],
     preset: attack_presets.Preset = attack_presets.TABLE_XIV,
     *,
     take: whitebox.Take = features_lib.take,
@@ -123,63 +120,95 @@ def autoencoder(
     preset = dataclasses.replace(preset, anchored=False)
     encoder = whitebox.network(layers, preset, **chosen)
     optimizer = optax.adam(preset.learning_rate)
-
-    def run(params, features, key=None):
-        snapshots = features.loss.shape[0]
-        module = attack_networks.Autoencoder(encoder, RECONSTRUCTED * snapshots)
-        rngs = None if key is None else {"dropout": key}
-        return module.apply(
-            {"params": params}, features, training=key is not None, rngs=rngs
-        )
+    made = _Made(encoder, optimizer, take, at_once)
 
     def init(key, features):
-        two = take(features, jnp.arange(2))
-        outputs = RECONSTRUCTED * two.loss.shape[0]
-        module = attack_networks.Autoencoder(encoder, outputs)
-        params = module.init(key, two, training=False)["params"]
-        return State(params, optimizer.init(params))
-
-    def step(features, targets, state, inputs):
-        key, records = inputs
-        batch = take(features, records)
-
-        def loss(params):
-            _, reconstruction = run(params, batch, key)
-            return jnp.mean((reconstruction - targets[records]) ** 2)
-
-        value, grads = jax.value_and_grad(loss)(state.params)
-        updates, opt_state = optimizer.update(grads, state.opt_state)
-        return State(optax.apply_updates(state.params, updates), opt_state), value
+        return _init(made, key, features)
 
     def epochs(key, state, features, targets, numbers):
-        targets = standardise(targets)
-        size = min(preset.batch_size, len(targets))
-        steps = len(targets) // size
-
-        def epoch(state, number):
-            key_order, key_dropout = jax.random.split(jax.random.fold_in(key, number))
-            order = jax.random.permutation(key_order, len(targets))
-            inputs = (
-                jax.random.split(key_dropout, steps),
-                order[: steps * size].reshape(steps, size),
-            )
-            state, values = lax.scan(
-                lambda state, inputs: step(features, targets, state, inputs),
-                state,
-                inputs,
-            )
-            return state, {"loss": values.mean()}
-
-        return lax.scan(epoch, state, numbers)
+        return _epochs(made, key, state, features, targets, numbers)
 
     def embed(params, features):
-        return whitebox.in_chunks(
-            lambda chunk: run(params, take(features, chunk))[0],
-            jnp.arange(whitebox.count(features)),
-            at_once,
-        )
+        return _embed(made, params, features)
 
     return Autoencoder(init, epochs, embed)
+
+
+class _Made(NamedTuple):
+    """What all functions of an autoencoder share."""
+
+    encoder: attack_networks.AttackNetwork
+    optimizer: optax.GradientTransformation
+    take: whitebox.Take
+    at_once: int
+
+
+def _module(made, features):
+    """The network that reconstructs four numbers at each snapshot of the features."""
+    snapshots = features.loss.shape[0]
+    return attack_networks.Autoencoder(made.encoder, RECONSTRUCTED * snapshots)
+
+
+def _run(made, params, features, key=None):
+    """Embeddings (B,) and reconstructions (B, 4 T); with a key, under dropout."""
+    rngs = None if key is None else {"dropout": key}
+    return _module(made, features).apply(
+        {"params": params}, features, training=key is not None, rngs=rngs
+    )
+
+
+def _init(made, key, features):
+    two = made.take(features, jnp.arange(2))
+    params = _module(made, two).init(key, two, training=False)["params"]
+    return State(params, made.optimizer.init(params))
+
+
+def _step(made, features, targets, state, inputs):
+    """One step of Adam on the squared error of a batch's reconstruction."""
+    key, records = inputs
+    batch = made.take(features, records)
+
+    def loss(params):
+        _, reconstruction = _run(made, params, batch, key)
+        return jnp.mean((reconstruction - targets[records]) ** 2)
+
+    value, grads = jax.value_and_grad(loss)(state.params)
+    updates, opt_state = made.optimizer.update(grads, state.opt_state)
+    return State(optax.apply_updates(state.params, updates), opt_state), value
+
+
+def _batches(key, count, size):
+    """An epoch's keys of dropout (M,), and its records (M, B) in random order."""
+    steps = count // size
+    key_order, key_dropout = jax.random.split(key)
+    order = jax.random.permutation(key_order, count)
+    return (
+        jax.random.split(key_dropout, steps),
+        order[: steps * size].reshape(steps, size),
+    )
+
+
+def _epochs(made, key, state, features, targets, numbers):
+    targets = standardise(targets)
+    size = min(made.encoder.preset.batch_size, len(targets))
+
+    def epoch(state, number):
+        state, values = lax.scan(
+            lambda state, inputs: _step(made, features, targets, state, inputs),
+            state,
+            _batches(jax.random.fold_in(key, number), len(targets), size),
+        )
+        return state, {"loss": values.mean()}
+
+    return lax.scan(epoch, state, numbers)
+
+
+def _embed(made, params, features):
+    return whitebox.in_chunks(
+        lambda chunk: _run(made, params, made.take(features, chunk))[0],
+        jnp.arange(whitebox.count(features)),
+        made.at_once,
+    )
 
 
 def cluster(

@@ -11,16 +11,15 @@ import optax
 from jax import lax
 
 from jaxprivacy import checks, types
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import threshold
-from jaxprivacy.attacks.features import Features, Source
-from jaxprivacy.models import attack_networks, attack_presets
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.attacks import features as features_lib, threshold
+from jaxprivacy.models import attack_networks, attack_presets, interception
 
 SCORED_AT_ONCE = 256  # records; bounds the memory that scoring takes
 
 # (features or their source, indices (B,)) -> features of these records
-Take = Callable[[Any, jax.Array], Features]
+Take = Callable[[Any, jax.Array], features_lib.Features]
+# Kept for all records, or computed for those that are taken.
+Inputs = features_lib.Features | features_lib.Source
 
 
 class Examples(NamedTuple):
@@ -48,7 +47,7 @@ class Attack(NamedTuple):
     # (key, state, features, examples, selection, epoch numbers (E,)) -> (state, info)
     epochs: Callable[..., tuple[State, dict]]
     # (params, features, indices (B,)) -> (B,) logits of membership
-    score: Callable[[types.Params, Features | Source, jax.Array], jax.Array]
+    score: Callable[[types.Params, Inputs, jax.Array], jax.Array]
 
 
 def squared_error(logits: jax.Array, is_member: jax.Array) -> jax.Array:
@@ -56,9 +55,10 @@ def squared_error(logits: jax.Array, is_member: jax.Array) -> jax.Array:
     return jnp.mean((jax.nn.sigmoid(logits) - is_member) ** 2)
 
 
-def count(features: Features | Source) -> int:
+def count(features: Inputs) -> int:
     """How many records the features are of: N."""
-    return len(features.y if isinstance(features, Source) else features.label)
+    computed = isinstance(features, features_lib.Source)
+    return len(features.y if computed else features.label)
 
 
 def in_chunks(
@@ -79,7 +79,7 @@ def in_chunks(
 
 
 def network(
-    layers: tuple[Layer, ...],
+    layers: tuple[interception.Layer, ...],
     preset: attack_presets.Preset,
     use_output: bool = True,
     use_loss: bool = True,
@@ -131,7 +131,7 @@ def _order(key, indices, length):
 
 
 def supervised(
-    layers: tuple[Layer, ...],
+    layers: tuple[interception.Layer, ...],
     preset: attack_presets.Preset = attack_presets.TABLE_XIV,
     *,
     take: Take = features_lib.take,
@@ -163,91 +163,134 @@ def supervised(
     Raises:
       InputError: none of the features is taken.
     """
-    module = network(layers, preset, **chosen)
-    optimizer = optax.adam(preset.learning_rate)
+    made = _Made(
+        network(layers, preset, **chosen),
+        optax.adam(preset.learning_rate),
+        take,
+        at_once,
+    )
 
     def init(key, features, examples, selection):
-        two = take(features, jnp.arange(2))
-        params = module.init(key, two, training=False)["params"]
-        if preset.anchored:
-            params = params | anchored(features, examples)
-        _, auc = evaluate(params, features, selection)
-        loss, _ = evaluate(params, features, examples)
-        return State(params, optimizer.init(params), params, auc), loss
-
-    def anchored(features, examples):
-        def rules(indices):
-            return module.rules(take(features, indices))
-
-        values = (in_chunks(rules, indices, at_once) for indices in examples)
-        return threshold.anchor(*values)._asdict()
-
-    def logits(params, features, key=None):
-        return module.apply(
-            {"params": params},
-            features,
-            training=key is not None,
-            rngs=None if key is None else {"dropout": key},
-        )
-
-    def step(features, carry, inputs):
-        params, opt_state = carry
-        key, members, non_members = inputs
-        batch = take(features, jnp.concatenate([members, non_members]))
-        is_member = (jnp.arange(2 * len(members)) < len(members)).astype(jnp.float32)
-        loss, grads = jax.value_and_grad(
-            lambda p: squared_error(logits(p, batch, key), is_member)
-        )(params)
-        updates, opt_state = optimizer.update(grads, opt_state)
-        return (optax.apply_updates(params, updates), opt_state), loss
-
-    def logits_at(params, features, indices):
-        return in_chunks(
-            lambda chunk: logits(params, take(features, chunk)), indices, at_once
-        )
-
-    def evaluate(params, features, examples):
-        values = logits_at(params, features, jnp.concatenate(examples))
-        members, others = jnp.split(values, [len(examples.members)])
-        # The two kinds weigh the same, however many there are of either.
-        loss = (squared_error(members, 1.0) + squared_error(others, 0.0)) / 2
-        # A training that diverged is no epoch to choose.
-        finite = jnp.isfinite(values).all()
-        return loss, jnp.where(finite, threshold.auc(members, others), -1.0)
-
-    def epoch(key, state, features, examples, selection):
-        key_members, key_others, key_dropout = jax.random.split(key, 3)
-        longest = max(map(len, examples))
-        half = min(preset.batch_size // 2, longest)
-        steps = longest // half
-        orders = [
-            _order(k, e, steps * half).reshape(steps, half)
-            for k, e in zip((key_members, key_others), examples, strict=True)
-        ]
-        (params, opt_state), losses = lax.scan(
-            lambda carry, inputs: step(features, carry, inputs),
-            (state.params, state.opt_state),
-            (jax.random.split(key_dropout, steps), *orders),
-        )
-        loss, auc = evaluate(params, features, selection)
-        best = jax.tree.map(
-            lambda new, old: jnp.where(auc > state.best_auc, new, old),
-            params,
-            state.best_params,
-        )
-        info = {
-            "train_loss": losses.mean(),
-            "selection_loss": loss,
-            "selection_auc": auc,
-        }
-        best_auc = jnp.maximum(auc, state.best_auc)
-        return State(params, opt_state, best, best_auc), info
+        return _init(made, key, features, examples, selection)
 
     def epochs(key, state, features, examples, selection, numbers):
-        def one(state, number):
-            key_epoch = jax.random.fold_in(key, number)
-            return epoch(key_epoch, state, features, examples, selection)
+        return _epochs(made, key, state, features, examples, selection, numbers)
 
-        return lax.scan(one, state, numbers)
+    def score(params, features, indices):
+        return _logits_at(made, params, features, indices)
 
-    return Attack(init, epochs, logits_at)
+    return Attack(init, epochs, score)
+
+
+class _Made(NamedTuple):
+    """What all functions of an attack share."""
+
+    module: attack_networks.AttackNetwork
+    optimizer: optax.GradientTransformation
+    take: Take
+    at_once: int
+
+
+def _logits(made, params, features, key=None):
+    """Logits of membership, (B,); with a key, under dropout."""
+    return made.module.apply(
+        {"params": params},
+        features,
+        training=key is not None,
+        rngs=None if key is None else {"dropout": key},
+    )
+
+
+def _logits_at(made, params, features, indices):
+    return in_chunks(
+        lambda chunk: _logits(made, params, made.take(features, chunk)),
+        indices,
+        made.at_once,
+    )
+
+
+def _evaluate(made, params, features, examples):
+    """Loss and AUC on records of known membership."""
+    values = _logits_at(made, params, features, jnp.concatenate(examples))
+    members, others = jnp.split(values, [len(examples.members)])
+    # The two kinds weigh the same, however many there are of either.
+    loss = (squared_error(members, 1.0) + squared_error(others, 0.0)) / 2
+    # A training that diverged is no epoch to choose.
+    finite = jnp.isfinite(values).all()
+    return loss, jnp.where(finite, threshold.auc(members, others), -1.0)
+
+
+def _init(made, key, features, examples, selection):
+    two = made.take(features, jnp.arange(2))
+    params = made.module.init(key, two, training=False)["params"]
+    if made.module.preset.anchored:
+        params = params | _anchored(made, features, examples)
+    _, auc = _evaluate(made, params, features, selection)
+    loss, _ = _evaluate(made, params, features, examples)
+    return State(params, made.optimizer.init(params), params, auc), loss
+
+
+def _anchored(made, features, examples):
+    """The network's first guess: the simplest rule, fitted to the known records."""
+
+    def rules(indices):
+        return made.module.rules(made.take(features, indices))
+
+    values = (in_chunks(rules, indices, made.at_once) for indices in examples)
+    return threshold.anchor(*values)._asdict()
+
+
+def _step(made, features, carry, inputs):
+    """One step of Adam on as many members as non-members."""
+    params, opt_state = carry
+    key, members, non_members = inputs
+    batch = made.take(features, jnp.concatenate([members, non_members]))
+    is_member = (jnp.arange(2 * len(members)) < len(members)).astype(jnp.float32)
+    loss, grads = jax.value_and_grad(
+        lambda p: squared_error(_logits(made, p, batch, key), is_member)
+    )(params)
+    updates, opt_state = made.optimizer.update(grads, opt_state)
+    return (optax.apply_updates(params, updates), opt_state), loss
+
+
+def _batches(key, examples, batch_size):
+    """An epoch's keys of dropout (M,), members and non-members (M, B / 2)."""
+    key_members, key_others, key_dropout = jax.random.split(key, 3)
+    longest = max(map(len, examples))
+    half = min(batch_size // 2, longest)
+    steps = longest // half
+    orders = [
+        _order(k, e, steps * half).reshape(steps, half)
+        for k, e in zip((key_members, key_others), examples, strict=True)
+    ]
+    return jax.random.split(key_dropout, steps), *orders
+
+
+def _epoch(made, key, state, features, examples, selection):
+    """Trains for an epoch; keeps its parameters if they order the selection best."""
+    (params, opt_state), losses = lax.scan(
+        lambda carry, inputs: _step(made, features, carry, inputs),
+        (state.params, state.opt_state),
+        _batches(key, examples, made.module.preset.batch_size),
+    )
+    loss, auc = _evaluate(made, params, features, selection)
+    best = jax.tree.map(
+        lambda new, old: jnp.where(auc > state.best_auc, new, old),
+        params,
+        state.best_params,
+    )
+    info = {
+        "train_loss": losses.mean(),
+        "selection_loss": loss,
+        "selection_auc": auc,
+    }
+    best_auc = jnp.maximum(auc, state.best_auc)
+    return State(params, opt_state, best, best_auc), info
+
+
+def _epochs(made, key, state, features, examples, selection, numbers):
+    def one(state, number):
+        key_epoch = jax.random.fold_in(key, number)
+        return _epoch(made, key_epoch, state, features, examples, selection)
+
+    return lax.scan(one, state, numbers)

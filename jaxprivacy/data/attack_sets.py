@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxprivacy import checks
-from jaxprivacy.data import stratify
-from jaxprivacy.data.sources import Dataset
+from jaxprivacy.data import sources, stratify
 
 LEAST = 4  # records of a kind in a set
 PURPOSES = ("attack_train", "selection", "evaluation")
@@ -32,7 +31,7 @@ class Sizes(NamedTuple):
 
 
 def deal(
-    dataset: Dataset, *, holders: int, each: int, rng: np.random.Generator
+    dataset: sources.Dataset, *, holders: int, each: int, rng: np.random.Generator
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Deals records to holders, each with the class proportions of the whole.
 

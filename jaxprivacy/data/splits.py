@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxprivacy import checks
-from jaxprivacy.data import copies, stratify
+from jaxprivacy.data import copies, sources, stratify
 from jaxprivacy.data.partitions import partition
-from jaxprivacy.data.sources import Dataset
 
 _LEAST = 4  # Members in a set: what 400 faces of 40 people leave for the selection.
 
@@ -48,7 +47,7 @@ class Count(NamedTuple):
 
 
 def split(
-    dataset: Dataset,
+    dataset: sources.Dataset,
     *,
     participants: int,
     members_per_participant: int | None = None,
@@ -101,9 +100,15 @@ def split(
         )
     rng = np.random.default_rng(seed)
     pool = stratify.draw(dataset.y, held, rng)
-    unheld = dataset.without(pool)
     shares = partition(dataset.y, pool, participants, how, alpha=alpha, rng=rng)
-    alone = _without_copies(dataset, shares[victim], unheld)
+    unheld = dataset.without(pool)
+    attacked = _attacked(dataset, shares[victim], unheld, fractions, rng)
+    return Split(shares, int(victim), *attacked)
+
+
+def _attacked(dataset, victims, unheld, fractions, rng):
+    """The sets of membership records and what a `Split` holds behind them."""
+    alone = _without_copies(dataset, victims, unheld)
     matched, public = _match(dataset.y, *alone.kinds, rng)
     copied = np.setdiff1d(unheld, alone.kinds[1])
     try:
@@ -113,7 +118,7 @@ def split(
         raise checks.InputError(told) from error
     if len(copied):  # Drawn last, so that they change nothing else.
         public = rng.permutation(np.concatenate([public, copied]))
-    return Split(shares, int(victim), *sets, public, *alone[1:])
+    return *sets, public, *alone[1:]
 
 
 def _check_fractions(attack_train: float, selection: float) -> tuple[float, float]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxprivacy.evaluation import membership, tpr
-from jaxprivacy.evaluation.seeds import CONDITIONS
+from jaxprivacy.evaluation import membership, seeds, tpr
 
 OUTPUT_ONLY = ("black_box", "loss_threshold", "confidence")
 # What says of a row which attack it is of, and not which target was attacked.
@@ -65,7 +64,9 @@ def gains(
 
 
 def _case(row, keys=None):
-    keys = keys or [k for k in (*CONDITIONS, "seed") if k not in _OF_ATTACK + _SIZES]
+    keys = keys or [
+        k for k in (*seeds.CONDITIONS, "seed") if k not in _OF_ATTACK + _SIZES
+    ]
     return repr([row.get(key) for key in keys])
 
 

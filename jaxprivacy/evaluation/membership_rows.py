@@ -117,15 +117,7 @@ def membership_row(
     Raises:
       ValueError: a set is empty, not a vector, or holds NaN or infinity.
     """
-    scores = membership.MembershipScores(
-        *(np.asarray(part, np.float64) for part in scores)
-    )
-    for name, part in scores._asdict().items():
-        if part.ndim != 1 or not part.size or not np.isfinite(part).all():
-            raise ValueError(
-                f"{name} scores of {attack}, shape {part.shape}: accepted is a "
-                "non-empty vector of finite numbers"
-            )
+    scores = _checked(scores, attack)
     if threshold is None:
         threshold = membership.best_threshold(
             scores.selection_members, scores.selection_non_members
@@ -149,6 +141,20 @@ def membership_row(
         "accuracy": membership.accuracy(*sets, threshold, confidence)._asdict(),
         "tpr_at_fpr": _rates(*sets, confidence, together),
     }
+
+
+def _checked(scores, attack):
+    """The scores in float64; raises ValueError if some set cannot be evaluated."""
+    scores = membership.MembershipScores(
+        *(np.asarray(part, np.float64) for part in scores)
+    )
+    for name, part in scores._asdict().items():
+        if part.ndim != 1 or not part.size or not np.isfinite(part).all():
+            raise ValueError(
+                f"{name} scores of {attack}, shape {part.shape}: accepted is a "
+                "non-empty vector of finite numbers"
+            )
+    return scores
 
 
 def _rates(members, non_members, confidence, together):

@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import whitebox
+from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.evaluation import membership
 from jaxprivacy.models import attack_presets
 

@@ -19,11 +19,10 @@ from jaxprivacy.experiments import (
     reconstruction,
     results,
     seats,
+    settings as settings_lib,
 )
-from jaxprivacy.experiments.settings import Settings, check
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents, text, verdict
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress, text, verdict
 
 # Weights of the stages on the progress bar: their seconds on two cores, roughly.
 STAGES = {
@@ -49,13 +48,13 @@ class Prepared(NamedTuple):
     notes: tuple[str, ...]
 
 
-def prepare(settings: Settings) -> Prepared:
+def prepare(settings: settings_lib.Settings) -> Prepared:
     """Checks the settings, loads the data and decides who holds what.
 
     Raises:
       InputError: what the settings ask for cannot be had.
     """
-    check(settings)
+    settings_lib.check(settings)
     dataset = audit_data.load(settings)
     split = data_lib.split(
         dataset,
@@ -81,7 +80,7 @@ def prepare(settings: Settings) -> Prepared:
     return Prepared(dataset, split, who, ())
 
 
-def _obstacle(settings: Settings, dataset: data_lib.Dataset) -> str | None:
+def _obstacle(settings: settings_lib.Settings, dataset: data_lib.Dataset) -> str | None:
     """Why the GAN attack cannot be played, if it cannot."""
     if not dataset.is_image:
         return "Reconstruction was not run: it is an attack on images."
@@ -99,9 +98,9 @@ def weight(prepared: Prepared) -> float:
 
 
 def run(
-    settings: Settings,
+    settings: settings_lib.Settings,
     prepared: Prepared,
-    stages: Stages,
+    stages: progress.Stages,
     command: str,
 ) -> contents.Report:
     """Runs all attacks and gathers what they found.
@@ -114,52 +113,54 @@ def run(
     """
     begun = results.begin()
     dataset, split, who, notes = prepared
-    notes = list(notes)
     key_members, key_images = jax.random.split(jax.random.key(settings.seed))
-    scored, controls, passive, raised = _membership(
-        settings, dataset, split, key_members, stages
-    )
-    notes.append(_cost_of_ascent(passive, raised))
+    found = _membership(settings, dataset, split, key_members, stages)
     told = split.copies_left_out, split.copies_kept
-    notes += copies.notes(*told)
-    rows, null_rows = membership_rows.rows(scored, "federated")
+    notes = [*notes, _cost_of_ascent(found.passive, found.raised), *copies.notes(*told)]
+    rows, null_rows = membership_rows.rows(found.scored, "federated")
     images, pictures = {"reconstruction": []}, None
     if who is not None:
         images, pictures = _reconstruction(
             settings, dataset, who, key_images, stages, notes
         )
+    held = len(split.participants[0])
+    head = results.head(command, settings, dataset, begun, members_per_participant=held)
     result = {
-        **results.head(
-            command,
-            settings,
-            dataset,
-            begun,
-            members_per_participant=len(split.participants[0]),
-        ),
-        "target": results.accuracies(passive.info),
-        "evidence": [_evidence(dataset, split, passive)],
+        **head,
+        "target": results.accuracies(found.passive.info),
+        "evidence": [_evidence(dataset, split, found.passive)],
         "membership": rows,
         "null_checks": null_rows,
-        "positive_controls": membership_rows.control_rows(controls, "federated"),
+        "positive_controls": membership_rows.control_rows(found.controls, "federated"),
         **images,
+        # Beside what it says else of the data.
+        "data": {**head["data"], **copies.told(*told)},
     }
-    # Beside what it says else of the data.
-    result["data"] = {**result.get("data", {}), **copies.told(*told)}
     result["verdict"] = verdict.verdict(result)
+    return _report(settings, prepared, found, pictures, notes, result)
+
+
+def _report(settings, prepared, found, pictures, notes, result):
+    """What the page shows beside the result."""
+    dataset, split, *_ = prepared
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),
         split_counts=[tuple(row) for row in data_lib.counts(split, dataset.y)],
         roc_curves=[
             results.roc_curve(*s.scores[2:], row)
-            for s, row in zip(scored, rows, strict=True)
+            for s, row in zip(found.scored, result["membership"], strict=True)
             if s.trained is not False
         ],
-        gradient_norms=_gradient_norms(settings, dataset, split, passive),
-        training=results.course(passive.info),
+        gradient_norms=_gradient_norms(settings, dataset, split, found.passive),
+        training=results.course(found.passive.info),
         reconstructions=pictures,
         notes=notes,
     )
+
+
+def _stage(stages, name):
+    stages.stage(name, STAGES[name])
 
 
 def _cost_of_ascent(passive, raised):
@@ -193,16 +194,20 @@ def _gradient_norms(settings, dataset, split, passive):
     )
 
 
-def _membership(settings, dataset, split, key, stages):
-    """Both federated runs, all attacks on them and the positive control.
+class _Membership(NamedTuple):
+    scored: list[membership_rows.Scored]  # the attacks
+    controls: list[membership_rows.Scored]  # those on a planted leak
+    passive: membership.Run
+    raised: membership.Run  # under gradient ascent
 
-    Returns the attacks' scores, the control's, the passive run and the active one.
-    """
+
+def _membership(settings, dataset, split, key, stages):
+    """Both federated runs, all attacks on them and the positive control."""
     key_run, key_passive, key_active = jax.random.split(key, 3)
     records = membership.attacked_records(dataset, split)
 
     def federated(name, ascent):
-        stages.stage(name, STAGES[name])
+        _stage(stages, name)
         return membership.federated_run(
             settings, dataset, split, records, key_run, stages.advance, ascent=ascent
         )
@@ -213,15 +218,13 @@ def _membership(settings, dataset, split, key, stages):
         "white_box": membership.make_fit(settings, layers),
         "black_box": membership.make_fit(settings, ()),
     }
-    name = "passive attacks on it"
-    stages.stage(name, STAGES[name])
+    _stage(stages, "passive attacks on it")
     scored = membership.attack_run(
         fits, passive, records, "passive", key_passive, stages.advance
     )
     scored += membership.simple_rules(passive, records, "passive")
     white_box = {"white_box": fits["white_box"]}
-    name = "positive control"
-    stages.stage(name, STAGES[name])
+    _stage(stages, "positive control")
     controls = membership.control(
         white_box,
         passive,
@@ -231,13 +234,12 @@ def _membership(settings, dataset, split, key, stages):
         stages.advance,
     )
     raised = federated("training under gradient ascent", ascent=True)
-    name = "active attacks on it"
-    stages.stage(name, STAGES[name])
+    _stage(stages, "active attacks on it")
     scored += membership.attack_run(
         white_box, raised, records, "gradient_ascent", key_active, stages.advance
     )
     scored += membership.simple_rules(raised, records, "gradient_ascent")
-    return scored, controls, passive, raised
+    return _Membership(scored, controls, passive, raised)
 
 
 def _reconstruction(settings, dataset, who, key, stages, notes):
@@ -253,11 +255,10 @@ def _reconstruction(settings, dataset, who, key, stages, notes):
         ("gan", "collaborative training with a GAN attacker", 1.0),
         ("gan_no_influence", "the same without influence", 0.0),
     ):
-        stages.stage(name, STAGES[name])
+        _stage(stages, name)
         swept = {"influence": influence, "mode_seeking": 0.0}
         attacked[attack] = run_once(who, swept, key_run, stages.advance)
-    name = "judging the reconstructions"
-    stages.stage(name, STAGES[name])
+    _stage(stages, "judging the reconstructions")
     held = seats.held(who)
     judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
     notes.append(judge.told([judged_by], len(who.judge)))

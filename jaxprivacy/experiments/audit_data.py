@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from jaxprivacy import checks
-from jaxprivacy import data as data_lib
+from jaxprivacy import checks, data as data_lib
 from jaxprivacy.experiments import training
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.models import targets

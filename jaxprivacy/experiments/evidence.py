@@ -47,15 +47,29 @@ def of_target(
       record that was trained on; `attacked_non_members`, how many of them there are;
       `constant_inputs` and `constant_outputs`, whether all are equal.
     """
+    return {
+        **of_training(dataset.y[held if measured is None else measured]),
+        **of_records(dataset, held, members, non_members),
+        "constant_outputs": constant(outputs),
+    }
+
+
+def of_records(
+    dataset: Dataset, held: np.ndarray, members: np.ndarray, non_members: np.ndarray
+) -> dict[str, Any]:
+    """What `of_target` returns of the records alone, like its arguments."""
     known = {copies.digest(dataset.x[i]) for i in held}
     kinds = [
         [copies.digest(dataset.x[i]) for i in kind] for kind in (members, non_members)
     ]
-    spread = np.ptp(np.asarray(outputs, np.float64), axis=0)
     return {
-        **of_training(dataset.y[held if measured is None else measured]),
         "copies": sum(record in known for record in kinds[1]),
         "attacked_non_members": len(non_members),
         "constant_inputs": len({*kinds[0], *kinds[1]}) == 1,
-        "constant_outputs": bool((spread < SAME_OUTPUT).all()),
     }
+
+
+def constant(outputs: np.ndarray) -> bool:
+    """Whether outputs (N, K) are the same for all records."""
+    spread = np.ptp(np.asarray(outputs, np.float64), axis=0)
+    return bool((spread < SAME_OUTPUT).all())

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from jaxprivacy import checks
-from jaxprivacy import data as data_lib
-from jaxprivacy.attacks import dcgan
+from jaxprivacy import checks, data as data_lib
 from jaxprivacy.data import stratify
-from jaxprivacy.evaluation import reconstruction as evaluation
-from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.experiments import (
-    bounds,
+    accounting,
     checkpoint,
     collaboration,
+    courses,
     evidence,
+    gan_baselines,
     judge,
     provenance,
     reconstruction,
     results,
+    seats as seats_lib,
+    settings as settings_lib,
     training,
 )
-from jaxprivacy.experiments import seats as seats_lib
-from jaxprivacy.experiments.settings import GanSettings, check_gan
-from jaxprivacy.federated import sparse_vector
 from jaxprivacy.models import targets
-from jaxprivacy.report import contents, text, verdict
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress, text, verdict
 
 NAMES = {
     "gan": "collaborative training with a GAN attacker",
@@ -55,18 +48,20 @@ class Prepared(NamedTuple):
     seats: seats_lib.Seats
 
 
-def prepare(settings: GanSettings) -> Prepared:
+def prepare(settings: settings_lib.GanSettings) -> Prepared:
     """Checks the settings, loads the data and deals the seats.
 
     Raises:
       InputError: what the settings ask for cannot be had.
     """
-    check_gan(settings)
+    settings_lib.check_gan(settings)
     dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
     return prepare_seats(settings, dataset)
 
 
-def prepare_seats(settings: GanSettings, dataset: data_lib.Dataset) -> Prepared:
+def prepare_seats(
+    settings: settings_lib.GanSettings, dataset: data_lib.Dataset
+) -> Prepared:
     """Draws what the participants hold together, and deals it."""
     if not dataset.is_image:
         raise checks.InputError(f"--data={settings.data}: accepted are images")
@@ -94,7 +89,7 @@ def prepare_seats(settings: GanSettings, dataset: data_lib.Dataset) -> Prepared:
     return Prepared(dataset, held, who)
 
 
-def stages_of(settings: GanSettings) -> list[str]:
+def stages_of(settings: settings_lib.GanSettings) -> list[str]:
     """The stages that will be run."""
     first = "gan" if settings.influence else "gan_no_influence"
     # The DCGAN trains until the judge finds it no nearer.
@@ -104,13 +99,13 @@ def stages_of(settings: GanSettings) -> list[str]:
     return [*dict.fromkeys([first, *others]), "judge", *dcgan, "reconstruct"]
 
 
-def weight(settings: GanSettings) -> float:
+def weight(settings: settings_lib.GanSettings) -> float:
     """The sum of the weights of the stages that will be run."""
     return sum(WEIGHTS.get(name, 1.0) for name in stages_of(settings))
 
 
 def checkpoints(
-    settings: GanSettings, prepared: Prepared, folder: str
+    settings: settings_lib.GanSettings, prepared: Prepared, folder: str
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
     code = {"code": provenance.code(collaboration.TRAINED_BY)}
@@ -119,9 +114,9 @@ def checkpoints(
 
 
 def run(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     prepared: Prepared,
-    stages: Stages,
+    stages: progress.Stages,
     command: str,
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> contents.Report:
@@ -138,218 +133,98 @@ def run(
     begun = results.begin()
     dataset, held, who = prepared
     key_run, key_judge, key_dcgan, key_draw = collaboration.keys(settings.seed)
-
-    def stage(name):
-        stages.stage(NAMES[name], WEIGHTS.get(name, 1.0))
-
-    names = stages_of(settings)
-    once = collaboration.collaborative_run(settings, dataset)
-    attacked = {}
-    for name in (name for name in names if name in collaboration.RUNS):
-        stage(name)
-        differs = collaboration.swept(settings, name)
-        attacked[name] = once(who, differs, key_run, stages.advance, kept(name))
-    undisturbed = attacked.get("gan_no_influence", next(iter(attacked.values())))
-    inverted = {}
-    if "model_inversion" in settings.compare:
-        shared = collaboration.model(settings, dataset)
-        inverted["model_inversion"] = shared, undisturbed.params
-    if "model_inversion_mlp" in names:
-        stage("model_inversion_mlp")
-        trained = mlp_run(settings, dataset)
-        inverted["model_inversion_mlp"] = trained(
-            who, key_run, stages.advance, kept("model_inversion_mlp")
-        )
+    attacked = _attacked(settings, dataset, who, key_run, stages, kept)
+    inverted = _inverted(settings, dataset, who, attacked, key_run, stages, kept)
     generators = {name: run.generator_params for name, run in attacked.items()}
-    stage("judge")
+    _stage(stages, "judge")
     judged_by = judge.train_judge(dataset, who.judge, held, key_judge, stages.advance)
     bound = None
-    if "dcgan" in names:
-        stage("dcgan")
+    if "dcgan" in settings.compare:
+        _stage(stages, "dcgan")
         private = dataset.x[who.private]
-        [bound] = dcgans(settings, [private], [key_dcgan], [judged_by], stages.advance)
+        [bound] = gan_baselines.dcgans(
+            settings, [private], [key_dcgan], [judged_by], stages.advance
+        )
         generators["dcgan"] = bound.generator
-    stage("reconstruct")
+    _stage(stages, "reconstruct")
     images = reconstruction.reconstruct(dataset, who, inverted, generators, key_draw)
-    rows = reconstruction.rows(who.target_class, images, judged_by)
-    courses = [
-        course(name, run, who.target_class, judged_by, images.private)
-        for name, run in attacked.items()
-    ]
-    main = next(iter(attacked))
-    privacy = account(settings, dataset)
-    result = {
-        **results.head(command, settings, dataset, begun),
-        "target": results.accuracies(attacked[main].info),
-        "evidence": [
-            results.accuracies(attacked[main].info)
-            | evidence.of_training(dataset.y[seats_lib.measured(who, settings.seed)[0]])
-        ],
+    told = _told(settings, prepared, attacked, judged_by, bound, images)
+    result = {**results.head(command, settings, dataset, begun), **told}
+    return _report(settings, prepared, attacked, judged_by, images, result)
+
+
+def _stage(stages, name):
+    stages.stage(NAMES[name], WEIGHTS.get(name, 1.0))
+
+
+def _attacked(settings, dataset, who, key, stages, kept):
+    """Collaborative training under each attack, by the names of their rows."""
+    once = collaboration.collaborative_run(settings, dataset)
+    attacked = {}
+    for name in (n for n in stages_of(settings) if n in collaboration.RUNS):
+        _stage(stages, name)
+        differs = collaboration.swept(settings, name)
+        attacked[name] = once(who, differs, key, stages.advance, kept(name))
+    return attacked
+
+
+def _inverted(settings, dataset, who, attacked, key, stages, kept):
+    """The models that are inverted, with their parameters, by the rows' names."""
+    inverted = {}
+    if "model_inversion" in settings.compare:
+        undisturbed = attacked.get("gan_no_influence", next(iter(attacked.values())))
+        shared = collaboration.model(settings, dataset)
+        inverted["model_inversion"] = shared, undisturbed.params
+    name = "model_inversion_mlp"
+    if name in settings.compare:
+        _stage(stages, name)
+        trained = gan_baselines.mlp_run(settings, dataset)
+        inverted[name] = trained(who, key, stages.advance, kept(name))
+    return inverted
+
+
+def _told(settings, prepared, attacked, judged_by, bound, images):
+    """What result.json tells of what was found."""
+    dataset, _, who = prepared
+    main = next(iter(attacked.values()))
+    trained_on = dataset.y[seats_lib.measured(who, settings.seed)[0]]
+    privacy = accounting.account(settings, dataset)
+    return {
+        "target": results.accuracies(main.info),
+        "evidence": [results.accuracies(main.info) | evidence.of_training(trained_on)],
         "membership": [],
-        "reconstruction": rows,
+        "reconstruction": reconstruction.rows(who.target_class, images, judged_by),
         "judge_accuracy": judged_by.accuracy,
         "runs": results.runs(attacked, who.target_class),
-        "dcgan": [bound_row(bound)] if bound else [],
+        "dcgan": [gan_baselines.bound_row(bound)] if bound else [],
         "privacy": privacy and privacy._asdict(),
-        "courses": [course_row(c) for c in courses],
     }
+
+
+def _report(settings, prepared, attacked, judged_by, images, result):
+    """The report, with the verdict on what was found and the course of each run."""
+    dataset, _, who = prepared
+    of_runs = [
+        courses.course(name, run, who.target_class, judged_by, images.private)
+        for name, run in attacked.items()
+    ]
+    result["courses"] = [courses.course_row(course) for course in of_runs]
     result["verdict"] = verdict.verdict(result)
+    main, run = next(iter(attacked.items()))
+    accuracy = run.info["test_accuracy"]
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),
         split_counts=_counts(dataset, who),
         roc_curves=[],
         gradient_norms=None,
-        training=results.course(attacked[main].info),
+        training=results.course(run.info),
         reconstructions=reconstruction.pictures(
-            who.target_class,
-            images,
-            main,
-            attacked[main].samples,
-            attacked[main].info["test_accuracy"],
+            who.target_class, images, main, run.samples, accuracy
         ),
-        notes=_notes(settings, who, judged_by, attacked[main]),
-        courses=courses,
+        notes=_notes(settings, who, judged_by, run),
+        courses=of_runs,
     )
-
-
-def account(
-    settings: GanSettings, dataset: data_lib.Dataset, epsilon: float | None = None
-) -> contents.Privacy | None:
-    """What a participant's uploads spend over the run; None without privacy.
-
-    Args:
-      settings: the settings.
-      dataset: the data.
-      epsilon: per parameter; the settings' own if None.
-    """
-    epsilon = settings.epsilon_per_parameter if epsilon is None else epsilon
-    if epsilon is None:
-        return None
-    shapes = jax.eval_shape(
-        collaboration.model(settings, dataset).init, jax.random.key(0)
-    )
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes))
-    spent = sparse_vector.account(
-        epsilon,
-        parameters,
-        settings.upload_fraction,
-        settings.rounds,
-    )
-    return contents.Privacy(**spent._asdict(), clip_first=settings.clip_first)
-
-
-def mlp_settings(settings: GanSettings) -> GanSettings:
-    """The settings of the run that trains an mlp, which nobody attacks."""
-    return dataclasses.replace(
-        settings, model="mlp", start_round=settings.rounds, start_accuracy=0.0
-    )
-
-
-def mlp_run(settings: GanSettings, dataset: data_lib.Dataset):
-    """An mlp trained in the same way without attacker: where inversion works.
-
-    Returns:
-      (seats, key, advance, checkpoint=None) -> the model and its parameters.
-    """
-    settings = mlp_settings(settings)
-    trained = collaboration.collaborative_run(settings, dataset, logged_samples=2)
-    model = collaboration.model(settings, dataset)
-
-    def run(who, key, advance=lambda share: None, checkpoint=None):
-        differs = collaboration.swept(settings, "gan_no_influence")
-        run = trained(who, differs, key, advance, checkpoint)
-        return model, run.params
-
-    return run
-
-
-def plain_dcgan(settings: GanSettings, shape: tuple[int, ...]) -> dcgan.Dcgan:
-    """The DCGAN for images of a shape, with the attack's networks and batches."""
-    return dcgan.dcgan(
-        collaboration.linen_generator(shape),
-        targets.as_model(targets.classifier(shape, 1), shape),
-        batch_size=settings.generator_batch,
-    )
-
-
-def dcgans(
-    settings: GanSettings,
-    images: Sequence[np.ndarray],
-    keys: Sequence[jax.Array],
-    judges: Sequence[judge.Judge],
-    advance,
-) -> list[bounds.Bound]:
-    """DCGANs on the victims' images of some runs, each until it stops improving."""
-    shape = images[0].shape[1:]
-    of_images = [j.look(x).features for j, x in zip(judges, images, strict=True)]
-
-    def distance(run, samples):
-        features = judges[run].look(samples).features
-        return evaluation.frechet_distance(features, of_images[run])
-
-    return bounds.train(
-        plain_dcgan(settings, shape),
-        collaboration.linen_generator(shape),
-        images,
-        keys,
-        distance,
-        most=settings.dcgan_steps,
-        advance=advance,
-    )
-
-
-def course(
-    attack: str,
-    run: collaboration.Attacked,
-    target_class: int,
-    judged_by: judge.Judge,
-    private: np.ndarray,
-) -> contents.Course:
-    """Judges the samples of every round."""
-    rounds, count = run.samples.shape[:2]
-    seen = judged_by.look(run.samples.reshape(-1, *run.samples.shape[2:]))
-    hits = judge.hits(judged_by, seen, target_class).reshape(rounds, count)
-    features = seen.features.reshape(rounds, count, -1)
-    of_private = judged_by.look(private).features
-    begun = np.flatnonzero(run.info["started"])
-    enough = min(count, len(private)) > 1
-    return contents.Course(
-        attack=attack,
-        rounds=np.arange(rounds) + 1,
-        accuracy=run.info["test_accuracy"],
-        hit_rate=np.array([clopper_pearson(int(h), count) for h in hits.sum(axis=1)]),
-        frechet=np.array(
-            [
-                evaluation.frechet_distance(of_round, of_private) if enough else np.nan
-                for of_round in features
-            ]
-        ),
-        start_round=int(begun[0]) + 1 if len(begun) else rounds,
-        **uploads(run),
-    )
-
-
-def uploads(run: collaboration.Attacked) -> dict[str, np.ndarray | None]:
-    """What was logged of uploads, (R,): the means over the participants, or None."""
-    logged = {name: run.info.get(name) for name in ("clipped", "cosine")}
-    return {n: None if v is None else v.mean(axis=1) for n, v in logged.items()}
-
-
-def bound_row(bound: bounds.Bound) -> dict:
-    """How a DCGAN came to its best, in result.json."""
-    return {
-        "steps": bound.steps,
-        "stopped": bound.stopped,
-        "frechets": bound.distances,
-    }
-
-
-def course_row(course: contents.Course) -> dict:
-    """A course as result.json has it."""
-    names = ("value", "low", "high")
-    hit_rate = [dict(zip(names, row, strict=True)) for row in course.hit_rate]
-    return course._asdict() | {"hit_rate": hit_rate}
 
 
 def _counts(dataset, who):

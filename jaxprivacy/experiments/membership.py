@@ -9,11 +9,15 @@ import jax
 import numpy as np
 
 from jaxprivacy import types
-from jaxprivacy.attacks import active, threshold, whitebox
-from jaxprivacy.attacks import features as features_lib
+from jaxprivacy.attacks import active, features as features_lib, threshold, whitebox
 from jaxprivacy.data import Dataset, Split
 from jaxprivacy.evaluation.membership_rows import Scored
-from jaxprivacy.experiments import attack_training, planted, training
+from jaxprivacy.experiments import (
+    attack_training,
+    planted,
+    settings as settings_lib,
+    training,
+)
 from jaxprivacy.experiments.attack_training import (
     Advance,
     Fit,
@@ -22,7 +26,6 @@ from jaxprivacy.experiments.attack_training import (
     scores,
     train_attack,
 )
-from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.federated import roles, simulate
 from jaxprivacy.models import interception
 from jaxprivacy.training import losses
@@ -44,7 +47,7 @@ class Run(NamedTuple):
     info: dict  # per round: loss (R, P), train_accuracy, test_accuracy (R,)
 
 
-def observed_rounds(settings: Settings) -> list[int]:
+def observed_rounds(settings: settings_lib.Settings) -> list[int]:
     """The T rounds after which the server looks, evenly spaced up to the last."""
     count = settings.observed_rounds
     return [round((i + 1) * settings.rounds / count) - 1 for i in range(count)]
@@ -65,7 +68,7 @@ def attacked_records(dataset: Dataset, split: Split) -> Records:
 
 
 def captured_layers(
-    settings: Settings, dataset: Dataset
+    settings: settings_lib.Settings, dataset: Dataset
 ) -> tuple[interception.Layer, ...]:
     """The target's layers; nothing is computed."""
     model = training.target_model(settings, dataset, dataset.num_classes)
@@ -74,7 +77,7 @@ def captured_layers(
 
 
 def federated_run(
-    settings: Settings,
+    settings: settings_lib.Settings,
     dataset: Dataset,
     split: Split,
     records: Records,
@@ -123,7 +126,10 @@ def federated_run(
 
 
 def observed(
-    settings: Settings, dataset: Dataset, snapshots: types.Params, batch: types.Batch
+    settings: settings_lib.Settings,
+    dataset: Dataset,
+    snapshots: types.Params,
+    batch: types.Batch,
 ) -> features_lib.Features:
     """What snapshots of the target (T, ...) show of records: of all its layers."""
     model = training.target_model(settings, dataset, dataset.num_classes)
@@ -150,7 +156,7 @@ def black_box(features: features_lib.Features) -> features_lib.Features:
     return features._replace(hidden={}, gradients={})
 
 
-def make_fit(settings: Settings, layers) -> Fit:
+def make_fit(settings: settings_lib.Settings, layers) -> Fit:
     """Jits a supervised attack on the gradients of `layers`; () is the black box."""
     preset = settings.attack_preset()
     return attack_training.make_fit(whitebox.supervised(tuple(layers), preset), preset)

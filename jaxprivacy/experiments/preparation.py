@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 
 from jaxprivacy.data import tfds_source
-from jaxprivacy.data.builders import prepare
-from jaxprivacy.data.builders.forms import FORMS
+from jaxprivacy.data.builders import forms, prepare
 from jaxprivacy.report.progress import Stages
 
 WEIGHT = 1.0  # Of the one stage: reading takes seconds.
@@ -14,7 +13,9 @@ WEIGHT = 1.0  # Of the one stage: reading takes seconds.
 
 def help_text() -> str:
     """Says which data sets there are and what each one's folder holds."""
-    return "; ".join(f"{name}: {form.instructions}" for name, form in FORMS.items())
+    return "; ".join(
+        f"{name}: {form.instructions}" for name, form in forms.FORMS.items()
+    )
 
 
 def run(name: str, manual_dir: str, data_dir: str | None, stages: Stages) -> str:
@@ -44,7 +45,7 @@ def run(name: str, manual_dir: str, data_dir: str | None, stages: Stages) -> str
 
 
 def _told(name: str, folder: str, records: int) -> str:
-    form = FORMS[name]
+    form = forms.FORMS[name]
     differs = f" (the published files hold {form.published:,})"
     there = "" if folder == tfds_source.data_dir() else f"{shlex.quote(folder)} "
     return (

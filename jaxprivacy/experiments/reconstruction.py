@@ -12,8 +12,7 @@ from jaxprivacy import types
 from jaxprivacy.attacks import inversion
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction
-from jaxprivacy.experiments import judge as judges
-from jaxprivacy.experiments import seats
+from jaxprivacy.experiments import judge as judges, seats
 from jaxprivacy.experiments.collaboration import linen_generator
 from jaxprivacy.experiments.judge import Judge
 from jaxprivacy.experiments.seats import Seats

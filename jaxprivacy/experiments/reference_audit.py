@@ -10,41 +10,31 @@ import jax
 import numpy as np
 import optax
 
-from jaxprivacy import cards, checks, types
-from jaxprivacy.attacks import membership as membership_attacks
-from jaxprivacy.data import Dataset, copies, reference_sets, stratify
+from jaxprivacy import types
+from jaxprivacy.data import Dataset, copies
 from jaxprivacy.evaluation import membership_rows
-from jaxprivacy.evaluation.membership import MembershipScores
-from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
     audit_data,
     checkpoint,
     evidence,
-    membership,
     provenance,
-    reference_attacks,
+    reference_records,
+    reference_scores,
     references,
     results,
+    settings as settings_lib,
     training,
 )
-from jaxprivacy.experiments.attack_training import Positions
-from jaxprivacy.experiments.settings import Settings, check
-from jaxprivacy.report import contents, verdict
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.training import gradients, local
 
-POPULATION = 0.2  # share of the records that no model is trained on
-COMBINED = "combined"
-FEWEST_REFERENCES = 4  # a variance needs two models with a record and two without
-# What these take, only who holds the model sees; two of them learn from known members.
-OF_INSIDE = ("gradient_norm", "black_box", "white_box")
-ATTACKS = (*reference_attacks.ATTACKS, *OF_INSIDE, COMBINED)
 TRAINED_BY = (
     "types.py",
     "data/copies.py",
     "data/reference_sets.py",
     "data/stratify.py",
     "experiments/reference_audit.py",
+    "experiments/reference_records.py",
     "experiments/references.py",
     "experiments/spread.py",
     "experiments/training.py",
@@ -52,76 +42,11 @@ TRAINED_BY = (
     "models/targets.py",
     "training",
 )
-LEARN = ("black_box", "white_box")
 # Relative to the training of one model.
 STAGES = {"models": 1.0, "attacks": 4.0, "attacks from within": 20.0}
 
 
-class Dealt(NamedTuple):
-    """Who has which records; indices into the data."""
-
-    attacked: np.ndarray  # (N,) each in half of the models
-    population: np.ndarray  # (Z,) in none
-    held: np.ndarray  # (S, N) bool
-    known: np.ndarray  # (N,) bool: attacks learn from these
-    selection: np.ndarray  # (N,) bool: thresholds and weights are chosen on these
-    left_out: int  # records with exact copies
-    kept: bool  # such records are attacked all the same
-
-
-def chosen(settings: Settings) -> tuple[str, ...]:
-    """The attacks that are run, in the cards' order.
-
-    Raises:
-      InputError: one of them needs reference models and there are none.
-    """
-    asked = settings.attacks or ATTACKS
-    if asked == ("all",):
-        asked = ATTACKS
-    for name in asked:
-        checks.one_of("--attacks", name, (*ATTACKS, "all"))
-    without = [name for name in asked if needs_references(name)]
-    if without and not settings.references:
-        if settings.attacks and settings.attacks != ("all",):
-            raise checks.InputError(
-                f"--references={settings.references}: {without[0]} compares with "
-                "reference models; accepted are even numbers of at least 4"
-            )
-        asked = tuple(name for name in asked if name not in without)
-    return tuple(card.name for card in cards.MEMBERSHIP if card.name in asked)
-
-
-def needs_references(name: str) -> bool:
-    """Whether an attack compares with models that are trained like the target."""
-    return any(need.startswith("references") for need in cards.CARDS[name].needs)
-
-
-def deal(settings: Settings, dataset: Dataset) -> Dealt:
-    """Deals the records: a population, and the others to the models.
-
-    Raises:
-      InputError: of `reference_sets.halves`.
-    """
-    rng = np.random.default_rng([settings.seed, *b"references"])
-    kinds = [np.arange(len(dataset.y))]
-    left = copies.leave_out(copies.have_copies(dataset.x), kinds)
-    free = left.kinds[0]
-    count = round(POPULATION * len(free))
-    drawn = stratify.draw(dataset.y[free], count, rng)
-    population = free[rng.permutation(drawn)]  # Parts of it are to be alike.
-    attacked = np.delete(free, drawn)
-    models = settings.references + 2
-    held = reference_sets.halves(dataset.y[attacked], models, rng)
-    order = rng.permutation(len(attacked))
-    learns = any(name in LEARN for name in chosen(settings))
-    shares = settings.attack_train_fraction * learns, settings.selection_fraction
-    ends = (np.cumsum(shares) * len(attacked)).astype(int)
-    parts = np.split(order, ends)[:2]
-    known, selection = (np.isin(np.arange(len(attacked)), part) for part in parts)
-    return Dealt(attacked, population, held, known, selection, left.left_out, left.kept)
-
-
-def recipe(settings: Settings, model: types.Model):
+def recipe(settings: settings_lib.Settings, model: types.Model):
     """The training of one model: (key, records) -> params."""
     optimizer = optax.sgd(settings.learning_rate, settings.momentum or None)
     epochs = local.sgd(
@@ -143,29 +68,29 @@ class Prepared(NamedTuple):
     """What is settled before anything is trained."""
 
     dataset: Dataset
-    dealt: Dealt
+    dealt: reference_records.Dealt
 
 
-def prepare(settings: Settings) -> Prepared:
+def prepare(settings: settings_lib.Settings) -> Prepared:
     """Checks the settings, loads the data and deals it.
 
     Raises:
       InputError: what the settings ask for cannot be had.
     """
-    check(settings)
-    chosen(settings)
+    settings_lib.check(settings)
+    reference_records.chosen(settings)
     dataset = audit_data.load(settings)
-    return Prepared(dataset, deal(settings, dataset))
+    return Prepared(dataset, reference_records.deal(settings, dataset))
 
 
-def weight(settings: Settings) -> float:
+def weight(settings: settings_lib.Settings) -> float:
     """The sum of the weights of the stages."""
     models = STAGES["models"] * (settings.references + 2)
     return models + STAGES["attacks"] + STAGES["attacks from within"]
 
 
 def checkpoints(
-    settings: Settings, prepared: Prepared, folder: str
+    settings: settings_lib.Settings, prepared: Prepared, folder: str
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the trained models; see `checkpoint.study`."""
     trained_by = {
@@ -181,9 +106,9 @@ def checkpoints(
 
 
 def run(
-    settings: Settings,
+    settings: settings_lib.Settings,
     prepared: Prepared,
-    stages: Stages,
+    stages: progress.Stages,
     command: str,
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> contents.Report:
@@ -197,32 +122,11 @@ def run(
       kept: where trained models are kept.
     """
     begun = results.begin()
-    names, (dataset, dealt) = chosen(settings), prepared
-    model = training.target_model(settings, dataset, dataset.num_classes)
-    stages.stage("target and reference models", STAGES["models"] * len(dealt.held))
-    params = references.train(
-        recipe(settings, model),
-        training.batch(dataset, dealt.attacked),
-        dealt.held,
-        jax.random.key(settings.seed),
-        stages.advance,
-        kept,
-    )
-    everyone = np.concatenate([dealt.attacked, dealt.population])
-    x, y = dataset.x[everyone], dataset.y[everyone]
-    outputs = references.outputs(model.apply, params, x)
-    stages.stage("attacks", STAGES["attacks"])
-    scored = []
-    targets = range(settings.targets_in_pool)
-    for target in targets:
-        found = _scored(outputs, (x, y), dealt, names, target, settings.seed)
-        told = {"seed": target} if len(targets) > 1 else {}
-        scored += [s._replace(row=s.row | told) for s in found]
-        stages.advance(1 / len(targets))
-    stages.stage("attacks from within", STAGES["attacks from within"])
-    scored += _from_within(settings, dataset, dealt, params, names, stages.advance)
+    dataset, dealt = prepared
+    params, outputs = _trained(settings, prepared, stages, kept)
+    scored = _attacked(settings, prepared, params, outputs, stages)
     rows, null_rows = membership_rows.rows(scored, "standalone")
-    right = accuracies(outputs, y, dealt)
+    right = accuracies(outputs, _everyone(prepared)[1], dealt)
     result = {
         **results.head(command, settings, dataset, begun, models=len(dealt.held)),
         "target": right["target"],
@@ -251,89 +155,50 @@ def run(
     )
 
 
-def _scored(outputs, records, dealt, names, target, seed) -> list[Scored]:
-    """Each attack's scores of one target's outputs, and of its null check.
-
-    The null check attacks another model of the pool, whose records were drawn without
-    regard to the target's, and asks for the target's members: of the pair nothing is
-    among the references. It finds what the pool itself would tell of membership.
-    """
-    models = len(dealt.held)
-    member, another = dealt.held[target], (target + 2) % models
-    plain = [name for name in names if name in reference_attacks.ATTACKS]
-
-    def scores(attacked, *left_out):
-        left = reference_sets.others(models, attacked, *left_out)
-        enough = len(left) >= FEWEST_REFERENCES
-        seen = reference_attacks.shown(
-            outputs, dealt.held, *reversed(records), attacked, left, seed
-        )
-        run = [name for name in plain if enough or not needs_references(name)]
-        found = reference_attacks.scores(seen, run)
-        if COMBINED in names:
-            found[COMBINED] = _combined(found, dealt.selection, member)
-        return found
-
-    real, null = scores(target), scores(another, target) if models > 2 else {}
-    found = []
-    for name, values in real.items():
-        row = {"attack": name, "attacker": "global", "mode": "passive"}
-        learns = True if cards.CARDS[name].learns else None
-        check = _sets(null[name], member, dealt) if name in null else None
-        of = _sets(values, member, dealt)
-        found.append(Scored(row, of, check, trained=learns, null_trained=learns))
-    return found
-
-
-def _combined(by_name, known, member):
-    stacked = np.stack(list(by_name.values()), axis=1)
-    return membership_attacks.combine(stacked, stacked[known], member[known])
-
-
-def _sets(values, member, dealt) -> MembershipScores:
-    kinds, judged = (member, ~member), ~dealt.selection & ~dealt.known
-    return MembershipScores(
-        *(values[kind & dealt.selection] for kind in kinds),
-        *(values[kind & judged] for kind in kinds),
-    )
-
-
-def _from_within(settings, dataset, dealt, params, names, advance) -> list[Scored]:
-    """The attacks on the target's inside, which learn from known members."""
-    wanted = [name for name in OF_INSIDE if name in names]
-    if not wanted:
-        return []
+def _everyone(prepared):
+    """The records and labels of the attacked, and behind them of the population."""
+    dataset, dealt = prepared
     everyone = np.concatenate([dealt.attacked, dealt.population])
-    nobodys = len(dealt.attacked) + np.arange(len(dealt.population))
-    shares = settings.attack_train_fraction, settings.selection_fraction
-    ends = (np.cumsum(shares) * len(nobodys)).astype(int)
-    member = dealt.held[0]
-    parts = dealt.known, dealt.selection, ~dealt.known & ~dealt.selection
-    records = membership.Records(
-        training.batch(dataset, everyone),
-        *(
-            Positions(*(np.flatnonzero(kind & part) for part in parts))
-            for kind in (member, ~member)
-        ),
-        Positions(*np.split(nobodys, ends)),
+    return dataset.x[everyone], dataset.y[everyone]
+
+
+def _trained(settings, prepared, stages, kept):
+    """All models' parameters (S, ...), and what they answer to everyone's records."""
+    dataset, dealt = prepared
+    model = training.target_model(settings, dataset, dataset.num_classes)
+    stages.stage("target and reference models", STAGES["models"] * len(dealt.held))
+    params = references.train(
+        recipe(settings, model),
+        training.batch(dataset, dealt.attacked),
+        dealt.held,
+        jax.random.key(settings.seed),
+        stages.advance,
+        kept,
     )
-    snapshots = jax.tree.map(lambda a: a[:1], params)
-    run = membership.Run(
-        membership.observed(settings, dataset, snapshots, records.batch), {}
-    )
-    scored = membership.simple_rules(run, records, "passive", wanted)
-    layers = membership.captured_layers(settings, dataset)
-    for name in [name for name in LEARN if name in wanted]:
-        of = layers if name == "white_box" else ()
-        scored += membership.attack_run(
-            {name: membership.make_fit(settings, of)},
-            run,
-            records,
-            "passive",
-            training.named_key(settings.seed, name),
-            lambda share: advance(share / len(LEARN)),
+    return params, references.outputs(model.apply, params, _everyone(prepared)[0])
+
+
+def _attacked(settings, prepared, params, outputs, stages):
+    """Every attack's scores, of each target in turn."""
+    names, records = reference_records.chosen(settings), _everyone(prepared)
+    several, scored = settings.targets_in_pool > 1, []
+    stages.stage("attacks", STAGES["attacks"])
+    for target in range(settings.targets_in_pool):
+        found = reference_scores.of_outputs(
+            outputs, records, prepared.dealt, names, target, settings.seed
         )
-    return scored
+        scored += [(target, one) for one in found]
+        stages.advance(1 / settings.targets_in_pool)
+    stages.stage("attacks from within", STAGES["attacks from within"])
+    found = reference_scores.from_within(
+        settings, prepared.dataset, prepared.dealt, params, names, stages.advance
+    )
+    scored += [(0, one) for one in found]
+    # Models of the pool differ in records and randomness, as those of seeds do.
+    return [
+        one._replace(row=one.row | ({"seed": target} if several else {}))
+        for target, one in scored
+    ]
 
 
 def accuracies(outputs, y, dealt):
@@ -367,7 +232,7 @@ def _evidence(dataset, dealt, outputs):
     )
 
 
-def _counts(dealt: Dealt) -> Sequence[tuple[str, int, str]]:
+def _counts(dealt: reference_records.Dealt) -> Sequence[tuple[str, int, str]]:
     """How many records each kind has, and what they are for."""
     member = dealt.held[0]
     return [
@@ -385,9 +250,9 @@ def _counts(dealt: Dealt) -> Sequence[tuple[str, int, str]]:
 
 def _mimicry(right) -> str:
     """How far the references are models like the target."""
-    if not accuracies["references"]:
+    if not right["references"]:
         return "No reference models were trained: attacks that need them were not run."
-    target, like = accuracies["target"], accuracies["references"]
+    target, like = right["target"], right["references"]
     return (
         f"The reference models are right on {100 * like['train_accuracy']:.1f} % of "
         f"what they were trained on and {100 * like['test_accuracy']:.1f} % of the "

@@ -11,12 +11,21 @@ import numpy as np
 
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import membership as membership_evaluation
-from jaxprivacy.experiments import provenance, training
-from jaxprivacy.experiments.settings import GanSettings, Settings
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.experiments import (
+    provenance,
+    settings as settings_lib,
+    training,
+    whitebox_settings,
+)
 from jaxprivacy.report import contents, threats
 
 SCHEMA = 2  # of result.json
+# Of any study.
+Settings = (
+    settings_lib.Settings
+    | settings_lib.GanSettings
+    | whitebox_settings.WhiteboxSettings
+)
 
 
 class Begun(NamedTuple):
@@ -33,7 +42,7 @@ def begin() -> Begun:
 
 def head(
     command: str,
-    settings: Settings | GanSettings | WhiteboxSettings,
+    settings: Settings,
     dataset: Dataset,
     begun: Begun,
     **found: Any,
@@ -115,7 +124,7 @@ def course(info: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def used_settings(
-    settings: Settings | GanSettings | WhiteboxSettings,
+    settings: Settings,
     dataset: Dataset,
     **found: Any,
 ) -> list[tuple[str, Any]]:

@@ -57,43 +57,23 @@ def seats(
             f"--target_class={target_class}: accepted are 0 to "
             f"{dataset.num_classes - 1}"
         )
-    least = 2 if adversary_data else 1
     sharing = participants - (not adversary_data)
-    if sharing < least:
+    if sharing < (2 if adversary_data else 1):
         raise checks.InputError(
             f"--participants={participants}: accepted is at least 2, one of them the "
             "adversary"
         )
-    rng = np.random.default_rng(seed)
-    try:
-        shares = partition(dataset.y, held, sharing, "by_class", alpha=1.0, rng=rng)
-    except checks.InputError as error:
-        raise checks.InputError(
-            f"--participants={participants}: one of them would hold no record when "
-            f"{len(held)} records are dealt by class; accepted are fewer participants, "
-            "or more records for them"
-        ) from error
-    adversary, honest = np.zeros(0, np.int64), shares
+    shares = _dealt(dataset, held, participants, sharing, seed)
+    adversary = np.zeros(0, np.int64)
     if adversary_data:
-        lacking = [
-            i for i in range(sharing) if target_class not in dataset.y[shares[i]]
-        ]
-        adversary = shares[lacking[-1]]
-        honest = tuple(s for i, s in enumerate(shares) if i != lacking[-1])
+        adversary, shares = _adversary(dataset.y, shares, target_class)
     unheld = dataset.without(held)
-    of_class = unheld[dataset.y[unheld] == target_class]
-    # Of few images, as of one person, the judge needs most to learn from.
-    real = of_class[::2] if len(of_class) >= FEW else of_class[:1]
-    public = np.setdiff1d(of_class, real)
-    private = held[dataset.y[held] == target_class]
-    if not len(private) or not len(public):
-        raise checks.InputError(
-            f"--target_class={target_class}: participants hold {len(private)} of its "
-            f"records and {len(of_class)} are left; accepted are classes with at least "
-            "1 and 2"
-        )
+    private, of_class = (
+        records[dataset.y[records] == target_class] for records in (held, unheld)
+    )
+    real, public = _real_and_public(of_class, len(private), target_class)
     return Seats(
-        honest=honest,
+        honest=shares,
         adversary=adversary,
         target_class=target_class,
         private=private,
@@ -102,6 +82,40 @@ def seats(
         unheld=unheld,
         judge=np.setdiff1d(unheld, real),
     )
+
+
+def _dealt(dataset, held, participants, sharing, seed):
+    """The shares of those that hold records, of the participants, by class."""
+    rng = np.random.default_rng(seed)
+    try:
+        return partition(dataset.y, held, sharing, "by_class", alpha=1.0, rng=rng)
+    except checks.InputError as error:
+        raise checks.InputError(
+            f"--participants={participants}: one of them would hold no record when "
+            f"{len(held)} records are dealt by class; accepted are fewer participants, "
+            "or more records for them"
+        ) from error
+
+
+def _adversary(y, shares, target_class):
+    """The last share without the target class, and the others."""
+    lacking = [i for i, share in enumerate(shares) if target_class not in y[share]]
+    honest = tuple(share for i, share in enumerate(shares) if i != lacking[-1])
+    return shares[lacking[-1]], honest
+
+
+def _real_and_public(of_class, private, target_class):
+    """Divides the records of the class that nobody holds; `private` are held."""
+    # Of few images, as of one person, the judge needs most to learn from.
+    real = of_class[::2] if len(of_class) >= FEW else of_class[:1]
+    public = np.setdiff1d(of_class, real)
+    if not private or not len(public):
+        raise checks.InputError(
+            f"--target_class={target_class}: participants hold {private} of its "
+            f"records and {len(of_class)} are left; accepted are classes with at least "
+            "1 and 2"
+        )
+    return real, public
 
 
 def held(who: Seats) -> np.ndarray:

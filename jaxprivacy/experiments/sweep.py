@@ -22,11 +22,14 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import collaboration, spread, training
-from jaxprivacy.experiments.checkpoint import Checkpoints, nowhere
-from jaxprivacy.experiments.collaboration import Attacked
-from jaxprivacy.experiments.seats import Seats
-from jaxprivacy.experiments.settings import GanSettings
+from jaxprivacy.experiments import (
+    checkpoint,
+    collaboration,
+    seats as seats_lib,
+    settings as settings_lib,
+    spread,
+    training,
+)
 
 # Settings that may differ between the runs of one program; the row decides influence.
 NAMES = (
@@ -45,9 +48,9 @@ NAMES = (
 class Point(NamedTuple):
     """One run of the grid."""
 
-    settings: GanSettings
+    settings: settings_lib.GanSettings
     row: str  # one of collaboration.RUNS
-    seats: Seats
+    seats: seats_lib.Seats
 
 
 def parse_grid(words: Sequence[str]) -> dict[str, tuple]:
@@ -76,7 +79,9 @@ def parse_grid(words: Sequence[str]) -> dict[str, tuple]:
     return grid
 
 
-def expand(settings: GanSettings, grid: dict[str, tuple]) -> list[GanSettings]:
+def expand(
+    settings: settings_lib.GanSettings, grid: dict[str, tuple]
+) -> list[settings_lib.GanSettings]:
     """Returns the settings of each cell of the grid, the last dimension fastest."""
     return [
         dataclasses.replace(settings, **dict(zip(grid, values, strict=True)))
@@ -135,7 +140,7 @@ def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def program(
-    settings: GanSettings, dataset: Dataset, logged_samples: int
+    settings: settings_lib.GanSettings, dataset: Dataset, logged_samples: int
 ) -> training.Runner:
     """Builds the program of a sweep, all of whose inputs are stacked over S runs.
 
@@ -193,7 +198,7 @@ def bytes_of(tree) -> int:
 
 
 def run_points(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     dataset: Dataset,
     points: Sequence[Point],
     names: Sequence[str],
@@ -201,9 +206,9 @@ def run_points(
     logged_samples: int,
     memory: float,
     advance: Callable[[float], None],
-    kept: Checkpoints = nowhere,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
     compiled: training.Runner | None = None,
-) -> list[Attacked]:
+) -> list[collaboration.Attacked]:
     """Runs all points and returns what each left behind, in order.
 
     Args:
@@ -262,7 +267,7 @@ def _attacked(settings, states, info, index):
     adversary = one(states.participants[1].inner.params)
     collaboration.check_finite(settings, (info, shared, adversary), {})
     samples = info.pop("samples")[:, 0]
-    return Attacked(
+    return collaboration.Attacked(
         shared,
         jax.tree.map(lambda a: a[0], adversary),
         samples,

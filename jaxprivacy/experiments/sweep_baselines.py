@@ -8,10 +8,16 @@ import numpy as np
 
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import bounds, collaboration, gan_attack, judge, sweep
-from jaxprivacy.experiments.checkpoint import Checkpoints
-from jaxprivacy.experiments.seats import held
-from jaxprivacy.experiments.settings import GanSettings
+from jaxprivacy.experiments import (
+    bounds,
+    checkpoint,
+    collaboration,
+    gan_baselines,
+    judge,
+    seats as seats_lib,
+    settings as settings_lib,
+    sweep,
+)
 
 WITHOUT = "gan_no_influence"  # whose models are inverted: nobody disturbed them
 Key = tuple[int, int]  # seed, target class
@@ -31,7 +37,7 @@ def judges(
         found[seed] = judge.train_judge(
             dataset,
             learned(seats),
-            held(seats[0]),
+            seats_lib.held(seats[0]),
             collaboration.keys(seed)[1],
             lambda share: advance(share / len(by_seed)),
         )
@@ -47,15 +53,15 @@ def learned(seats: Sequence) -> np.ndarray:
 
 
 def mlps(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     dataset: Dataset,
     one: Points,
     memory: float,
     advance: Advance,
-    kept: Checkpoints,
+    kept: checkpoint.Checkpoints,
 ) -> dict[Key, tuple[types.Model, types.Params]]:
     """The mlps that model inversion works on, trained without influence."""
-    undisturbed = gan_attack.mlp_settings(settings)
+    undisturbed = gan_baselines.mlp_settings(settings)
     trained = sweep.run_points(
         undisturbed,
         dataset,
@@ -71,14 +77,14 @@ def mlps(
 
 
 def dcgans(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     dataset: Dataset,
     one: Points,
     judges: Mapping[int, judge.Judge],
     advance: Advance,
 ) -> dict[Key, bounds.Bound]:
     """A DCGAN on the victim's images of each class and seed."""
-    found = gan_attack.dcgans(
+    found = gan_baselines.dcgans(
         settings,
         [dataset.x[point.seats.private] for point in one.values()],
         [collaboration.keys(point.settings.seed)[2] for point in one.values()],

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import jax
-import numpy as np
 
 from jaxprivacy.data import Dataset, load
-from jaxprivacy.evaluation.intervals import Interval
-from jaxprivacy.evaluation.reconstruction import over_runs
 from jaxprivacy.experiments import (
     checkpoint,
     collaboration,
+    courses,
     gan_attack,
-    judge,
     provenance,
     reconstruction,
     results,
+    settings as settings_lib,
     sweep,
     sweep_baselines,
+    sweep_report,
     training,
 )
-from jaxprivacy.experiments.settings import GanSettings, check_gan
-from jaxprivacy.report import contents, text, verdict
-from jaxprivacy.report.progress import Stages
-from jaxprivacy.report.threats import card
+from jaxprivacy.report import contents, progress
 
-# Of a class's rows the first that is there is shown.
-BEST_FIRST = ("gan_improved", "gan", sweep_baselines.WITHOUT)
 LOGGED = 32  # samples kept of each round and run
 
 
@@ -39,11 +31,11 @@ class Prepared(NamedTuple):
     """What is settled before anything is trained."""
 
     dataset: Dataset
-    cells: list[GanSettings]
+    cells: list[settings_lib.GanSettings]
     points: list[sweep.Point]
 
 
-def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
+def prepare(settings: settings_lib.GanSettings, grid: dict[str, tuple]) -> Prepared:
     """Checks every cell of the grid, loads the data and deals the seats.
 
     Raises:
@@ -51,7 +43,7 @@ def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
     """
     cells = sweep.expand(settings, grid)
     for cell in cells:
-        check_gan(cell)
+        settings_lib.check_gan(cell)
     dataset = load(settings.data, records=settings.records, seed=settings.seed)
     rows = [
         name for name in gan_attack.stages_of(settings) if name in collaboration.RUNS
@@ -65,7 +57,7 @@ def prepare(settings: GanSettings, grid: dict[str, tuple]) -> Prepared:
 
 
 def checkpoints(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     grid: dict[str, tuple],
     prepared: Prepared,
     folder: str,
@@ -85,7 +77,7 @@ def checkpoints(
     )
 
 
-def weight(settings: GanSettings, prepared: Prepared) -> float:
+def weight(settings: settings_lib.GanSettings, prepared: Prepared) -> float:
     """The sum of the weights of the stages that will be run."""
     return sum(_weights(settings, prepared).values())
 
@@ -112,10 +104,10 @@ def _by_seats(points):
 
 
 def run(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     grid: dict[str, tuple],
     prepared: Prepared,
-    stages: Stages,
+    stages: progress.Stages,
     command: str,
     memory: float,
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
@@ -157,109 +149,57 @@ def run(
         settings, dataset, one, judges, memory, stage, stages, kept
     )
     stage("reconstruct", "judging the reconstructions")
-    rows, courses, shown = [], {}, {}
-    for (seed, target), members in groups.items():
-        found = _judged(
-            dataset,
-            {i: (points[i], attacked[i]) for i in members},
-            extra.get((seed, target), {}),
-            collaboration.model(settings, dataset),
-            judges[seed],
-            [name for name in grid if name not in ("seed", "target_class")],
-            "model_inversion" in settings.compare,
+    names = [name for name in grid if name not in ("seed", "target_class")]
+    judged = {}
+    for key, members in groups.items():
+        runs = {i: (points[i], attacked[i]) for i in members}
+        judged[key] = _judged(
+            settings, dataset, runs, extra[key], judges[key[0]], names
         )
-        rows += [row | {"seed": seed} for row in found.rows]
-        shown[seed, target] = found
-        for i, course in zip(members, found.courses, strict=True):
-            courses[i] = course
         stages.advance(1 / len(groups))
-    first = points[0].row
-    ended = [
-        results.accuracies(run.info)
-        for point, run in zip(points, attacked, strict=True)
-        if point.row == first
-    ]
-    accuracy = {name: np.mean([e[name] for e in ended]) for name in ended[0]}
-    plain = all(name in ("seed", "target_class") for name in grid)
-    averaged = _averaged(points, courses) if plain else []
-    # Of a grid over either there is no one budget: its runs have theirs.
-    several = {"epsilon_per_parameter", "upload_fraction"} & set(grid)
-    privacy = None if several else gan_attack.account(settings, dataset)
-    result = {
-        **results.head(command, settings, dataset, begun),
-        "target": accuracy,
-        "membership": [],
-        "reconstruction": rows,
-        "judge_accuracy": {str(seed): j.accuracy for seed, j in judges.items()},
-        "privacy": privacy and privacy._asdict(),
-        "dcgan": [
-            {"seed": seed, "target_class": target} | gan_attack.bound_row(bound)
-            for (seed, target), bound in bounds.items()
-        ],
-        "grid": grid,
-        "runs": [
-            _run_row(dataset, point, run, courses[i], list(grid))
-            for i, (point, run) in enumerate(zip(points, attacked, strict=True))
-        ],
-        "courses": [gan_attack.course_row(c) for c in averaged],
-    }
-    result["verdict"] = verdict.verdict(result)
-    return contents.Report(
-        result=result,
-        settings=[
-            *results.used_settings(settings, dataset),
-            ("grid", "; ".join(f"{n} = {list(v)}" for n, v in grid.items())),
-        ],
-        split_counts=[],
-        roc_curves=[],
-        gradient_norms=None,
-        training=None,
-        reconstructions=None,
-        notes=_notes(points, attacked, judges),
-        courses=averaged,
-        class_samples=_class_samples(shown),
-        tradeoff=_tradeoff(settings, dataset, points, attacked, rows, first),
-    )
+    swept = sweep_report.Swept(dataset, grid, points, attacked, judges, bounds, judged)
+    told = sweep_report.told(settings, swept)
+    result = {**results.head(command, settings, dataset, begun), **told}
+    return sweep_report.report(settings, swept, result)
 
 
-class _Judged(NamedTuple):
-    rows: list[dict]
-    courses: list[contents.Course]
-    images: reconstruction.Images
-
-
-def _judged(dataset, runs, extra, shared, judged_by, names, invert):
+def _judged(settings, dataset, runs, extra, judged_by, names):
     """Judges all runs of one seed and class, and their baselines."""
-    points = {i: point for i, (point, _) in runs.items()}
-    who = next(iter(points.values())).seats
-    key = collaboration.keys(next(iter(points.values())).settings.seed)[3]
-    labels = {i: _label(point, names) for i, point in points.items()}
+    first = next(iter(runs.values()))[0]
+    labels = {i: _label(point, names) for i, (point, _) in runs.items()}
     trained = {labels[i]: run.generator_params for i, (_, run) in runs.items()}
     inverted = {}
-    for i, (point, run) in runs.items():
-        if invert and point.row == sweep_baselines.WITHOUT:
-            label = ("model_inversion", labels[i][1])
-            inverted[label] = shared, run.params
+    if "model_inversion" in settings.compare:
+        shared = collaboration.model(settings, dataset)
+        inverted = {
+            ("model_inversion", labels[i][1]): (shared, run.params)
+            for i, (point, run) in runs.items()
+            if point.row == sweep_baselines.WITHOUT
+        }
     inverted |= {(n, ()): v for n, v in extra.items() if n == "model_inversion_mlp"}
     trained |= {(n, ()): v for n, v in extra.items() if n == "dcgan"}
+    key = collaboration.keys(first.settings.seed)[3]
+    who = first.seats
     images = reconstruction.reconstruct(dataset, who, inverted, trained, key)
-    rows = []
-    for row in reconstruction.rows(who.target_class, images, judged_by):
-        label = row["attack"]
-        name, values = label if isinstance(label, tuple) else (label, ())
-        rows.append(
-            row | {"attack": name} | ({"swept": dict(values)} if values else {})
-        )
-    courses = [
-        gan_attack.course(point.row, run, who.target_class, judged_by, images.private)
-        for point, run in runs.values()
-    ]
-    return _Judged(rows, courses, images)
+    of_runs = {
+        i: courses.course(point.row, run, who.target_class, judged_by, images.private)
+        for i, (point, run) in runs.items()
+    }
+    rows = reconstruction.rows(who.target_class, images, judged_by)
+    named = [_named(row) | {"seed": first.settings.seed} for row in rows]
+    return sweep_report.Judged(named, of_runs, images)
 
 
 def _label(point, names):
     """A row's name and the swept settings that tell it from others of its name."""
     return point.row, tuple((name, getattr(point.settings, name)) for name in names)
+
+
+def _named(row):
+    """A row whose label is that of `_label`, or a name."""
+    label = row["attack"]
+    name, values = label if isinstance(label, tuple) else (label, ())
+    return row | {"attack": name} | ({"swept": dict(values)} if values else {})
 
 
 def _baselines(settings, dataset, one, judges, memory, stage, stages, kept):
@@ -279,165 +219,3 @@ def _baselines(settings, dataset, one, judges, memory, stage, stages, kept):
         for key, bound in bounds.items():
             extra[key]["dcgan"] = bound.generator
     return extra, bounds
-
-
-def _run_row(dataset, point, run, course, names):
-    """One run in result.json."""
-    spent = gan_attack.account(point.settings, dataset)
-    return {
-        "row": point.row,
-        "target_class": point.seats.target_class,
-        **{name: getattr(point.settings, name) for name in names},
-        "train_accuracy": run.info["train_accuracy"][-1],
-        "test_accuracy": run.info["test_accuracy"][-1],
-        "class_accuracy": run.info["class_accuracy"][-1],
-        "hit_rate": course.hit_rate[-1, 0],
-        "frechet": course.frechet[-1],
-        "accuracy": run.info["test_accuracy"],
-        "hit_rates": course.hit_rate[:, 0],
-        "frechets": course.frechet,
-        "clipped": course.clipped,
-        "cosine": course.cosine,
-        # Without clipping first no sum of epsilons bounds anything.
-        "epsilon_total": spent.epsilon_total if spent and spent.clip_first else None,
-    }
-
-
-def _averaged(points, courses):
-    """The mean course of each row over seeds and classes, with its interval."""
-    averaged = []
-    for row in dict.fromkeys(point.row for point in points):
-        which = [i for i, point in enumerate(points) if point.row == row]
-        some = [courses[i] for i in which]
-        seeds = [points[i].settings.seed for i in which]
-        by_round = np.stack([c.hit_rate for c in some], axis=1)  # (R, N, 3)
-        found = [over_runs(rates, seeds) for rates in by_round]
-        averaged.append(
-            contents.Course(
-                attack=row,
-                rounds=some[0].rounds,
-                accuracy=np.mean([c.accuracy for c in some], axis=0),
-                hit_rate=np.stack([rate for rate, _ in found]),
-                frechet=np.mean([c.frechet for c in some], axis=0),
-                start_round=min(c.start_round for c in some),
-                over=found[0][1],
-                clipped=_mean([c.clipped for c in some]),
-                cosine=_mean([c.cosine for c in some]),
-            )
-        )
-    return averaged
-
-
-def _mean(values):
-    """The mean over runs of what each has, or None."""
-    return None if values[0] is None else np.mean(values, axis=0)
-
-
-def _class_samples(shown):
-    """The samples that a report shows: of every class, or of one class's every run.
-
-    Of several classes, the best attack's of the first seed.
-    """
-    classes = {target for _, target in shown}
-    if len(classes) == 1:
-        return [
-            _block(_titled(label, seed), judged, label)
-            for (seed, _), judged in shown.items()
-            for label in judged.images.attacks
-            if label not in ("real", "untrained")
-        ]
-    found = []
-    for target in sorted(classes):
-        judged = next(found for (_, t), found in shown.items() if t == target)
-        rows = {_row_of(label): label for label in reversed(judged.images.attacks)}
-        best = next(n for n in BEST_FIRST if n in rows)
-        found.append(_block(f"class {target}", judged, rows[best]))
-    return found
-
-
-def _block(title, judged, label):
-    count = reconstruction.SHOWN
-    images = judged.images
-    return contents.Samples(
-        title, images.private[:count], images.attacks[label][:count]
-    )
-
-
-def _row_of(label):
-    return label[0] if isinstance(label, tuple) else label
-
-
-def _titled(label, seed):
-    """E.g. 'GAN, epsilon_per_parameter 1, seed 0'."""
-    values = label[1] if isinstance(label, tuple) else ()
-    swept = [f"{name} {value:g}" for name, value in values if value is not None]
-    return ", ".join([card(_row_of(label)).title, *swept, f"seed {seed}"])
-
-
-def _tradeoff(settings, dataset, points, attacked, rows, row):
-    """Accuracy and leakage over the privacy budget, if it was swept.
-
-    None where the share uploaded was too: a budget has no one total then.
-    """
-    budgets = sorted({p.settings.epsilon_per_parameter or math.inf for p in points})
-    if len(budgets) < 2 or len({p.settings.upload_fraction for p in points}) > 1:
-        return None
-    runs = [
-        (point.settings.epsilon_per_parameter, run)
-        for point, run in zip(points, attacked, strict=True)
-        if point.row == row
-    ]
-    own = [(epsilon, run.info["test_accuracy"][-1]) for epsilon, run in runs]
-    logged = [(epsilon, gan_attack.uploads(run)) for epsilon, run in runs]
-    judged = [
-        (r["swept"]["epsilon_per_parameter"], r)
-        for r in rows
-        if r["attack"] == row and "swept" in r
-    ]
-
-    def of(pairs: Sequence[tuple], budget: float) -> list:
-        return [value for epsilon, value in pairs if epsilon == budget]
-
-    def averaged(budget):
-        some = of(judged, budget)
-        rates = [[r["hit_rate"][end] for end in Interval._fields] for r in some]
-        return over_runs(rates, [r["seed"] for r in some])
-
-    hit_rates = [averaged(budget) for budget in budgets]
-    totals = [gan_attack.account(settings, dataset, b).epsilon_total for b in budgets]
-    frechet = [
-        [np.nan if r["frechet"] is None else r["frechet"] for r in of(judged, b)]
-        for b in budgets
-    ]
-    return contents.Tradeoff(
-        epsilon_per_parameter=np.array(budgets),
-        epsilon_total=np.array(totals),
-        accuracy=np.array([of(own, b) for b in budgets]),
-        hit_rate=np.stack([rate for rate, _ in hit_rates]),
-        frechet=np.array(frechet),
-        over=hit_rates[0][1],
-        clip_first=settings.clip_first,
-        **{
-            name: np.stack([_mean([u[name] for u in of(logged, b)]) for b in budgets])
-            for name in ("clipped", "cosine")
-        },
-    )
-
-
-def _notes(points, attacked, judges):
-    first = [p.seats for p in points if p.settings.seed == points[0].settings.seed]
-    learned = len(sweep_baselines.learned(first))
-    ends = {
-        name: [run.info[name][-1] for run in attacked]
-        for name in ("test_accuracy", "class_accuracy")
-    }
-    spans = {
-        name: f"{text.percent(min(v))} % to {text.percent(max(v))} %"
-        for name, v in ends.items()
-    }
-    return [
-        f"{len(points)} runs; the shared models end at a test accuracy of "
-        f"{spans['test_accuracy']}, where what is taken for the artificial class "
-        f"counts as wrong, and of {spans['class_accuracy']} among the real classes.",
-        judge.told(list(judges.values()), learned),
-    ]

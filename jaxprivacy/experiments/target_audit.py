@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import numpy as np
-
-from jaxprivacy import checks, types
+from jaxprivacy import checks
 from jaxprivacy.attacks import whitebox
-from jaxprivacy.data import Dataset, copies
+from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     attack_training,
     membership,
     results,
+    settings as settings_lib,
     target_facts,
-    target_signals,
+    target_given,
+    target_records,
     training,
 )
-from jaxprivacy.experiments import settings as settings_lib
-from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.models import attack_presets
-from jaxprivacy.report import contents, verdict
-from jaxprivacy.report.progress import Stages
-from jaxprivacy.targets.target import Target
+from jaxprivacy.report import contents, progress, verdict
+from jaxprivacy.targets import tasks
 
 NETWORKS = ("white_box", "black_box")
 ATTACKS = (*NETWORKS, *membership.RULES)
 OF_ANY_LOSS = ("loss_threshold", "gradient_norm")
-FEWEST = copies.FEWEST  # records of a kind, of which a few are for each purpose
-MOST = 10_000  # records of a kind that are attacked
-TRAIN, SELECTION = 0.4, 0.15  # shares of the records: to learn from, to select on
 # Of the stages, relative to one trained attack.
 WEIGHTS = {"features": 1.0, "attacks": 2.0, "control": 1.0}
 
@@ -45,145 +39,127 @@ class TargetSettings:
     seed: int = 0
 
 
-class Given(NamedTuple):
-    """What was handed over, checked."""
+def fitting(
+    asked: Sequence[str] | None, task: tasks.Task
+) -> tuple[tuple[str, ...], list[str]]:
+    """The attacks that are run on a task, and sentences on those that are not.
 
-    target: Target
-    snapshots: types.Params  # (T, ...)
-    dataset: Dataset  # members, then non-members
-    members: np.ndarray  # indices of the records that are attacked
-    non_members: np.ndarray
-    copies: tuple[int, bool]  # of `copies.Left`
-
-    @property
-    def classifies(self) -> bool:
-        """Whether the loss is the default, of K classes."""
-        return self.target.loss is None
-
-
-def fitting(settings: TargetSettings, given: Given) -> tuple[list[str], list[str]]:
-    """The attacks that are defined for a target, and notes on them and the others.
+    Args:
+      asked: names; None: all that are defined.
+      task: what the target answers.
 
     Raises:
-      InputError: none of the chosen ones is defined for it.
+      InputError: one that was asked for is not defined.
     """
-    fit = ATTACKS if given.classifies else OF_ANY_LOSS
-    chosen = [name for name in settings.attacks if name in fit]
-    left = [name for name in settings.attacks if name not in fit]
-    if not chosen:
+    why = {name: _undefined(name, task) for name in asked or ATTACKS}
+    fit = tuple(name for name, reason in why.items() if not reason)
+    left = {name: reason for name, reason in why.items() if reason}
+    if left and asked is not None:
+        defined = [name for name in ATTACKS if not _undefined(name, task)]
         raise checks.InputError(
-            f"attacks={', '.join(left)}: accepted with a loss of your own are "
-            f"{', '.join(OF_ANY_LOSS)}"
+            f"attacks={', '.join(left)}: {' and '.join(dict.fromkeys(left.values()))}; "
+            f"accepted here are {', '.join(defined)}"
         )
-    notes = [
-        f"{', '.join(left)}: not run, since they are defined for classifiers with "
-        "cross-entropy and the target has a loss of its own."
-    ] * bool(left)
-    if "white_box" in chosen:
+    notes = []
+    for reason in dict.fromkeys(left.values()):
+        names = [name for name in left if left[name] == reason]
+        were = "was" if len(names) == 1 else "were"
+        notes.append(f"{', '.join(names)} {were} not run: {reason}.")
+    if "white_box" in fit:
         notes.append(target_facts.WHITE_BOX)
-    return chosen, notes
+    return fit, notes
+
+
+def _undefined(name: str, task: tasks.Task) -> str:
+    """Why an attack is not defined for a task, or nothing."""
+    if name in OF_ANY_LOSS:
+        return ""
+    if task.kind == tasks.OWN:
+        return "what outputs mean to a loss of one's own is not known"
+    if name == "confidence" and not task.classifies:
+        return (
+            "a record has no class of which the model could be sure, the target's "
+            f"answers being taken for {task.kind}"
+        )
+    return ""
 
 
 def run(
-    settings: TargetSettings, given: Given, stages: Stages, command: str
+    settings: TargetSettings,
+    given: target_given.Given,
+    notes: Sequence[str],
+    stages: progress.Stages,
+    command: str,
 ) -> contents.Report:
     """Attacks a target and gathers what was found.
 
     Args:
       settings: what to do.
       given: the target and its records.
+      notes: of `fitting`.
       stages: where progress is shown.
       command: how the audit was started, for the report.
     """
     begun = results.begin()
-    chosen, notes = fitting(settings, given)
-    dataset = given.dataset
-    dealt = deal(given, settings.seed)
-    records = dealt.records
     stages.stage("what the target shows of its records", WEIGHTS["features"])
-    features = target_signals.extract(
-        given.target, given.snapshots, records.batch, stages.advance
-    )
-    scored, controls = _attacks(settings, chosen, features, records, stages)
+    observed = target_records.observe(given, stages.advance)
+    dealt = target_records.deal(observed, given.task, settings.seed)
+    records, features = dealt.records, dealt.features
+    scored, controls = _attacks(settings, features, records, stages)
     rows, null_rows = membership_rows.rows(scored, "standalone")
-    evaluated = records.members.evaluation, records.non_members.evaluation
-    accuracies = target_facts.accuracies(given, features, records)
+    told = target_facts.answers(given.task, dealt)
+    in_effect = {
+        "model": given.target.name,
+        "task": given.task.kind,
+        "loss": given.task.loss_name,
+    }
     result = {
         **results.origin(
-            command,
-            dataclasses.asdict(settings),
-            {"model": given.target.name},
-            dataset,
-            begun,
+            command, dataclasses.asdict(settings), in_effect, dealt.dataset, begun
         ),
-        "target": accuracies,
-        "evidence": target_facts.visible(given, features, dealt, accuracies),
+        "target": told,
+        "evidence": [target_facts.visible(given.task, observed, dealt, told)],
         "membership": rows,
         "null_checks": null_rows,
         "positive_controls": membership_rows.control_rows(controls, "standalone"),
         "reconstruction": [],
     }
-    result["data"] |= copies.told(*given.copies)
+    result["data"] |= copies.told(*observed.copies)
+    result["data"] |= target_facts.shape(given)
     result["verdict"] = verdict.verdict(result)
-    norms = np.asarray(features.norm)
     return contents.Report(
         result=result,
         settings=[
             ("target", given.target.name),
-            ("attacks", ", ".join(chosen)),
-            ("snapshots", len(norms)),
+            ("outputs", target_facts.described(given.task)),
+            ("loss", given.task.loss_name),
+            ("attacks", ", ".join(settings.attacks)),
+            *target_facts.seen(given.transcript),
             ("preset", settings.preset),
             ("seed", settings.seed),
         ],
-        split_counts=target_facts.counts(records),
+        split_counts=target_facts.counts(observed, records),
         roc_curves=[
             results.roc_curve(*s.scores[2:], row)
             for s, row in zip(scored, rows, strict=True)
             if s.trained is not False
         ],
-        gradient_norms=contents.GradientNorms(
-            np.arange(len(norms)) + 1,
-            *(norms[:, i] for i in evaluated),
-            "all layers",
-            "snapshot",
-        ),
+        gradient_norms=target_facts.norms(given.transcript, features, records),
         training=None,
         reconstructions=None,
-        notes=[*notes, *copies.notes(*given.copies), *target_facts.caveats()],
+        notes=[
+            *notes,
+            *copies.notes(*observed.copies),
+            *target_facts.caveats(given),
+        ],
         simulated=False,
     )
 
 
-class Dealt(NamedTuple):
-    """The records that are attacked."""
-
-    records: membership.Records
-    indices: np.ndarray  # of them among those that were given
-
-
-def deal(given: Given, seed: int) -> Dealt:
-    """Deals records to their purposes: as many members, non-members and untrained.
-
-    Those of the third kind, non-members too, stand in for members in the null check.
-    """
-    rng = np.random.default_rng([seed, *b"deal"])
-    non_members = rng.permutation(given.non_members)
-    count = min(len(given.members), len(non_members) // 2, MOST)
-    members = rng.permutation(given.members)[:count]
-    others, untrained = np.split(non_members[: 2 * count], 2)
-    ends = (np.cumsum([TRAIN, SELECTION]) * count).astype(int)
-
-    def positions(kind):
-        return Positions(*np.split(kind * count + np.arange(count), ends))
-
-    everyone = np.concatenate([members, others, untrained])
-    batch = training.batch(given.dataset, everyone)
-    return Dealt(membership.Records(batch, *map(positions, range(3))), everyone)
-
-
-def _attacks(settings, chosen, features, records, stages):
+def _attacks(settings, features, records, stages):
     """The scores of all attacks, and of the positive control."""
     run = membership.Run(features, {})
+    chosen = settings.attacks
     fits = {
         name: fit for name, fit in _fits(settings, features).items() if name in chosen
     }
@@ -225,21 +201,27 @@ def _fits(settings, features):
     }
 
 
-def check(settings: TargetSettings) -> None:
-    """Checks settings.
+def check(asked: Sequence[str] | None, preset: str, seed: int) -> None:
+    """Checks what is to be done.
+
+    Args:
+      asked: names of attacks; None: all that are defined.
+      preset: of the attack network.
+      seed: of every random choice.
 
     Raises:
       InputError: naming the argument, the value and what is accepted.
     """
-    for name in settings.attacks:
+    asked = ATTACKS if asked is None else asked
+    for name in asked:
         checks.one_of("attacks", name, ATTACKS)
-    if not settings.attacks:
+    if not asked:
         raise checks.InputError(f"attacks=(): accepted are {', '.join(ATTACKS)}")
-    checks.one_of("preset", settings.preset, tuple(attack_presets.PRESETS))
+    checks.one_of("preset", preset, tuple(attack_presets.PRESETS))
     fit = [name for name, p in attack_presets.PRESETS.items() if p.statistics]
-    if "white_box" in settings.attacks and settings.preset not in fit:
+    if "white_box" in asked and preset not in fit:
         raise checks.InputError(
-            f"preset={settings.preset}: takes no norms of gradients, so that white_box "
+            f"preset={preset}: takes no norms of gradients, so that white_box "
             f"would see no more than black_box; accepted beside it is {', '.join(fit)}"
         )
-    settings_lib.check_seed(settings.seed, "seed")
+    settings_lib.check_seed(seed, "seed")

@@ -2,68 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks, types
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import statistics as statistics_lib
-from jaxprivacy.targets import gradients, inputs
-from jaxprivacy.targets import target as targets
-from jaxprivacy.training import losses
+from jaxprivacy.attacks import answers, features as features_lib
+from jaxprivacy.data import copies
+from jaxprivacy.targets import gradients, inputs, target as targets, tasks
 
 AT_ONCE = 256  # records that pass the target together
 
 
-def extract(
+class Signals(NamedTuple):
+    """What is kept of N records: no record itself, and no output of any size."""
+
+    features: features_lib.Features
+    right: np.ndarray  # (N,) share of right answers at the last snapshot, or NaN
+    digests: np.ndarray  # (N, 16) uint8, equal where records are
+    labels: np.ndarray  # (N,) classes, or digests (N, 16) of other labels
+
+
+# (x (B, *D), y (B, ...), how many of them are records) -> what they show
+Look = Callable[[np.ndarray, np.ndarray, int], Signals]
+
+
+def extractor(
     target: targets.Target,
+    task: tasks.Task,
     snapshots: types.Params,
-    batch: types.Batch,
-    advance: Callable[[float], None],
-) -> features_lib.Features:
-    """What each record shows at each snapshot: outputs, loss, norms of gradients.
+    known: np.ndarray,
+) -> Look:
+    """Builds what takes down a batch's outputs, loss and norms of gradients.
 
     The norms are those of each array of the parameters, which any function of JAX has;
-    the gradients themselves and hidden outputs are not taken.
+    the gradients themselves and hidden outputs are not taken. One program serves all
+    batches of a size, and all snapshots.
 
-    Raises:
-      InputError: an output or a loss is NaN, or of `inputs.check_model`.
+    Args:
+      target: the model.
+      task: what it answers.
+      snapshots: its parameters (T, ...).
+      known: labels (N, ...), by whose scale a regression's numbers are told.
     """
     count = len(jax.tree.leaves(snapshots)[0])
-    x, y = batch.x, batch.y
-    found = []
-    # One program for all snapshots; inside, no value can be looked at.
-    measure = jax.jit(
-        lambda params, x, y: gradients.gradient_norms_by_leaf(
-            target.apply, params, x, y, loss=target.loss
+    answer = _answer(task, known)
+    look = jax.jit(lambda *of: _of_records(target, task, answer, *of))
+    several = [jax.tree.map(lambda a, i=i: a[i], snapshots) for i in range(count)]
+    checked = []
+
+    def of_batch(x, y, number):
+        if not checked:
+            inputs.check_model(target.apply, several[0], x, y, task.loss, "target")
+            checked.append(True)
+        found = [look(params, x, y) for params in several]
+        for seen in found:
+            _check_numbers(jax.tree.map(lambda a: a[:number], seen))
+        stacked = jax.tree.map(
+            lambda *parts: np.stack(parts)[:, :number], *(seen[0] for seen in found)
         )
-    )
-    look = jax.jit(lambda *of: _of_records(target, *of))
-    for index in range(count):
-        params = jax.tree.map(lambda a, i=index: a[i], snapshots)
-        if not index:
-            inputs.check_model(target.apply, params, x, y, target.loss)
-        norms = targets.learned(params, measure(params, x, y))
-        parts = []
-        for start in range(0, len(y), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            squares = {name: norm[some] ** 2 for name, norm in norms.items()}
-            part, undefined = look(params, x[some], y[some], squares)
-            _check_numbers(part, undefined)
-            parts.append(part)
-        found.append(jax.tree.map(lambda *parts: jnp.concatenate(parts), *parts))
-        advance(1 / count)
-    stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *found)
-    return stacked._replace(label=stacked.label[0])
+        return Signals(
+            stacked._replace(label=stacked.label[0]),
+            np.asarray(found[-1][1])[:number],
+            _digests(x[:number]),
+            y[:number] if task.classifies else _digests(y[:number]),
+        )
+
+    return of_batch
 
 
-def _check_numbers(part: features_lib.Features, undefined: jax.Array) -> None:
+def joined(parts: Iterable[Signals]) -> Signals:
+    """All batches as one."""
+    features, *rest = zip(*parts, strict=True)
+    labels = np.concatenate([part.label for part in features])
+    bare = [part._replace(label=()) for part in features]
+    stacked = jax.tree.map(lambda *some: np.concatenate(some, axis=1), *bare)
+    return Signals(stacked._replace(label=labels), *map(np.concatenate, rest))
+
+
+def _answer(task: tasks.Task, known: np.ndarray) -> Callable[..., answers.Answer]:
+    """What is taken of one record's answer: (output, label, norms) -> answer."""
+    if task.kind == tasks.NUMBERS:
+        mean, std = known.mean(axis=0), known.std(axis=0)
+        std = np.where(std > 0, std, 1.0).astype(np.float32)
+        return lambda *of: answers.of_numbers(*of, mean, std)
+    return {
+        tasks.CLASSES: answers.of_class,
+        tasks.LOGIT: answers.of_class,
+        tasks.LABELS: answers.of_labels,
+        tasks.TOKENS: answers.of_tokens,
+        tasks.OWN: lambda output, label, norms: answers.of_any(label),
+    }[task.kind]
+
+
+def _digests(a: np.ndarray) -> np.ndarray:
+    """(N, ...) -> (N, 16) uint8, equal where records are."""
+    return np.stack([np.frombuffer(copies.digest(row), np.uint8) for row in a])
+
+
+def _check_numbers(seen) -> None:
+    features, _, undefined = seen
     for name, wrong in (
         ("target: its output", np.asarray(undefined)),
-        ("loss: that", np.isnan(part.loss[:, 0])),
+        ("loss: that", np.isnan(features.loss[:, 0])),
     ):
         if wrong.any():
             raise checks.InputError(
@@ -72,27 +116,20 @@ def _check_numbers(part: features_lib.Features, undefined: jax.Array) -> None:
             )
 
 
-def _of_records(target, params, x, y, squares):
-    """Features of one snapshot, (N, ...), and where outputs are NaN: (N,)."""
+def _of_records(target, task, answer, params, x, y):
+    """Features of one snapshot, (N, ...), what is right, and where outputs are NaN."""
+    norms = gradients.gradient_norms_by_leaf(target.apply, params, x, y, loss=task.loss)
+    squares = {name: norm**2 for name, norm in targets.learned(params, norms).items()}
     outputs = target.apply(params, x)
     undefined = jnp.isnan(outputs).reshape(len(y), -1).any(axis=1)
-    if target.loss is None:
-        outputs = outputs.astype(jnp.float32)
-        loss = losses.cross_entropy(outputs, y)
-        shown = losses.probabilities(outputs)
-        label = jax.nn.one_hot(y, max(outputs.shape[-1], 2))
-        statistics = jax.vmap(statistics_lib.statistics)(outputs, y, squares)
-    else:  # Outputs of any size, of which no rule takes more than the loss.
-        loss = jax.vmap(target.loss)(outputs, y).astype(jnp.float32)
-        shown = label = jnp.zeros((len(y), 1))
-        statistics = ()
+    seen = jax.vmap(answer)(outputs, y, squares)
     features = features_lib.Features(
-        label=label,
-        loss=loss[:, None],
-        output=shown,
+        label=seen.label,
+        loss=jax.vmap(task.loss)(outputs, y).astype(jnp.float32)[:, None],
+        output=seen.output,
         hidden={},
         gradients={},
         norm=jnp.sqrt(sum(squares.values())),
-        statistics=statistics,
+        statistics=seen.statistics,
     )
-    return features, undefined
+    return features, seen.right, undefined

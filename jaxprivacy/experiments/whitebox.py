@@ -4,46 +4,39 @@ from __future__ import annotations
 
 import jax
 
-from jaxprivacy import checks
-from jaxprivacy import data as data_lib
+from jaxprivacy import checks, data as data_lib
 from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
     checkpoint,
     results,
     target_files,
+    whitebox_accepted,
+    whitebox_attacks,
+    whitebox_cases,
     whitebox_checks,
+    whitebox_finetuning,
     whitebox_imports,
     whitebox_kept,
     whitebox_report,
+    whitebox_settings,
     whitebox_shadows,
+    whitebox_splits as splits,
+    whitebox_study as shared,
     whitebox_targets,
-)
-from jaxprivacy.experiments import whitebox_splits as splits
-from jaxprivacy.experiments import whitebox_views as views_lib
-from jaxprivacy.experiments.whitebox_attacks import Attacks
-from jaxprivacy.experiments.whitebox_cases import attacked, on_untrained
-from jaxprivacy.experiments.whitebox_finetuning import fine_tuned
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings, check
-from jaxprivacy.experiments.whitebox_study import (
-    ATTACKING,
-    SHADOWS,
-    TRAINING,
-    Prepared,
-    Study,
+    whitebox_views as views_lib,
 )
 from jaxprivacy.models import interception
-from jaxprivacy.report import contents, verdict
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress, verdict
 
 
-def prepare(settings: WhiteboxSettings) -> Prepared:
+def prepare(settings: whitebox_settings.WhiteboxSettings) -> shared.Prepared:
     """Checks the settings, loads the data and decides who holds what.
 
     Raises:
       InputError: what the settings ask for cannot be had.
     """
-    check(settings)
+    whitebox_accepted.check(settings)
     if settings.export_target:
         target_files.check_free(settings.export_target)
     dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
@@ -86,7 +79,7 @@ def prepare(settings: WhiteboxSettings) -> Prepared:
         each = views_lib.record_bytes(network, seen, params, dataset.x)
         whitebox_shadows.check_memory(settings, dealt[1, settings.seed], each)
     channels = views_lib.image_channels(network, params, dataset.x)
-    return Prepared(dataset, dealt, layers, views, channels)
+    return shared.Prepared(dataset, dealt, layers, views, channels)
 
 
 def _participants(settings):
@@ -118,23 +111,23 @@ def _over_victims(rows):
     return {"over_victims": averaged} if averaged else {}
 
 
-def weight(settings: WhiteboxSettings) -> float:
+def weight(settings: whitebox_settings.WhiteboxSettings) -> float:
     """The sum of the weights of the stages that will be run."""
-    total = ATTACKING / 2 * settings.null_checks  # of the positive control
+    total = shared.ATTACKING / 2 * settings.null_checks  # of the positive control
     if settings.null_checks:
         pairs = 3 if settings.setting == "finetune" else 1
         cases = whitebox_checks.untrained_cases(_cases(settings))
-        total += ATTACKING * pairs * len(cases)
+        total += shared.ATTACKING * pairs * len(cases)
     for *_, mode, _ in _cases(settings):
-        total += len(settings.rates(mode)) * (TRAINING + ATTACKING)
-        total += SHADOWS * ("shadow" in settings.supervision)
+        total += len(settings.rates(mode)) * (shared.TRAINING + shared.ATTACKING)
+        total += shared.SHADOWS * ("shadow" in settings.supervision)
     return total
 
 
 def run(
-    settings: WhiteboxSettings,
-    prepared: Prepared,
-    stages: Stages,
+    settings: whitebox_settings.WhiteboxSettings,
+    prepared: shared.Prepared,
+    stages: progress.Stages,
     command: str,
     targets: str = "",
 ) -> contents.Report:
@@ -148,6 +141,34 @@ def run(
       targets: folder in which trained targets are kept; empty: nowhere.
     """
     begun = results.begin()
+    study = _study(settings, prepared, stages, targets)
+    untrained = []
+    if settings.null_checks:  # First, since it can fail.
+        cases = whitebox_checks.untrained_cases(_cases(settings))
+        untrained = [
+            s for case in cases for s in whitebox_cases.on_untrained(study, *case)
+        ]
+    one = (
+        whitebox_finetuning.fine_tuned
+        if settings.setting == "finetune"
+        else whitebox_cases.attacked
+    )
+    findings = [
+        one(study, *case, control=settings.null_checks and not number)
+        for number, case in enumerate(_cases(settings))
+    ]
+    found = {
+        "target_layers": tuple(layer.path for layer in prepared.layers),
+        "gradient_kernels": settings.attack_preset().gradient_kernels,
+    }
+    told = _told(settings, findings, untrained)
+    head = results.head(command, settings, prepared.dataset, begun, **found)
+    used = results.used_settings(settings, prepared.dataset, **found)
+    return _report(prepared, findings, {**head, **told}, used)
+
+
+def _study(settings, prepared, stages, targets):
+    """What all targets share, and what was kept of them before."""
     dataset = prepared.dataset
     observer = views_lib.observer(
         whitebox_targets.model(settings, dataset),
@@ -157,30 +178,22 @@ def run(
         feature_batch=settings.feature_batch,
         memory=settings.feature_memory * 2**30,
     )
-    attacks = Attacks(settings, observer, prepared.views, prepared.layers)
+    attacks = whitebox_attacks.Attacks(
+        settings, observer, prepared.views, prepared.layers
+    )
     data, kept = "", {}
     if targets:
         whitebox_kept.usable(targets)
         data, kept = checkpoint.fingerprint(dataset), whitebox_kept.identities(targets)
-    study = Study(settings, prepared, attacks, stages, targets, data, kept, {})
-    untrained = []
-    if settings.null_checks:  # First, since it can fail.
-        cases = whitebox_checks.untrained_cases(_cases(settings))
-        untrained = [s for case in cases for s in on_untrained(study, *case)]
-    one = fine_tuned if settings.setting == "finetune" else attacked
-    findings = [
-        one(study, *case, control=settings.null_checks and not number)
-        for number, case in enumerate(_cases(settings))
-    ]
+    return shared.Study(settings, prepared, attacks, stages, targets, data, kept, {})
+
+
+def _told(settings, findings, untrained):
+    """What result.json tells of the findings."""
     scored = [s for finding in findings for s in finding.scored]
     rows, null_rows = membership_rows.rows(scored, settings.setting, untrained)
     first = findings[0]
-    found = {
-        "target_layers": tuple(layer.path for layer in prepared.layers),
-        "gradient_kernels": settings.attack_preset().gradient_kernels,
-    }
-    result = {
-        **results.head(command, settings, dataset, begun, **found),
+    return {
         "target": results.accuracies(first.seen.info),
         "targets": [f.row | results.accuracies(f.seen.info) for f in findings],
         "evidence": [results.accuracies(f.seen.info) | f.evidence for f in findings],
@@ -193,25 +206,25 @@ def run(
         **_over_victims(rows),
         "reconstruction": [],
     }
-    split = next(iter(prepared.splits.values()))
-    kept = any(s.copies_kept for s in prepared.splits.values())
-    told = max(s.copies_left_out for s in prepared.splits.values()), kept
+
+
+def _report(prepared, findings, result, used):
+    """The report, with the verdict on what was found."""
+    every = list(prepared.splits.values())
+    told = max(s.copies_left_out for s in every), any(s.copies_kept for s in every)
     # Beside what it says else of the data.
     result["data"] = {**result.get("data", {}), **copies.told(*told)}
     result["verdict"] = verdict.verdict(result)
-    notes = copies.notes(*told)
+    first = findings[0]
+    rows = result["membership"][: len(first.scored)]
     return contents.Report(
         result=result,
-        settings=results.used_settings(
-            settings,
-            dataset,
-            **found,
-        ),
-        split_counts=splits.counts(split),
-        roc_curves=whitebox_report.curves(first.scored, rows[: len(first.scored)]),
+        settings=used,
+        split_counts=splits.counts(every[0]),
+        roc_curves=whitebox_report.curves(first.scored, rows),
         gradient_norms=None,
         training=results.course(first.seen.info),
         reconstructions=None,
-        notes=notes + [note for finding in findings for note in finding.notes],
+        notes=copies.notes(*told) + [note for f in findings for note in f.notes],
         diagnostics=first.diagnostics,
     )

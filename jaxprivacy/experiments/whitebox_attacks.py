@@ -7,22 +7,21 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import threshold as rules
-from jaxprivacy.attacks import unsupervised
+from jaxprivacy import types
+from jaxprivacy.attacks import threshold as rules, unsupervised
 from jaxprivacy.data import Dataset, attack_sets
 from jaxprivacy.evaluation.membership_rows import Scored
-from jaxprivacy.experiments import attack_training, training
-from jaxprivacy.experiments import whitebox_views as views_lib
+from jaxprivacy.experiments import (
+    attack_training,
+    training,
+    whitebox_settings,
+    whitebox_unsupervised,
+    whitebox_views as views_lib,
+)
 from jaxprivacy.experiments.attack_training import Advance, Positions, Trained
-from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
-from jaxprivacy.experiments.whitebox_views import Observation, View
 
-AUTOENCODER_CHUNK = 10  # epochs
 UNSUPERVISED = 1000  # its keys are numbered from here on
 
 
@@ -34,12 +33,15 @@ class Records(NamedTuple):
     non_members: Positions
 
 
+Seen = tuple[whitebox_settings.Variant, views_lib.View]  # by one attack
+
+
 class Attacks(NamedTuple):
     """What all attacks of a study share."""
 
-    settings: WhiteboxSettings
+    settings: whitebox_settings.WhiteboxSettings
     observer: views_lib.Observer
-    views: list[tuple[Variant, View]]
+    views: list[Seen]
     layers: tuple
 
 
@@ -79,7 +81,7 @@ def null_positions(records: Records) -> tuple[Positions, Positions]:
 
 def attack(
     attacks: Attacks,
-    observation: Observation,
+    observation: views_lib.Observation,
     records: Records,
     key: jax.Array,
     row: dict[str, Any],
@@ -108,7 +110,7 @@ def attack(
     return found
 
 
-def widest(views: list[tuple[Variant, View]]) -> tuple[Variant, View]:
+def widest(views: list[Seen]) -> Seen:
     """The view of most layers, which stands for the others in checks."""
     return max(views, key=lambda v: len(v[1].hidden) + len(v[1].gradients))
 
@@ -161,13 +163,13 @@ Job = Callable[[Records, Advance], Scored]
 
 
 def _scored(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     row: dict,
     records: Records,
     score: Callable[[Positions, Positions, int, Advance], Trained],
     advance: Advance,
     *,
-    size: Size | None = None,
+    size: whitebox_settings.Size | None = None,
     threshold: float | None = None,
 ) -> Scored:
     """Scores members against non-members and, for the null check, among the latter.
@@ -182,7 +184,7 @@ def _scored(
             members, non_members, number, lambda share: advance(share / passes)
         )
 
-    size = size or Size(None, None)
+    size = size or whitebox_settings.Size(None, None)
     known = limited(records.members, size.members)
     others = limited(records.non_members, size.non_members)
     found = once(0, known, others)
@@ -294,6 +296,7 @@ def _supervised(attacks, observation, key, row, size) -> list[Job]:
 
 def _unsupervised(attacks, observation, key, row) -> list[Job]:
     """The autoencoder on each view; it never sees which records are members."""
+    settings = attacks.settings
 
     def job(number, variant, view):
         told = {
@@ -310,15 +313,22 @@ def _unsupervised(attacks, observation, key, row) -> list[Job]:
                 # In an order of their own, which the attack does not use.
                 where = np.sort(np.concatenate([*members[1:], *non_members[1:]]))
                 key_case = jax.random.fold_in(key_view, which)
-                found = unsupervised_scores(
-                    attacks, observation, view, where, key_case, tell
+                found = whitebox_unsupervised.scores(
+                    attacks.observer,
+                    observation,
+                    view,
+                    where,
+                    key_case,
+                    tell,
+                    preset=settings.attack_preset(),
+                    seed=settings.seed,
                 )
                 scores, numbers[which] = np.zeros((2, len(observation.y)))
                 scores[where], numbers[which][where] = found
                 return Trained(scores, bool(np.ptp(found[0]) > 0))
 
             scored = _scored(
-                attacks.settings,
+                settings,
                 {**told, **row},
                 records,
                 score,
@@ -333,51 +343,3 @@ def _unsupervised(attacks, observation, key, row) -> list[Job]:
         return run
 
     return [job(i, *case) for i, case in enumerate(attacks.views)]
-
-
-def unsupervised_scores(
-    attacks: Attacks,
-    observation: Observation,
-    view: View,
-    where: np.ndarray,
-    key: jax.Array,
-    advance: Advance,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Trains the autoencoder on some records and clusters their numbers.
-
-    Args:
-      attacks: of the study.
-      observation: of the target.
-      view: the features that are taken.
-      where: the N records among those observed; of none is its membership given.
-      key: of the autoencoder.
-      advance: told the share done.
-
-    Returns:
-      The scores and the embeddings, each (N,).
-    """
-    observer, settings = attacks.observer, attacks.settings
-    streamed = views_lib.streams(observation, view)
-    trained = observer.autoencoder(view, streamed)
-    everything = np.arange(len(where))
-    features = views_lib.subset(observer.inputs(observation, view), where)
-    features = observer.fit(view, streamed).normalise(features, everything)
-    basic = features_lib.take(observation.basic, where)
-    targets = unsupervised.reconstruction_targets(basic)
-    key_init, key_epochs = jax.random.split(key)
-    state = trained.init(key_init, features)
-    total = settings.attack_preset().epochs
-    chunks = -(-total // AUTOENCODER_CHUNK)
-    for chunk in range(chunks):
-        start = chunk * AUTOENCODER_CHUNK
-        numbers = jnp.arange(start, min(start + AUTOENCODER_CHUNK, total))
-        state, _ = trained.epochs(key_epochs, state, features, targets, numbers)
-        advance(1 / chunks)
-    embedding = np.asarray(trained.embed(state.params, features))
-    if not np.isfinite(embedding).all():
-        raise checks.InputError(
-            f"--attack_learning_rate={settings.attack_preset().learning_rate:g}: the "
-            "unsupervised attack diverges; accepted are rates at which it does not"
-        )
-    norm = np.asarray(basic.norm).mean(axis=0)
-    return unsupervised.cluster(embedding, norm, seed=settings.seed), embedding

@@ -5,26 +5,26 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from jaxprivacy.evaluation import membership as membership_evaluation
-from jaxprivacy.evaluation.membership_rows import Scored
+from jaxprivacy.evaluation import membership as membership_evaluation, membership_rows
 from jaxprivacy.experiments import (
     training,
     whitebox_attacks,
     whitebox_checks,
     whitebox_imports,
     whitebox_report,
+    whitebox_settings,
     whitebox_shadows,
+    whitebox_splits as splits,
+    whitebox_study as shared,
     whitebox_targets,
 )
-from jaxprivacy.experiments import whitebox_splits as splits
-from jaxprivacy.experiments import whitebox_study as shared
-from jaxprivacy.experiments.whitebox_settings import observed
-from jaxprivacy.experiments.whitebox_study import ATTACKING, SHADOWS, TRAINING, Finding
 
 SHADOWS_BY = ("experiments/whitebox_shadows.py",)
 
 
-def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
+def attacked(
+    study, seed, count, place, mode, victim=0, *, control=False
+) -> shared.Finding:
     """Trains one target at each rate of ascent, and attacks the one chosen.
 
     With `control` the positive control is run on it too.
@@ -36,7 +36,6 @@ def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Fin
     records = whitebox_attacks.gather(
         dataset, split.members[place], split.non_members[place]
     )
-    attacked = np.concatenate([*split.members[place], *split.non_members[place]])
     row = shared.row_of(settings, seed, count, place, mode)
     if settings.victims == "all" and place == "global":
         row |= {"victim": victim}
@@ -44,55 +43,69 @@ def attacked(study, seed, count, place, mode, victim=0, *, control=False) -> Fin
         study, count, place, mode, total=settings.rounds, records=len(split.shares[0])
     )
     tried, diverged = [], []
-    named = ", ".join(str(value) for value in row.values())
     for rate in settings.rates(mode):
-        study.stages.stage(f"training ({named})", TRAINING)
-        given = whitebox_targets.give(
-            dataset, split.shares, split.unheld, attacked, rate, victim
-        )
-        # Participant 0's are named as before there was another.
-        case = (place, mode, rate, victim)[: 4 if victim else 3]
-        told = {"ascent_rate": rate} if rate else {}
+        case = place, mode, rate, victim
         try:
-            seen = _target(study, trained, given, split, seed, case, attacked)
-            study.stages.stage(f"attacks ({named})", ATTACKING)
-            found = _attack_one(study, seen, records, row | told, seed)
+            tried.append(_at_rate(study, trained, split, records, row, seed, case))
         except training.Diverged as error:
             diverged.append(error)
-            continue
-        kinds = split.members[place], split.non_members[place]
-        found = shared.with_evidence(
-            found, dataset, np.concatenate(split.shares), kinds
-        )
-        if settings.setting == "federated" and place == "global":
-            reached = whitebox_targets.victim_accuracies(trained, given, seen)
-            found = found._replace(row=found.row | reached)
-        tried.append(found)
     if not tried:
         raise diverged[0]
     best = max(tried, key=lambda finding: _selected(finding.scored))
     if "shadow" in settings.supervision:
-        study.stages.stage("shadow models and their attack", SHADOWS)
+        study.stages.stage("shadow models and their attack", shared.SHADOWS)
         best = best._replace(
             scored=best.scored + _shadowed(study, best.seen, split, records, row, seed)
         )
     if control:
-        rounds = [r + 1 for r in observed(settings.observed_rounds[0], settings.rounds)]
+        text = settings.observed_rounds[0]
+        rounds = [r + 1 for r in whitebox_settings.observed(text, settings.rounds)]
         rate = best.row.get("ascent_rate", 0.0)
         seen = _observation(study, best.seen, records, rounds, rate)
         best = best._replace(controls=shared.control(study, seen, records, row, seed))
-    notes = tuple(f"Left out, {named}: {error}." for error in diverged)
+    notes = tuple(f"Left out, {_named(row)}: {error}." for error in diverged)
     return shared.light(best._replace(notes=notes))
 
 
-def on_untrained(study, seed, count, place, mode) -> list[Scored]:
+def _named(row):
+    return ", ".join(str(value) for value in row.values())
+
+
+def _at_rate(study, trained, split, records, row, seed, case):
+    """Trains one target at one rate of ascent, and attacks it.
+
+    Raises:
+      training.Diverged: it cannot be attacked.
+    """
+    settings, dataset = study.settings, study.prepared.dataset
+    place, _, rate, victim = case
+    study.stages.stage(f"training ({_named(row)})", shared.TRAINING)
+    kinds = split.members[place], split.non_members[place]
+    attacked = np.concatenate([*kinds[0], *kinds[1]])
+    given = whitebox_targets.give(
+        dataset, split.shares, split.unheld, attacked, rate, victim
+    )
+    # Participant 0's are named as before there was another.
+    kept_as = case if victim else case[:3]
+    seen = _target(study, trained, given, split, seed, kept_as, attacked)
+    study.stages.stage(f"attacks ({_named(row)})", shared.ATTACKING)
+    told = {"ascent_rate": rate} if rate else {}
+    found = _attack_one(study, seen, records, row | told, seed)
+    found = shared.with_evidence(found, dataset, np.concatenate(split.shares), kinds)
+    if settings.setting == "federated" and place == "global":
+        reached = whitebox_targets.victim_accuracies(trained, given, seen)
+        found = found._replace(row=found.row | reached)
+    return found
+
+
+def on_untrained(study, seed, count, place, mode) -> list[membership_rows.Scored]:
     """The null checks on a model that was trained on nothing."""
     settings, dataset = study.settings, study.prepared.dataset
     split = study.prepared.splits[count, seed]
     row = shared.row_of(settings, seed, count, place, mode)
     pairs = whitebox_checks.untrained_pairs(settings, list(split.members), place)
     study.stages.stage(
-        f"null check on an untrained model (seed {seed})", ATTACKING * len(pairs)
+        f"null check on an untrained model (seed {seed})", shared.ATTACKING * len(pairs)
     )
     found = []
     for first, second in pairs:
@@ -149,14 +162,14 @@ def _observation(study, seen, records, rounds, ascent_rate):
     return shared.observed_at(study, snapshots, records.batch, ascent_rate)
 
 
-def _attack_one(study, seen, records, row, seed) -> Finding:
+def _attack_one(study, seen, records, row, seed) -> shared.Finding:
     """Every attack on one trained target, at each choice of observed rounds."""
     settings = study.settings
     federated = settings.setting == "federated"
     several = len(settings.observed_rounds) > 1
     found = []
     for number, text in enumerate(settings.observed_rounds):
-        rounds = [r + 1 for r in observed(text, settings.rounds)]
+        rounds = [r + 1 for r in whitebox_settings.observed(text, settings.rounds)]
         told = {"observed_rounds": rounds} if federated or several else {}
         key = jax.random.fold_in(shared.key(settings, seed, "attacks"), number)
         found += whitebox_attacks.attack(
@@ -174,7 +187,7 @@ def _attack_one(study, seen, records, row, seed) -> Finding:
     whitebox_targets.check_observed(settings, basic, row.get("ascent_rate", 0.0))
     unit = "round" if federated else "epoch"
     told = whitebox_report.diagnostics(basic, seen.rounds, found, unit)
-    return Finding(row, seen, found, told, outputs=np.asarray(basic.output[-1]))
+    return shared.Finding(row, seen, found, told, outputs=np.asarray(basic.output[-1]))
 
 
 def _shadowed(study, seen, split, records, row, seed):

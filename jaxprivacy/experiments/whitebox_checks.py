@@ -10,10 +10,13 @@ import numpy as np
 
 from jaxprivacy.attacks import threshold as rules
 from jaxprivacy.evaluation.membership_rows import Scored
-from jaxprivacy.experiments import planted, whitebox_attacks
-from jaxprivacy.experiments import whitebox_views as views_lib
-from jaxprivacy.experiments.whitebox_attacks import Attacks
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.experiments import (
+    attack_training,
+    planted,
+    whitebox_attacks,
+    whitebox_settings,
+    whitebox_views as views_lib,
+)
 
 CONTROLLED = ("loss_threshold", "white_box", "black_box")
 # Seed, participants, attacker's place, mode, and perhaps victim.
@@ -32,7 +35,9 @@ def untrained_cases(cases: list[Case]) -> list[Case]:
     return list(first.values())
 
 
-def untrained_pairs(settings: WhiteboxSettings, kinds: list[str], place: str) -> list:
+def untrained_pairs(
+    settings: whitebox_settings.WhiteboxSettings, kinds: list[str], place: str
+) -> list:
     """Which two kinds of record each null check of one case tells apart."""
     if settings.setting != "finetune":
         return [(place, place)]
@@ -40,12 +45,12 @@ def untrained_pairs(settings: WhiteboxSettings, kinds: list[str], place: str) ->
 
 
 def control(
-    attacks: Attacks,
+    attacks: whitebox_attacks.Attacks,
     observation: views_lib.Observation,
     records: whitebox_attacks.Records,
     key: jax.Array,
     row: dict,
-    advance: whitebox_attacks.Advance,
+    advance: attack_training.Advance,
 ) -> list[Scored]:
     """The positive control: non-members of one target, of which some leak.
 

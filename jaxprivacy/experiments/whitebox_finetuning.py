@@ -7,15 +7,14 @@ import itertools
 import jax
 import numpy as np
 
-from jaxprivacy.evaluation import membership as membership_evaluation
-from jaxprivacy.evaluation import three_way
+from jaxprivacy.evaluation import membership as membership_evaluation, three_way
 from jaxprivacy.experiments import (
     results,
     whitebox_attacks,
+    whitebox_splits as splits,
+    whitebox_study as shared,
     whitebox_targets,
 )
-from jaxprivacy.experiments import whitebox_splits as splits
-from jaxprivacy.experiments import whitebox_study as shared
 from jaxprivacy.experiments.whitebox_study import ATTACKING, TRAINING, Finding
 
 

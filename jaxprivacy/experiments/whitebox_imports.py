@@ -14,10 +14,9 @@ from jaxprivacy.experiments import (
     target_files,
     training,
     whitebox_kept,
+    whitebox_settings,
     whitebox_targets,
 )
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
-from jaxprivacy.experiments.whitebox_targets import Given, Seen
 from jaxprivacy.models import torch_weights
 from jaxprivacy.training import losses
 
@@ -25,7 +24,7 @@ PUBLISHED = ("alexnet", "resnet", "densenet")
 
 
 def described(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     dataset: Dataset,
     shares: Sequence[np.ndarray],
     seed: int,
@@ -45,7 +44,9 @@ def described(
     }
 
 
-def check_images(settings: WhiteboxSettings, dataset: Dataset) -> None:
+def check_images(
+    settings: whitebox_settings.WhiteboxSettings, dataset: Dataset
+) -> None:
     """Checks that a PyTorch file's network can take the data.
 
     The public models take images in three colours, standardised by CIFAR's means.
@@ -66,11 +67,11 @@ _NETWORK = ("mlp_widths", "depth", "growth_rate", "block", "normalisation")
 
 
 def imported(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     dataset: Dataset,
     shares: Sequence[np.ndarray],
-    given: Given,
-) -> Seen:
+    given: whitebox_targets.Given,
+) -> whitebox_targets.Seen:
     """Loads the target in the place of training it.
 
     Args:
@@ -101,11 +102,11 @@ def imported(
     measured = measure(params, given.train, given.test)
     info = {name: np.asarray(value)[None] for name, value in measured.items()}
     snapshots = jax.tree.map(lambda a: a[None], params)
-    return Seen(snapshots, [settings.rounds], info)
+    return whitebox_targets.Seen(snapshots, [settings.rounds], info)
 
 
 def load(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     dataset: Dataset,
     shares: Sequence[np.ndarray],
     network: types.Model,
@@ -119,11 +120,11 @@ def load(
 
 
 def export(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     dataset: Dataset,
     shares: Sequence[np.ndarray],
     seed: int,
-    seen: Seen,
+    seen: whitebox_targets.Seen,
 ) -> None:
     """Saves the trained target.
 

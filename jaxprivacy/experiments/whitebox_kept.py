@@ -16,9 +16,9 @@ from jaxprivacy.experiments import (
     checkpoint,
     provenance,
     training,
+    whitebox_settings,
     whitebox_targets,
 )
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 
 # Files and folders of the package whose code decides a trained target's numbers. A test
 # compares them with what `whitebox_targets` imports.
@@ -67,7 +67,7 @@ def which(parts: Sequence[np.ndarray]) -> list[str]:
 
 
 def identity(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     trained: whitebox_targets.Trainer,
     *,
     data: str,

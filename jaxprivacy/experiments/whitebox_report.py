@@ -7,24 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxprivacy.attacks.features import Features
-from jaxprivacy.evaluation import membership as membership_evaluation
-from jaxprivacy.evaluation.membership_rows import Scored
-from jaxprivacy.experiments import results
-from jaxprivacy.experiments.whitebox_attacks import Records
+from jaxprivacy.evaluation import membership as membership_evaluation, membership_rows
+from jaxprivacy.experiments import results, whitebox_attacks
 from jaxprivacy.report import contents, threats
 
 DIAGNOSED_RECORDS = 1000  # of each kind
 MOST_CURVES = 6
 
 
-def diagnosed(records: Records) -> np.ndarray:
+def diagnosed(records: whitebox_attacks.Records) -> np.ndarray:
     """Where the records of the diagnostics stand: members, then as many others."""
     kinds = (records.members, records.non_members)
     return np.concatenate([kind.evaluation[:DIAGNOSED_RECORDS] for kind in kinds])
 
 
 def diagnostics(
-    basic: Features, rounds: Sequence[int], found: Sequence[Scored], unit: str
+    basic: Features,
+    rounds: Sequence[int],
+    found: Sequence[membership_rows.Scored],
+    unit: str,
 ) -> contents.Diagnostics:
     """What gradients and outputs of evaluation records show over the training.
 
@@ -74,7 +75,7 @@ def diagnostics(
     )
 
 
-def _strongest(found: Sequence[Scored]) -> Scored:
+def _strongest(found: Sequence[membership_rows.Scored]) -> membership_rows.Scored:
     """The attack with the largest AUC on the selection records."""
     trained = [s for s in found if s.trained is not False]
     return max(
@@ -82,7 +83,9 @@ def _strongest(found: Sequence[Scored]) -> Scored:
     )
 
 
-def curves(scored: Sequence[Scored], rows: Sequence[dict]) -> list[contents.RocCurve]:
+def curves(
+    scored: Sequence[membership_rows.Scored], rows: Sequence[dict]
+) -> list[contents.RocCurve]:
     """The ROC curves of one target's attacks, or of the strongest of many.
 
     Args:

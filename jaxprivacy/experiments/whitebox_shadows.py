@@ -12,8 +12,12 @@ import numpy as np
 from jaxprivacy import checks
 from jaxprivacy.data import Dataset, attack_sets
 from jaxprivacy.evaluation.membership_rows import Scored
-from jaxprivacy.experiments import attack_training, training, whitebox_targets
-from jaxprivacy.experiments import whitebox_views as views_lib
+from jaxprivacy.experiments import (
+    attack_training,
+    training,
+    whitebox_targets,
+    whitebox_views as views_lib,
+)
 from jaxprivacy.experiments.attack_training import Advance, Positions
 from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.experiments.whitebox_attacks import (

@@ -8,20 +8,18 @@ import jax
 import numpy as np
 
 from jaxprivacy import data as data_lib
-from jaxprivacy.evaluation.membership_rows import Scored
+from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     evidence,
+    whitebox_attacks,
     whitebox_checks,
     whitebox_kept,
+    whitebox_settings,
+    whitebox_splits as splits,
     whitebox_targets,
 )
-from jaxprivacy.experiments import whitebox_splits as splits
-from jaxprivacy.experiments.whitebox_attacks import Attacks
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings, observed
-from jaxprivacy.experiments.whitebox_targets import Attacker
 from jaxprivacy.models import interception
-from jaxprivacy.report import contents
-from jaxprivacy.report.progress import Stages
+from jaxprivacy.report import contents, progress
 
 DIAGNOSED_ROUNDS = 10
 TRAINING, ATTACKING, SHADOWS = 1.0, 2.0, 4.0  # weights on the progress bar
@@ -40,10 +38,10 @@ class Prepared(NamedTuple):
 class Study(NamedTuple):
     """What all targets of a study share."""
 
-    settings: WhiteboxSettings
+    settings: whitebox_settings.WhiteboxSettings
     prepared: Prepared
-    attacks: Attacks
-    stages: Stages
+    attacks: whitebox_attacks.Attacks
+    stages: progress.Stages
     targets: str  # folder of trained targets
     data: str  # its fingerprint, where targets are kept
     kept: dict  # identities of the targets that were kept before
@@ -55,20 +53,20 @@ class Finding(NamedTuple):
 
     row: dict[str, Any]  # what distinguishes it, and what is known of the victim
     seen: whitebox_targets.Seen
-    scored: list[Scored]
+    scored: list[membership_rows.Scored]
     diagnostics: contents.Diagnostics | None
     notes: tuple[str, ...] = ()
     three_way: tuple[dict, ...] = ()  # rows of fine-tuning's three kinds
     evidence: dict[str, Any] = {}  # what the records and outputs let any attack see
     outputs: np.ndarray | None = None  # (N, K) of attacked records, in the end
-    controls: tuple[Scored, ...] = ()  # of a planted leak
+    controls: tuple[membership_rows.Scored, ...] = ()  # of a planted leak
 
 
 def _kept_rounds(settings, total):
     """All rounds at which some attack looks, and those of the diagnostics."""
-    wanted = {r for text in settings.observed_rounds for r in observed(text, total)}
     count = min(DIAGNOSED_ROUNDS, total)
-    return sorted(wanted | set(observed(str(count), total)))
+    texts = [*settings.observed_rounds, str(count)]
+    return sorted({r for t in texts for r in whitebox_settings.observed(t, total)})
 
 
 def trainer(study, count, place, mode, *, total, records):
@@ -78,7 +76,7 @@ def trainer(study, count, place, mode, *, total, records):
         study.trainers[known] = whitebox_targets.trainer(
             study.settings,
             study.prepared.dataset,
-            Attacker(place, mode),
+            whitebox_targets.Attacker(place, mode),
             _kept_rounds(study.settings, total),
             total=total,
             records=records,
@@ -102,7 +100,9 @@ def key(settings, seed, name):
     return jax.random.fold_in(jax.random.key(seed), purposes.index(name))
 
 
-def control(study, observation, records, row, seed) -> tuple[Scored, ...]:
+def control(
+    study, observation, records, row, seed
+) -> tuple[membership_rows.Scored, ...]:
     """The positive control on one target."""
     study.stages.stage("positive control", ATTACKING / 2)
     found = whitebox_checks.control(

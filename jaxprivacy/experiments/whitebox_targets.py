@@ -14,10 +14,8 @@ import optax
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import active
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import training
-from jaxprivacy.experiments.attack_training import Advance
+from jaxprivacy.experiments import attack_training, training, whitebox_settings
 from jaxprivacy.experiments.checkpoint import Checkpoint
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.federated import roles, simulate
 from jaxprivacy.models import targets, torch_weights
 from jaxprivacy.training import gradients, local, losses
@@ -44,7 +42,9 @@ class Attacker(NamedTuple):
     rate: float = 0.0  # gamma of gradient ascent
 
 
-def model(settings: WhiteboxSettings, dataset: Dataset) -> types.Model:
+def model(
+    settings: whitebox_settings.WhiteboxSettings, dataset: Dataset
+) -> types.Model:
     """The classifier that is trained and attacked."""
     return targets.build(
         training.model_name(settings, dataset),
@@ -78,7 +78,7 @@ TRAINED_WITH = (
 
 
 def optimizer(
-    settings: WhiteboxSettings, steps_per_round: int
+    settings: whitebox_settings.WhiteboxSettings, steps_per_round: int
 ) -> optax.GradientTransformation:
     """SGD with momentum or Adam, the rate divided by ten after the given rounds.
 
@@ -101,7 +101,7 @@ def optimizer(
 
 
 def participant(
-    settings: WhiteboxSettings, network: types.Model, records: int
+    settings: whitebox_settings.WhiteboxSettings, network: types.Model, records: int
 ) -> roles.Participant:
     """The honest role of a seat with so many records."""
     steps = -(-records // min(settings.batch_size, records)) * settings.local_epochs
@@ -138,7 +138,7 @@ class Given(NamedTuple):
 
 
 def trainer(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     dataset: Dataset,
     attacker: Attacker,
     rounds: Sequence[int],
@@ -259,7 +259,7 @@ def train(
     trained: Trainer,
     given: Given,
     key: jax.Array,
-    advance: Advance,
+    advance: attack_training.Advance,
     *,
     params: types.Params | None = None,
     checkpoint: Checkpoint | None = None,
@@ -299,7 +299,7 @@ def train(
 
 
 def check_observed(
-    settings: WhiteboxSettings, seen: Any, ascent_rate: float = 0.0
+    settings: whitebox_settings.WhiteboxSettings, seen: Any, ascent_rate: float = 0.0
 ) -> None:
     """Checks what a target shows of the attacked records: finite weights can overflow.
 

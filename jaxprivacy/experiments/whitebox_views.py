@@ -15,12 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks, types
-from jaxprivacy.attacks import capture, unsupervised, whitebox
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.experiments import attack_training
-from jaxprivacy.experiments.whitebox_settings import ALL, NONE, Variant
-from jaxprivacy.models import attack_presets
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.attacks import capture, features as features_lib, unsupervised, whitebox
+from jaxprivacy.experiments import attack_training, whitebox_settings
+from jaxprivacy.models import attack_presets, interception
 
 
 class View(NamedTuple):
@@ -29,13 +26,13 @@ class View(NamedTuple):
     output: bool
     loss: bool  # the loss and the label
     hidden: tuple[str, ...]  # of the layers before which the hidden output is taken
-    gradients: tuple[Layer, ...]
+    gradients: tuple[interception.Layer, ...]
 
 
 BLACK_BOX = View(True, True, (), ())
 
 
-def chosen(flag: str, text: str, layers: Sequence[Layer]) -> list[int]:
+def chosen(flag: str, text: str, layers: Sequence[interception.Layer]) -> list[int]:
     """Reads which layers are meant: all, none, paths, or numbers from the end.
 
     Args:
@@ -49,24 +46,25 @@ def chosen(flag: str, text: str, layers: Sequence[Layer]) -> list[int]:
     Raises:
       InputError: a layer that is not there.
     """
-    if text in (ALL, NONE):
-        return list(range(len(layers))) if text == ALL else []
+    whole = (whitebox_settings.ALL, whitebox_settings.NONE)
+    if text in whole:
+        return list(range(len(layers))) if text == whole[0] else []
     paths = [layer.path for layer in layers]
     numbers = {str(-i): len(layers) - i for i in range(1, len(layers) + 1)}
     found = set()
     for word in text.split(","):
         if word not in paths and word not in numbers:
             raise checks.InputError(
-                f"{flag}={text}: accepted are {ALL}, {NONE}, numbers from the end (-1 "
-                f"to -{len(layers)}), or of {', '.join(paths)}, with commas"
+                f"{flag}={text}: accepted are {', '.join(whole)}, numbers from the end "
+                f"(-1 to -{len(layers)}), or of {', '.join(paths)}, with commas"
             )
         found.add(paths.index(word) if word in paths else numbers[word])
     return sorted(found)
 
 
 def view(
-    variant: Variant,
-    layers: Sequence[Layer],
+    variant: whitebox_settings.Variant,
+    layers: Sequence[interception.Layer],
     receivers: Mapping[str, str | None],
     *,
     loss: bool = False,
@@ -111,7 +109,7 @@ def view(
     )
 
 
-def described(variant: Variant) -> dict[str, str]:
+def described(variant: whitebox_settings.Variant) -> dict[str, str]:
     """What a row of the result says of a variant."""
     return {"layers": variant.layers, "gradients": variant.gradients}
 
@@ -173,22 +171,9 @@ def observer(
       memory: bytes that the features of all records may take; above, an attack
         computes them batch by batch, whatever the number of records.
     """
-    everything = union(views)
-
-    def features_of(view):
-        return jax.jit(
-            lambda snapshots, x, y: features_lib.extract(
-                model,
-                snapshots,
-                x,
-                y,
-                hidden=view.hidden,
-                gradients=view.gradients,
-                feature_batch=feature_batch,
-            )
-        )
-
-    extract_all, extract_basic = features_of(everything), features_of(BLACK_BOX)
+    extract_all, extract_basic = (
+        _extraction(model, view, feature_batch) for view in (union(views), BLACK_BOX)
+    )
 
     def observe(snapshots, x, y):
         if _size(jax.eval_shape(extract_all, snapshots, x, y)) > memory:
@@ -197,36 +182,43 @@ def observer(
         basic = kept._replace(hidden={}, gradients={})
         return Observation(snapshots, x, y, basic, kept)
 
-    def once(make):
-        made = {}
+    def options(view, streamed):
+        return _options(model, view, channels, feature_batch if streamed else None)
 
-        def get(view, streamed=False):
-            if (view, streamed) not in made:
-                options = _options(view) | {"channels": channels}
-                if streamed:
-                    batch = _batch(model, view)
-                    options |= {
-                        "take": features_lib.computing_take(batch),
-                        "at_once": feature_batch,
-                    }
-                made[view, streamed] = make(view, streamed, options)
-            return made[view, streamed]
-
-        return get
-
-    def fit(view, streamed, options):
-        attack = whitebox.supervised(view.gradients, preset, **options)
+    def fit(view, streamed):
+        attack = whitebox.supervised(view.gradients, preset, **options(view, streamed))
         if not streamed:
             return attack_training.make_fit(attack, preset)
         moments = _computing_moments(_batch(model, view), feature_batch)
         return attack_training.make_fit(attack, preset, moments)
 
-    def autoencoder(view, streamed, options):
-        del streamed
-        built = unsupervised.autoencoder(view.gradients, preset, **options)
+    def autoencoder(view, streamed):
+        chosen = options(view, streamed)
+        built = unsupervised.autoencoder(view.gradients, preset, **chosen)
         return unsupervised.Autoencoder(*map(jax.jit, built))
 
-    return Observer(observe, extract_basic, once(fit), once(autoencoder), _inputs)
+    return Observer(observe, extract_basic, _once(fit), _once(autoencoder), _inputs)
+
+
+def _once(make):
+    """Makes what it is asked for once for each view; not streamed unless told so."""
+    made = functools.cache(make)
+    return lambda view, streamed=False: made(view, streamed)
+
+
+def _extraction(model, view, feature_batch):
+    """Jitted: (snapshots (T, ...), x, y) -> what the view takes of all records."""
+    return jax.jit(
+        lambda snapshots, x, y: features_lib.extract(
+            model,
+            snapshots,
+            x,
+            y,
+            hidden=view.hidden,
+            gradients=view.gradients,
+            feature_batch=feature_batch,
+        )
+    )
 
 
 def image_channels(
@@ -276,13 +268,19 @@ def _size(shapes):
     return sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(shapes))
 
 
-def _options(view):
-    return {
+def _options(model, view, channels, feature_batch):
+    """How an attack on a view is built; None: its features are kept, not computed."""
+    options = {
         "use_output": view.output,
         "use_loss": view.loss,
         "use_label": view.loss,
         "hidden": view.hidden,
+        "channels": channels,
     }
+    if feature_batch is None:
+        return options
+    take = features_lib.computing_take(_batch(model, view))
+    return options | {"take": take, "at_once": feature_batch}
 
 
 def _batch(model, view):

@@ -81,46 +81,31 @@ def simulate(
     if order not in ORDERS:
         raise ValueError(f"order={order!r}: accepted are {', '.join(ORDERS)}")
     seats = _seats(server, groups)
-    observed = jnp.asarray(observed_rounds, jnp.int32)
-    watched = observed_participant if observed_rounds else None
+    watched = _Watched(
+        observed_participant if observed_rounds else None,
+        jnp.asarray(observed_rounds, jnp.int32),
+        observe,
+    )
 
     def init(key, params):
-        states = tuple(
-            jax.vmap(group.role.init, (0, None, 0))(
-                _keys(jax.random.fold_in(key, i), count), params, group.data
-            )
-            for i, (group, count) in enumerate(zip(groups, seats.counts, strict=True))
-        )
-        server_state = server.init(params)
-        state = State(server_state, states, ())
-        if observed_rounds:
-            shapes = jax.eval_shape(
-                lambda: observe(*_empty(seats, key, state, watched)[1])
-            )
-            empty = jax.tree.map(
-                lambda a: jnp.zeros((len(observed), *a.shape), a.dtype), shapes
-            )
-            state = state._replace(snapshots=empty)
-        if order == "asynchronous":
-            state = state._replace(downloads=_send_to_all(seats, key, server_state))
-        return state
-
-    def round_(key, state, index):
-        key = jax.random.fold_in(key, index)
-        one_round = _parallel if order == "parallel" else _in_turn
-        state, seen, info = one_round(seats, key, state, watched, order)
-        snapshots = jax.tree.map(
-            lambda kept, new: jnp.where(_expand(observed == index, kept), new, kept),
-            state.snapshots,
-            () if seen is None else observe(*seen),
-        )
-        info = {**info, **measure(server.params(state.server))}
-        return state._replace(snapshots=snapshots), info
+        return _init(seats, watched, order, key, params)
 
     def rounds(key, state, indices):
-        return lax.scan(lambda carry, i: round_(key, carry, i), state, indices)
+        def one(state, index):
+            key_round = jax.random.fold_in(key, index)
+            return _round(seats, watched, order, measure, key_round, state, index)
+
+        return lax.scan(one, state, indices)
 
     return Simulation(init, rounds)
+
+
+class _Watched(NamedTuple):
+    """Of whom something is kept, after which rounds, and what."""
+
+    participant: int | None  # None: of nobody
+    rounds: jax.Array  # (T,)
+    observe: Callable[[Any, Any], Any]
 
 
 class _Seats(NamedTuple):
@@ -134,6 +119,48 @@ def _seats(server, groups):
     counts = [group.data.y.shape[0] for group in groups]
     starts = [sum(counts[:i]) for i in range(len(counts))]
     return _Seats(server, groups, counts, starts)
+
+
+def _init(seats, watched, order, key, params):
+    groups = zip(seats.groups, seats.counts, strict=True)
+    states = tuple(
+        jax.vmap(group.role.init, (0, None, 0))(
+            _keys(jax.random.fold_in(key, i), count), params, group.data
+        )
+        for i, (group, count) in enumerate(groups)
+    )
+    state = State(seats.server.init(params), states, ())
+    if watched.participant is not None:
+        state = state._replace(snapshots=_no_snapshots(seats, watched, key, state))
+    if order == "asynchronous":
+        state = state._replace(downloads=_send_to_all(seats, key, state.server))
+    return state
+
+
+def _no_snapshots(seats, watched, key, state):
+    """Zeros in place of what will be kept, (T, ...)."""
+
+    def seen():
+        return watched.observe(*_empty(seats, key, state, watched.participant)[1])
+
+    return jax.tree.map(
+        lambda a: jnp.zeros((len(watched.rounds), *a.shape), a.dtype),
+        jax.eval_shape(seen),
+    )
+
+
+def _round(seats, watched, order, measure, key, state, index):
+    """Plays a round, keeps what is watched of it and measures the shared model."""
+    one_round = _parallel if order == "parallel" else _in_turn
+    state, seen, info = one_round(seats, key, state, watched.participant, order)
+    now = watched.rounds == index
+    snapshots = jax.tree.map(
+        lambda kept, new: jnp.where(_expand(now, kept), new, kept),
+        state.snapshots,
+        () if seen is None else watched.observe(*seen),
+    )
+    info = {**info, **measure(seats.server.params(state.server))}
+    return state._replace(snapshots=snapshots), info
 
 
 def _keys(key, count):

@@ -7,6 +7,37 @@ values of the bounded parameters of an update as its queries. It is differential
 private for updates that were clipped to gamma before, which the sources do not do.
 
 All functions take flat vectors of n parameters; the caller ravels trees.
+
+What `release` guarantees:
+  Provided that |g| <= bound for every parameter of `update`, an upload (values and
+  mask) is epsilon-differentially private, with delta = 0. Neighbours are any two
+  such updates, so they may differ in anything of the participant's own records,
+  all of them included, and nothing is assumed of local training. This holds given
+  all that the participant received and sent before, so uploads compose (see
+  `account`). Why: the order of the visit does not depend on the update. A bounded
+  parameter moves by at most D = 2 gamma. Finding one is AboveThreshold with scales
+  2D/e and 4D/e for e = 8/9 epsilon/c; the c of them spend 8/9 epsilon. Its value
+  is a Laplace mechanism of scale D/(epsilon/9c); the c of them spend 1/9 epsilon.
+  The last bound is post-processing.
+
+  The accounting is the paper's and is not tight: |bound(g)| lies in [0, gamma] and
+  moves by at most gamma, so selection spends no more than 4/9 epsilon and an
+  upload no more than 5/9 epsilon.
+
+Not guaranteed:
+  * Anything about the values where |g| > bound. The listing adds r' to g, not to
+    bound(g), so such a value has unbounded sensitivity: at g = +-1000 gamma its
+    sign is all but certain. The mask stays private. Who wants the guarantee for
+    every update without NaN passes `jnp.clip(update, -bound, bound)`, as
+    `dssgd.upload_sparse_vector` does unless it is told not to.
+  * Anything, if epsilon, count, threshold or bound were chosen by the records.
+  * Anything of use at paper A's budgets: 10 per parameter with c = 105,707 is an
+    epsilon of 1.06e6 for each epoch. Class-level information, which the GAN attack
+    reconstructs, is protected only as far as the total epsilon is small, and never
+    where other participants hold the class too.
+  * The ideal mechanism: float32 Laplace samples lie on a grid and within 16 scales
+    of 0, so some outputs are possible for one update only (Mironov, "On
+    significance of the least significant bits for differential privacy", 2012).
 """
 
 from __future__ import annotations
@@ -70,36 +101,8 @@ def release(
     the last parameter, whichever comes first. With infinite `epsilon` this is the
     random selection above the threshold (row A3). A NaN is never released.
 
-    Formal guarantees:
-      Provided that |g| <= bound for every parameter of `update`, an upload (values and
-      mask) is epsilon-differentially private, with delta = 0. Neighbours are any two
-      such updates, so they may differ in anything of the participant's own records,
-      all of them included, and nothing is assumed of local training. This holds given
-      all that the participant received and sent before, so uploads compose (see
-      `account`). Why: the order of the visit does not depend on the update. A bounded
-      parameter moves by at most D = 2 gamma. Finding one is AboveThreshold with scales
-      2D/e and 4D/e for e = 8/9 epsilon/c; the c of them spend 8/9 epsilon. Its value
-      is a Laplace mechanism of scale D/(epsilon/9c); the c of them spend 1/9 epsilon.
-      The last bound is post-processing.
-
-      The accounting is the paper's and is not tight: |bound(g)| lies in [0, gamma] and
-      moves by at most gamma, so selection spends no more than 4/9 epsilon and an
-      upload no more than 5/9 epsilon.
-
-    Not guaranteed:
-      * Anything about the values where |g| > bound. The listing adds r' to g, not to
-        bound(g), so such a value has unbounded sensitivity: at g = +-1000 gamma its
-        sign is all but certain. The mask stays private. Who wants the guarantee for
-        every update without NaN passes `jnp.clip(update, -bound, bound)`, as
-        `dssgd.upload_sparse_vector` does unless it is told not to.
-      * Anything, if epsilon, count, threshold or bound were chosen by the records.
-      * Anything of use at paper A's budgets: 10 per parameter with c = 105,707 is an
-        epsilon of 1.06e6 for each epoch. Class-level information, which the GAN attack
-        reconstructs, is protected only as far as the total epsilon is small, and never
-        where other participants hold the class too.
-      * The ideal mechanism: float32 Laplace samples lie on a grid and within 16 scales
-        of 0, so some outputs are possible for one update only (Mironov, "On
-        significance of the least significant bits for differential privacy", 2012).
+    An upload is epsilon-differentially private provided that |g| <= bound; the head of
+    this module says why, and what is not guaranteed.
 
     Args:
       key: of all draws.
@@ -119,25 +122,39 @@ def release(
     chex.assert_rank(update, 1)
     _check(epsilon, count, bound)
     size = update.shape[0]
-    scales = noise_scales(epsilon, count, bound)
+    drawn = _draw(key, size, noise_scales(epsilon, count, bound), update.dtype)
+    queries = jnp.abs(jnp.clip(update, -bound, bound)) + drawn.query
+    passed = _visit(queries[drawn.order], threshold + drawn.threshold, count)
+    mask = jnp.zeros(size, bool).at[drawn.order].set(passed, unique_indices=True)
+    released = jnp.clip(update + drawn.release, -bound, bound)
+    return jnp.where(mask, released, 0), mask
+
+
+class _Draws(NamedTuple):
+    order: jax.Array  # (n,) of the visit
+    threshold: jax.Array  # (n + 1,) rho, of the first search and behind each position
+    query: jax.Array  # (n,) r
+    release: jax.Array  # (n,) r'
+
+
+def _draw(key, size, scales, dtype):
+    """Draws everything in advance: the same distribution as drawing at need.
+
+    All draws are independent of each other and of the update, and each is used at most
+    once: r and r' belong to one parameter, which is visited once; rho to the start of a
+    search, and at most one search starts behind each position of the visit.
+    """
     key_order, key_threshold, key_query, key_release = jax.random.split(key, 4)
 
-    # Drawn in advance, which gives the same distribution as drawing at need: all draws
-    # are independent of each other and of the update, and each is used at most once.
-    # r and r' belong to one parameter, which is visited once; rho to the start of a
-    # search, and at most one search starts behind each position of the visit.
     def noise(key, size, scale):
-        return scale * jax.random.laplace(key, (size,), update.dtype)
+        return scale * jax.random.laplace(key, (size,), dtype)
 
-    order = jax.random.permutation(key_order, size)
-    thresholds = threshold + noise(key_threshold, size + 1, scales.threshold)
-    queries = jnp.abs(jnp.clip(update, -bound, bound))
-    queries += noise(key_query, size, scales.query)
-    released = update + noise(key_release, size, scales.release)
-
-    passed = _visit(queries[order], thresholds, count)
-    mask = jnp.zeros(size, bool).at[order].set(passed, unique_indices=True)
-    return jnp.where(mask, jnp.clip(released, -bound, bound), 0), mask
+    return _Draws(
+        jax.random.permutation(key_order, size),
+        noise(key_threshold, size + 1, scales.threshold),
+        noise(key_query, size, scales.query),
+        noise(key_release, size, scales.release),
+    )
 
 
 def _visit(queries, thresholds, count):

@@ -8,9 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxprivacy.models import convolution
-from jaxprivacy.models.attack_presets import Preset
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.models import attack_presets, convolution, interception
 
 
 def initial_weights(init_std: float | None) -> nn.initializers.Initializer:
@@ -51,8 +49,8 @@ class GradientComponent(nn.Module):
     authors' script has, needs them formed, and only in training.
     """
 
-    layer: Layer
-    preset: Preset
+    layer: interception.Layer
+    preset: attack_presets.Preset
 
     @nn.compact
     def __call__(self, gradient: dict[str, jax.Array], training: bool) -> jax.Array:
@@ -124,8 +122,8 @@ class AttackNetwork(nn.Module):
     (PAPERS row B12). The label, the same at every snapshot, is encoded once.
     """
 
-    preset: Preset
-    layers: tuple[Layer, ...]  # those whose gradients are taken
+    preset: attack_presets.Preset
+    layers: tuple[interception.Layer, ...]  # those whose gradients are taken
     use_output: bool = True
     use_loss: bool = True
     use_label: bool = True

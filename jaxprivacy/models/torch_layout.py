@@ -79,22 +79,22 @@ def fitting(held: Shapes) -> str:
     Returns:
       The flags and the number of classes, or "" where no model here fits.
     """
-    for settings, last in _candidates(held):
+    for options, last in _candidates(held):
         classes = sum(held.get(last, ()))  # A bias has one axis.
         try:
-            model = targets.build(input_shape=_IMAGE, num_classes=classes, **settings)
+            model = targets.build(input_shape=_IMAGE, num_classes=classes, **options)
             shapes = named_shapes(jax.eval_shape(model.init, jax.random.key(0)))
         except checks.InputError:
             continue
         if classes and not mismatch(held, shapes):
-            flags = {"model": settings.pop("name"), **settings}.items()
+            flags = {"model": options.pop("name"), **options}.items()
             named = " ".join(f"--{name}={value}" for name, value in flags)
             return f"{named} on data of {classes} classes"
     return ""
 
 
 def _candidates(held):
-    """Settings of `targets.build` and the name of their last layer's bias."""
+    """Options of `targets.build` and the name of their last layer's bias."""
     blocks, layers = _count(held, "layer1"), _count(held, "dense1")
     block, period = "basic", 6
     if "layer1.0.conv3.weight" in held:  # Of a bottleneck's three convolutions.

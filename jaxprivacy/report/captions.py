@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxprivacy.report import text
-from jaxprivacy.report.contents import Diagnostics, GradientNorms, Reconstructions
+from jaxprivacy.report import contents, text
 
 
-def gradient_norms(norms: GradientNorms) -> str:
+def gradient_norms(norms: contents.GradientNorms) -> str:
     """Says whose median gradient norm lies lower, at how many rounds."""
     medians = [
         np.nanmedian(np.asarray(kind, np.float64), axis=1)
@@ -21,7 +20,7 @@ def gradient_norms(norms: GradientNorms) -> str:
     )
 
 
-def diagnosed_norms(content: Diagnostics) -> str:
+def diagnosed_norms(content: contents.Diagnostics) -> str:
     """Says whose mean gradient norm lies lower, at how many snapshots."""
     means = [
         np.asarray(kind, np.float64).mean(axis=1)
@@ -66,7 +65,7 @@ def training(course: dict[str, np.ndarray]) -> str:
     )
 
 
-def over_rounds(images: Reconstructions) -> str:
+def over_rounds(images: contents.Reconstructions) -> str:
     """Says how good the shared model was when the samples were taken."""
     ends = [text.percent(float(a), 0) for a in images.accuracy[[0, -1]]]
     between = f"{ends[0]} % at the first to {ends[1]} % at the last"

@@ -16,8 +16,7 @@ import pathlib
 import re
 
 from jaxprivacy.checks import InputError
-from jaxprivacy.report import numbers as numbers_lib
-from jaxprivacy.report.numbers import MARK, Found, Numbers
+from jaxprivacy.report import measures, numbers as numbers_lib
 
 FOLDER = "docs"
 TABLE = re.compile(r"<!-- (table|sentences) (\S+) -->\n(.*?)<!-- end -->", re.DOTALL)
@@ -53,7 +52,7 @@ def render(root: pathlib.Path) -> dict[pathlib.Path, tuple[str, str]]:
 
 
 def write(
-    text: str, numbers: Numbers, beside: pathlib.Path, folder: pathlib.Path
+    text: str, numbers: numbers_lib.Numbers, beside: pathlib.Path, folder: pathlib.Path
 ) -> str:
     """Writes all numbers of a text anew.
 
@@ -87,7 +86,7 @@ def write(
     return TABLE.sub(made, NUMBER.sub(number, text))
 
 
-def value(numbers: Numbers, expression: str) -> str:
+def value(numbers: numbers_lib.Numbers, expression: str) -> str:
     """What a mark within a sentence stands for."""
     words = expression.split()
     if words[:1] == [OLD]:
@@ -97,7 +96,7 @@ def value(numbers: Numbers, expression: str) -> str:
     if len(words) == 5 and words[2] == "-":
         (first, form), (second, _) = map(_parted, (words[1], words[4]))
         found = [numbers_lib.find(numbers, words[i]) for i in (0, 3)]
-        if not all(numbers_lib.trained(row) for f in found for row in f.rows):
+        if not all(measures.trained(row) for f in found for row in f.rows):
             raise InputError(f"{expression}: an attack was not trained")
         a, b = (
             numbers_lib.number(f, name.removesuffix(".value"))[0]
@@ -117,7 +116,7 @@ def _parted(field: str) -> tuple[str, str]:
     return name, form
 
 
-def _footnote(numbers: Numbers, names: list[str]) -> str:
+def _footnote(numbers: numbers_lib.Numbers, names: list[str]) -> str:
     """What the mark of old results says, where one of these tables has any."""
     for name in names:
         table = numbers.spec["tables"][name]
@@ -125,11 +124,11 @@ def _footnote(numbers: Numbers, names: list[str]) -> str:
             for row in numbers_lib.shown_rows(numbers, name, result):
                 if numbers_lib.find(numbers, f"{name}.{result}.{row}").old:
                     kind = table.get("list", "membership")
-                    return f"{MARK} {numbers.spec[OLD][kind]}"
+                    return f"{numbers_lib.MARK} {numbers.spec[OLD][kind]}"
     return ""
 
 
-def table(numbers: Numbers, name: str, links: str) -> list[str]:
+def table(numbers: numbers_lib.Numbers, name: str, links: str) -> list[str]:
     """A table of Markdown, and below it where its numbers come from.
 
     Args:
@@ -152,7 +151,7 @@ def table(numbers: Numbers, name: str, links: str) -> list[str]:
             found = numbers_lib.find(numbers, f"{name}.{result}.{row}")
             entry, data = spec["rows"][row], _data(numbers, spec, result)
             again = scenarios and i > 0  # A scenario is named once.
-            mark = MARK * (found.old and not again)
+            mark = numbers_lib.MARK * (found.old and not again)
             named = ["" if again else data] * several + [entry["title"]]
             cells = [named[0] + mark, *named[1:]]
             cells += [entry.get("paper", "")] * has_paper
@@ -166,7 +165,7 @@ def table(numbers: Numbers, name: str, links: str) -> list[str]:
     return [*made, "", _sources(sources, links)]
 
 
-def sentences(numbers: Numbers, name: str, links: str) -> list[str]:
+def sentences(numbers: numbers_lib.Numbers, name: str, links: str) -> list[str]:
     """What the paper shows in each scenario of a table, and what is seen here.
 
     A sentence may hold numbers of its scenario: `{ROW FIELD}`.
@@ -196,20 +195,20 @@ def sentences(numbers: Numbers, name: str, links: str) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
-def _title(numbers: Numbers, spec: dict, column: str) -> str:
+def _title(numbers: numbers_lib.Numbers, spec: dict, column: str) -> str:
     """The heading of a column: the table's own, or that of its measure."""
     field = column.partition(":")[0].removesuffix(".value")
     own = spec.get("titles", {})
     return own.get(field) or numbers.spec["titles"].get(field, field)
 
 
-def _data(numbers: Numbers, spec: dict, result: str) -> str:
+def _data(numbers: numbers_lib.Numbers, spec: dict, result: str) -> str:
     own = numbers_lib.entry(spec, result).get("title")
     return own or numbers.spec["titles"].get(result, result)
 
 
 def _sources(
-    sources: dict[tuple[str, str], list[tuple[str, Found]]], links: str
+    sources: dict[tuple[str, str], list[tuple[str, numbers_lib.Found]]], links: str
 ) -> str:
     """Which results a table is made from, with the numbers of records and seconds."""
     shared = [data for _, data in sources]
@@ -220,11 +219,12 @@ def _sources(
         found = rows[0][1]
         link = f"[{title}]({links}/{path}/{numbers_lib.RESULT})".replace("(./", "(")
         parts = [_seeds(found), *_records(found), _seconds(found.result)]
-        told.append(f"{link}{MARK * found.old}: {', '.join(filter(None, parts))}")
+        mark = numbers_lib.MARK * found.old
+        told.append(f"{link}{mark}: {', '.join(filter(None, parts))}")
     return "; ".join(told) + "."
 
 
-def _seeds(found: Found) -> str:
+def _seeds(found: numbers_lib.Found) -> str:
     seeds = [row.get("seed", found.result["seed"]) for row in found.rows]
     seeds = sorted(set(seeds))
     *first, last = map(str, seeds)
@@ -237,7 +237,7 @@ def _seconds(result: dict) -> str:
     return f"{result['seconds']:,.0f} s" + (device != "cpu") * f" on one {device}"
 
 
-def _records(found: Found) -> list[str]:
+def _records(found: numbers_lib.Found) -> list[str]:
     """How many records the rows are measured on, where they are members or not."""
     row = found.rows[0]
     if "members" not in row:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jaxprivacy.evaluation import diagnostics
-from jaxprivacy.report import captions, plots_diagnostics, verdict_privacy
-from jaxprivacy.report.contents import Report
+from jaxprivacy.report import captions, contents, plots_diagnostics, verdict_privacy
 
 KEY = "page"  # of result.json
 
@@ -35,7 +34,7 @@ class Facts(NamedTuple):
 EMPTY = Facts([], [], [], True, {}, False, 0, None, "samples", [], "", "samples")
 
 
-def of(report: Report) -> Facts:
+def of(report: contents.Report) -> Facts:
     """The facts of a report."""
     images, tradeoff = report.reconstructions, report.tradeoff
     return Facts(
@@ -62,7 +61,7 @@ def kept(result: dict[str, Any]) -> Facts | None:
     return Facts(**held)
 
 
-def _captions(report: Report) -> dict[str, str]:
+def _captions(report: contents.Report) -> dict[str, str]:
     """Captions that say what their figures show."""
     said = dict.fromkeys(("gradient_norms", "training", "over_rounds"), "")
     if report.diagnostics:
@@ -76,7 +75,7 @@ def _captions(report: Report) -> dict[str, str]:
     return said
 
 
-def _left_out(report: Report) -> int:
+def _left_out(report: contents.Report) -> int:
     """How many classes have too few records to stand in the figures."""
     kinds = report.diagnostics and plots_diagnostics.observed(report.diagnostics)
     return diagnostics.class_gaps(*kinds).left_out if kinds else 0

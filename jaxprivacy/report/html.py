@@ -9,19 +9,22 @@ from typing import Any
 
 import jinja2
 
-from jaxprivacy.evaluation import diagnostics, three_way
-from jaxprivacy.evaluation.reconstruction import summarise
-from jaxprivacy.report import facts as facts_lib
+from jaxprivacy.evaluation import (
+    diagnostics,
+    reconstruction as reconstruction_lib,
+    three_way,
+)
 from jaxprivacy.report import (
+    contents,
+    facts as facts_lib,
     plots,
     text,
     verdict,
+    verdict_membership,
     verdict_privacy,
     verdict_rows,
     words,
 )
-from jaxprivacy.report.contents import Report
-from jaxprivacy.report.facts import Facts
 from jaxprivacy.report.threats import (
     ATTACKERS,
     MODES,
@@ -33,8 +36,6 @@ from jaxprivacy.report.threats import (
     label,
     variant,
 )
-from jaxprivacy.report.verdict_membership import STRENGTHS
-from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word, gain
 
 CAVEATS = (
     "The numbers are what these attacks found: another attack may find more, and no "
@@ -80,12 +81,14 @@ RECONSTRUCTION_CAVEATS = (
 )
 
 
-def render(report: Report, figures: dict[str, bytes]) -> str:
+def render(report: contents.Report, figures: dict[str, bytes]) -> str:
     """Returns the page of a report; see `page`."""
     return page(report.result, facts_lib.of(report), figures)
 
 
-def page(result: dict[str, Any], facts: Facts, figures: dict[str, bytes]) -> str:
+def page(
+    result: dict[str, Any], facts: facts_lib.Facts, figures: dict[str, bytes]
+) -> str:
     """Returns the page.
 
     Args:
@@ -114,9 +117,9 @@ def page(result: dict[str, Any], facts: Facts, figures: dict[str, bytes]) -> str
         "label": label,
         "dash": text.MISSING,
         "most_epsilon": verdict_privacy.MOST_EPSILON,
-        "bad_checks": BAD_CHECKS,
-        "check_word": check_word,
-        "gain": gain,
+        "bad_checks": verdict_rows.BAD_CHECKS,
+        "check_word": verdict_rows.check_word,
+        "gain": verdict_rows.gain,
         "recall": three_way.recall,
         "show_percent": text.percent,
         "show_significant": text.significant,
@@ -130,7 +133,7 @@ def page(result: dict[str, Any], facts: Facts, figures: dict[str, bytes]) -> str
 
 
 def _context(
-    result: dict[str, Any], facts: Facts, figures: dict[str, bytes]
+    result: dict[str, Any], facts: facts_lib.Facts, figures: dict[str, bytes]
 ) -> dict[str, Any]:
     membership = result["membership"]
     reconstruction = in_order(result["reconstruction"])
@@ -148,7 +151,7 @@ def _context(
         "badge": verdict.badge(said["level"]),
         "first_terms": [words.AUC, words.INTERVAL] if membership else [words.INTERVAL],
         "terms": words.of_tables(result) + _privacy_terms(result),
-        "strengths": STRENGTHS,
+        "strengths": verdict_membership.STRENGTHS,
         **_membership_context(membership),
         **_privacy_context(result),
         "three_way": three_way.summarise(result.get("three_way", [])),
@@ -156,12 +159,16 @@ def _context(
         "many_checks": text.is_long(checks),
         "untrained_checks": any(row.get("target") == "untrained" for row in checks),
         "planted_checks": any(row.get("control") for row in checks),
-        "failed_checks": sum(check_word(row) in BAD_CHECKS for row in checks),
+        "failed_checks": sum(
+            verdict_rows.check_word(row) in verdict_rows.BAD_CHECKS for row in checks
+        ),
         "least": diagnostics.LEAST,
         "over_rounds_of": facts.sampled and facts.sampled["attack"],
         "reconstructed_by": _by_attack(reconstruction),
         "reconstruction": reconstruction,
-        "means": summarise(reconstruction) if text.is_long(reconstruction) else [],
+        "means": reconstruction_lib.summarise(reconstruction)
+        if text.is_long(reconstruction)
+        else [],
         "seeded": any(row.get("seed") is not None for row in reconstruction),
         "caveats": [
             *CAVEATS,
@@ -191,7 +198,7 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
         "fprs": _fprs(rows),
         "by_attack": _by_attack(rows),
         "shown_rows": shown,
-        "compared": any(gain(row) for row in shown),
+        "compared": any(verdict_rows.gain(row) for row in shown),
         "against": _against(rows),
         "untrained_rows": any(row.get("trained") is False for row in rows),
         "unlearned_rows": any(row.get("learned") is False for row in rows),
@@ -226,7 +233,9 @@ def _privacy_context(result: dict) -> dict[str, Any]:
 
 def _against(rows: list[dict]) -> str:
     """Returns which attacks the others are compared with, for readers."""
-    named = [gain(row)["against"] for row in rows if gain(row)]
+    named = [
+        verdict_rows.gain(row)["against"] for row in rows if verdict_rows.gain(row)
+    ]
     return ", ".join(card(name).title for name in dict.fromkeys(named) if name)
 
 

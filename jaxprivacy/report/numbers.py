@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from jaxprivacy.checks import InputError
 from jaxprivacy.evaluation.reconstruction import over_runs
 from jaxprivacy.report import measures
-from jaxprivacy.report.measures import is_network, plain, trained
 
 SPEC, RESULT = "numbers.toml", "result.json"
 ABSENT, NOT_TRAINED, MARK = "-", "not trained", "†"
@@ -44,7 +43,9 @@ class Found(NamedTuple):
     @property
     def old(self) -> bool:
         """Whether the result is from before it said which attacks were trained."""
-        networks = (r for r in self.result.get("membership", []) if is_network(r))
+        networks = (
+            r for r in self.result.get("membership", []) if measures.is_network(r)
+        )
         unsaid = any(row.get("trained") is None for row in networks)
         return self.result["schema"] <= OLD_SCHEMA or unsaid
 
@@ -169,8 +170,8 @@ def idle(found: Found, kind: str) -> str:
       found: a result.
       kind: the list whose rows are counted.
     """
-    rows = [row for row in found.result[kind] if is_network(row)]
-    return f"{sum(not trained(row) for row in rows)} of {len(rows)}"
+    rows = [row for row in found.result[kind] if measures.is_network(row)]
+    return f"{sum(not measures.trained(row) for row in rows)} of {len(rows)}"
 
 
 def written(found: Found, field: str) -> str:
@@ -192,7 +193,7 @@ def written(found: Found, field: str) -> str:
         return measures.works(found.result, found.rows) or ABSENT
     form = form or _form(measure)
     if measure.startswith(OF_ATTACK):
-        idle = [row for row in found.rows if not trained(row)]
+        idle = [row for row in found.rows if not measures.trained(row)]
         if idle and len(found.rows) > 1:
             return f"{NOT_TRAINED} ({len(idle)} of {len(found.rows)} seeds)"
         if idle:
@@ -230,7 +231,7 @@ def number(
         signed = measure.startswith("gain")
         rate = isinstance(known[0][0], dict) or measure.endswith("accuracy")
         mean, _ = over_runs(
-            [(plain(value), math.nan, math.nan) for value, _ in known],
+            [(measures.plain(value), math.nan, math.nan) for value, _ in known],
             [seed for _, seed in known],
             1.0 if rate else math.inf,
             -1.0 if signed else 0.0,
@@ -239,7 +240,7 @@ def number(
     ((value, _),) = known
     conditional = found.old and measure.startswith("tpr_")  # What it covered was less.
     if not isinstance(value, dict) or conditional:
-        return plain(value), None, None
+        return measures.plain(value), None, None
     return value["value"], value["low"], value["high"]
 
 

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxprivacy.evaluation import diagnostics
-from jaxprivacy.evaluation.intervals import Interval
-from jaxprivacy.report import plots_diagnostics, plots_images, plots_studies, text
-from jaxprivacy.report.contents import Diagnostics, GradientNorms, Report, RocCurve
+from jaxprivacy.evaluation import diagnostics, intervals
+from jaxprivacy.report import (
+    contents,
+    plots_diagnostics,
+    plots_images,
+    plots_studies,
+    text,
+)
 from jaxprivacy.report.plots_style import (
     COLORS,
     DPI,
@@ -38,7 +42,7 @@ ALL_NAMES = (*NAMES, COURSES, CLASSES, LEAKAGE, *DIAGNOSTICS, ROWS)
 FEW_ROWS = 4  # Up to so many are read from the table.
 
 
-def draw(report: Report) -> dict[str, bytes]:
+def draw(report: contents.Report) -> dict[str, bytes]:
     """Returns the figures that the report has contents for, by file name."""
     figures = {}
     if report.roc_curves:
@@ -66,7 +70,7 @@ def draw(report: Report) -> dict[str, bytes]:
     return {name: to_png(figure) for name, figure in figures.items()}
 
 
-def diagnostic_figures(content: Diagnostics) -> dict[str, Figure]:
+def diagnostic_figures(content: contents.Diagnostics) -> dict[str, Figure]:
     """Returns the figures that the diagnostics have contents for, by file name."""
     figures = {
         NORMS: plots_diagnostics.norm_curves_figure(content),
@@ -92,7 +96,7 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def roc_figure(curves: list[RocCurve]) -> Figure:
+def roc_figure(curves: list[contents.RocCurve]) -> Figure:
     """Returns the ROC curves on log axes, so that low false positive rates show."""
     figure = new_figure(5.6)
     axes = figure.subplots()
@@ -120,7 +124,7 @@ def roc_figure(curves: list[RocCurve]) -> Figure:
     return figure
 
 
-def gradient_norm_figure(norms: GradientNorms) -> Figure:
+def gradient_norm_figure(norms: contents.GradientNorms) -> Figure:
     """Returns median and interquartile range of gradient norms over the rounds."""
     figure = new_figure(3.6)
     axes = figure.subplots()
@@ -160,7 +164,7 @@ def training_figure(training: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _shown(interval: Interval) -> str:
+def _shown(interval: intervals.Interval) -> str:
     return text.number_interval(interval._asdict())
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxprivacy.evaluation import diagnostics
-from jaxprivacy.report import text
-from jaxprivacy.report.contents import Diagnostics
+from jaxprivacy.report import contents, text, threats
 from jaxprivacy.report.plots_style import (
     COLORS,
     GREY,
@@ -21,7 +20,6 @@ from jaxprivacy.report.plots_style import (
     style,
     whole_ticks,
 )
-from jaxprivacy.report.threats import distinguishing, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +31,7 @@ _MARKED = 20  # Up to so many snapshots, each is marked by a dot.
 _LETTERS = 44  # Of a line of a row's name.
 
 
-def norm_curves_figure(content: Diagnostics) -> Figure:
+def norm_curves_figure(content: contents.Diagnostics) -> Figure:
     """Returns mean gradient norms with quartile bands over the snapshots."""
     panels = [("last layer", content.members_norm, content.non_members_norm)]
     if content.members_norm_all is not None:
@@ -64,7 +62,7 @@ def _norm_curve(axes: Axes, epochs: np.ndarray, norms: np.ndarray, index: int) -
     axes.fill_between(epochs, low, high, label="middle half of them", **band)
 
 
-def norm_histogram_figure(content: Diagnostics) -> Figure:
+def norm_histogram_figure(content: contents.Diagnostics) -> Figure:
     """Returns histograms of the gradient norms at the last snapshot, on a log axis."""
     kinds = [
         np.asarray(norms, np.float64)[-1]
@@ -90,7 +88,7 @@ def norm_histogram_figure(content: Diagnostics) -> Figure:
     return figure
 
 
-def embedding_figure(content: Diagnostics) -> Figure:
+def embedding_figure(content: contents.Diagnostics) -> Figure:
     """Returns histograms of the numbers that the unsupervised attack clusters."""
     kinds = [
         np.asarray(embedding, np.float64)
@@ -121,7 +119,7 @@ def _histograms(axes: Axes, kinds, edges: np.ndarray, names) -> None:
     axes.legend(frameon=False, fontsize=9, handlelength=3)
 
 
-def observed(content: Diagnostics) -> tuple[diagnostics.Observed, ...] | None:
+def observed(content: contents.Diagnostics) -> tuple[diagnostics.Observed, ...] | None:
     """Returns both kinds at the last snapshot; None where a part of it is absent."""
     rest = ("correct", "uncertainty", "score")
     kinds = tuple(
@@ -216,7 +214,7 @@ def membership_rows_figure(rows: list[dict]) -> Figure:
     Args:
       rows: of `membership`, or their means over seeds.
     """
-    keys = distinguishing(rows)
+    keys = threats.distinguishing(rows)
     names = [textwrap.wrap(_row_name(row, keys), _LETTERS) for row in rows]
     heights = np.array([max(len(name), 1.4) for name in names])
     places = np.cumsum(heights) - heights / 2
@@ -244,7 +242,7 @@ def membership_rows_figure(rows: list[dict]) -> Figure:
 
 def _row_name(row: dict, keys: Sequence[str]) -> str:
     untrained = ": not trained" if row.get("trained") is False else ""
-    return label(row, keys) + untrained
+    return threats.label(row, keys) + untrained
 
 
 def _legend(figure: Figure, axes: Axes, columns: int = 2) -> None:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from jaxprivacy.checks import InputError, NotWritten
-from jaxprivacy.report import facts, html, lock, plots
-from jaxprivacy.report.contents import Report
+from jaxprivacy.report import contents, facts, html, lock, plots
 
 RESULT, PAGE = "result.json", "report.html"
 _ACCEPTED = "accepted is a folder that does not exist yet, or one without a report"
@@ -94,7 +93,7 @@ def reason(error: Exception) -> object:
     return getattr(error, "strerror", None) or error
 
 
-def write(report: Report, folder: pathlib.Path) -> pathlib.Path:
+def write(report: contents.Report, folder: pathlib.Path) -> pathlib.Path:
     """Writes result.json, report.html and the figures into a folder.
 
     Each file is first written into a temporary folder on the same file system and then
@@ -151,7 +150,9 @@ def _put(folder: pathlib.Path, name: str, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_somewhere(report: Report, folder: pathlib.Path) -> tuple[pathlib.Path, str]:
+def write_somewhere(
+    report: contents.Report, folder: pathlib.Path
+) -> tuple[pathlib.Path, str]:
     """Writes a report where it was meant to go, or else where there is room.
 
     That is, in this order, a new folder beside it and one among the system's temporary
@@ -182,7 +183,7 @@ def write_somewhere(report: Report, folder: pathlib.Path) -> tuple[pathlib.Path,
     ) from first
 
 
-def _holds(folder: pathlib.Path, report: Report) -> bool:
+def _holds(folder: pathlib.Path, report: contents.Report) -> bool:
     """Whether a folder has this report's result.json."""
     try:
         there = json.loads((folder / RESULT).read_text())

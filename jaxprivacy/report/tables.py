@@ -10,24 +10,29 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jaxprivacy.evaluation import three_way
-from jaxprivacy.evaluation.reconstruction import summarise
-from jaxprivacy.report import facts as facts_lib
-from jaxprivacy.report import text, verdict, verdict_privacy, verdict_rows, words
-from jaxprivacy.report.contents import Report
-from jaxprivacy.report.facts import Facts
+from jaxprivacy.evaluation import reconstruction as reconstruction_lib, three_way
+from jaxprivacy.report import (
+    contents,
+    facts as facts_lib,
+    text,
+    verdict,
+    verdict_privacy,
+    verdict_rows,
+    words,
+)
 from jaxprivacy.report.threats import card, distinguishing, in_order, variant
-from jaxprivacy.report.verdict_rows import BAD_CHECKS, check_word
 
 SHOWN_FPRS = (0.1, 0.01)
 
 
-def print_summary(report: Report, console: Console) -> None:
+def print_summary(report: contents.Report, console: Console) -> None:
     """Prints the tables and the verdict of a report; see `print_result`."""
     print_result(report.result, facts_lib.of(report), console)
 
 
-def print_result(result: dict[str, Any], facts: Facts, console: Console) -> None:
+def print_result(
+    result: dict[str, Any], facts: facts_lib.Facts, console: Console
+) -> None:
     """Prints the tables and the verdict.
 
     Args:
@@ -179,7 +184,7 @@ def _means(rows: list[dict]) -> Table:
     """Each attack's mean over its rows above the 95 % interval of that mean."""
     columns = ("rows", "hit rate %", "Frechet", "nearest\nprivate", "nearest\npublic")
     table = _table("Reconstruction, means over rows", (*columns, "diver-\nsity"))
-    for mean in summarise(rows):
+    for mean in reconstruction_lib.summarise(rows):
         names = ("nearest_private", "nearest_public", "diversity")
         table.add_row(
             Text(card(mean["attack"]).title),
@@ -251,7 +256,9 @@ def _shown_checks(rows: list[dict]) -> list[dict]:
     """Returns the null checks to list: of many, those that fail; the verdict counts."""
     if not text.is_long(rows):
         return rows
-    return [row for row in rows if check_word(row) in BAD_CHECKS]
+    return [
+        row for row in rows if verdict_rows.check_word(row) in verdict_rows.BAD_CHECKS
+    ]
 
 
 def _null_checks(checks: list[dict]) -> Table:
@@ -259,8 +266,8 @@ def _null_checks(checks: list[dict]) -> Table:
     table = _table(title, ("AUC", "finds\nfrom AUC", "result"))
     keys = distinguishing(checks)
     for row in _shown_checks(checks):
-        word = check_word(row)
-        style = "bold red" if word in BAD_CHECKS else ""
+        word = verdict_rows.check_word(row)
+        style = "bold red" if word in verdict_rows.BAD_CHECKS else ""
         result = Text(word.upper() if style else word, style=style)
         auc = Text(text.number_interval(row["auc"]))
         least = text.number(row.get("detectable_auc"), 2)

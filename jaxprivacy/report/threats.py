@@ -23,8 +23,8 @@ ATTACKERS = {
 }
 
 SETTINGS = {
-    "standalone": "one party trains on records of its own; the attacker holds the "
-    "model that comes out, or several snapshots of it",
+    "standalone": "the attacker holds a trained model, or several snapshots of it, and "
+    "takes no part in its training",
     "finetune": "a model is trained on base records and then on fine-tuning records; "
     "the attacker holds it as it was before and after, and tells two kinds of record "
     "apart",

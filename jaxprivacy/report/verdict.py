@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from jaxprivacy.evaluation import three_way
-from jaxprivacy.report import text, verdict_privacy
-from jaxprivacy.report.threats import distinguishing, label
-from jaxprivacy.report.verdict_evidence import untaught
-from jaxprivacy.report.verdict_membership import membership
-from jaxprivacy.report.verdict_reconstruction import reconstruction
+from jaxprivacy.report import (
+    text,
+    threats,
+    verdict_evidence,
+    verdict_membership,
+    verdict_privacy,
+    verdict_reconstruction,
+)
 
 # Of `verdict.level` in result.json, the gravest first, and how readers see them.
 LEVELS = {
@@ -38,9 +41,11 @@ def verdict(result: dict) -> dict:
     """
     members, said_of_members = None, []
     if result["membership"]:
-        members, said_of_members = membership(result)
-    images, said_of_images = reconstruction(result)
-    untrained = [untaught(target) for target in result.get("evidence", [])]
+        members, said_of_members = verdict_membership.membership(result)
+    images, said_of_images = verdict_reconstruction.reconstruction(result)
+    untrained = [
+        verdict_evidence.untaught(target) for target in result.get("evidence", [])
+    ]
     if images == "none_found" and untrained and all(untrained):
         images = "cannot_tell"
         said_of_images = [
@@ -93,7 +98,7 @@ def _three_way(rows: list[dict]) -> list[str]:
     mean = " on average over the seeds" if "seeds" in best else ""
     return [
         f"Asked whether a record is {', '.join(kinds)} or {last}, "
-        f"{label(best, distinguishing(shown))} is right on "
+        f"{threats.label(best, threats.distinguishing(shown))} is right on "
         f"{text.percent_interval(best['accuracy'])}{mean}, "
         f"{text.percent(1 / len(best['kinds']))} % being chance."
     ]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxprivacy.evaluation.intervals import clopper_pearson
-from jaxprivacy.evaluation.membership import simultaneous_confidence
-from jaxprivacy.evaluation.null_checks import detectable_auc
-from jaxprivacy.report import text
-from jaxprivacy.report.verdict_rows import control_found, counted
+from jaxprivacy.evaluation import intervals, membership as evaluation, null_checks
+from jaxprivacy.report import text, verdict_rows as rows_lib
 
 # An audit that would only have found a larger AUC than this has no power to speak of.
 MOST_DETECTABLE = 0.9
@@ -25,7 +22,7 @@ def learned_nothing(accuracy: float, records: int, largest_class: float) -> bool
       records: how many they are.
       largest_class: the share of the largest class among them.
     """
-    right = clopper_pearson(round(accuracy * records), records)
+    right = intervals.clopper_pearson(round(accuracy * records), records)
     return right.low <= largest_class
 
 
@@ -36,9 +33,10 @@ def detectable(rows: Sequence[dict]) -> float | None:
       rows: of `membership`, those that count; the intervals that decide hold for all of
         them together.
     """
-    together = simultaneous_confidence(max(1, len(rows)))
+    together = evaluation.simultaneous_confidence(max(1, len(rows)))
     found = [
-        detectable_auc(row["members"], row["non_members"], together) for row in rows
+        null_checks.detectable_auc(row["members"], row["non_members"], together)
+        for row in rows
     ]
     known = [auc for auc in found if auc is not None]
     return max(known) if known and len(known) == len(found) else None
@@ -124,8 +122,13 @@ def untaught(target: dict) -> str:
     """Returns that a model is not shown to have learned anything, or nothing.
 
     Args:
-      target: its `train_accuracy`, `train_records` and `largest_class`, if known.
+      target: its `train_accuracy`, `train_records` and `largest_class`, if known; of
+        one that names no class its `train_loss` and `constant_loss`; `measured_on`,
+        which records these are of.
     """
+    of = target.get("measured_on", "training records")
+    if "constant_loss" in target:
+        return _no_better_than_constant(target, of)
     accuracy, records = target.get("train_accuracy"), target.get("train_records")
     if accuracy is None or not records:
         return ""
@@ -133,10 +136,22 @@ def untaught(target: dict) -> str:
         return ""
     return (
         "the model is not shown to have learned anything: it is right on "
-        f"{text.percent(accuracy)} % of its {records:,} training records, and always "
+        f"{text.percent(accuracy)} % of its {records:,} {of}, and always "
         "naming their largest class would be right on "
         f"{text.percent(target['largest_class'])} %, so there may have been nothing to "
         "find"
+    )
+
+
+def _no_better_than_constant(target: dict, of: str) -> str:
+    loss, constant = target["train_loss"], target["constant_loss"]
+    if loss < constant:
+        return ""
+    return (
+        "the model is not shown to have learned anything: its mean loss on "
+        f"{target['train_records']:,} {of} is {text.significant(loss)}, and one that "
+        f"gives all records the same answer reaches {text.significant(constant)}, so "
+        "there may have been nothing to find"
     )
 
 
@@ -164,7 +179,7 @@ def without_power(
 
 
 def _checks_without_power(checks: Sequence[dict]) -> list[str]:
-    known = counted(checks)
+    known = null_checks.counted(checks)
     planted = [row for row in known if row.get("control")]
     plain = [row for row in known if not row.get("control")]
     if not plain:
@@ -176,6 +191,6 @@ def _checks_without_power(checks: Sequence[dict]) -> list[str]:
             "the null checks would have found nothing below an AUC of "
             f"{text.number(MOST_DETECTABLE, 1)}"
         )
-    if any(control_found(row) is False for row in planted):
+    if any(rows_lib.control_found(row) is False for row in planted):
         reasons.append("a positive control, a leak planted for the purpose, was missed")
     return reasons

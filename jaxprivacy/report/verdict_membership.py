@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxprivacy.report import text, verdict_evidence
-from jaxprivacy.report import verdict_rows as rows_lib
-from jaxprivacy.report.threats import distinguishing, label
-from jaxprivacy.report.verdict_gains import gain_sentences
+from jaxprivacy.evaluation import null_checks
+from jaxprivacy.report import (
+    text,
+    threats,
+    verdict_evidence,
+    verdict_gains,
+    verdict_rows as rows_lib,
+)
 
 # How exposed members are, by the lower end of the AUC interval of the best attack.
 STRENGTHS = ((0.8, "severe"), (0.6, "clear"), (0.5, "slight"))
@@ -21,12 +25,13 @@ def membership(result: dict) -> tuple[str, list[str]]:
       result: the content of result.json with at least one row of `membership`.
     """
     everyone, checks = result["membership"], rows_lib.checks(result)
-    rows = rows_lib.over_seeds(rows_lib.counted(everyone))
+    rows = rows_lib.over_seeds(null_checks.counted(everyone))
     failed = rows_lib.failed_checks(checks)
     least = verdict_evidence.detectable(rows) if rows else None
     word = _word(best(rows)) if rows else ""
     if failed:
-        level, first = "cannot_tell", _failed_checks(failed, distinguishing(checks))
+        level = "cannot_tell"
+        first = _failed_checks(failed, threats.distinguishing(checks))
         first += _face_value(rows)
     elif word and not verdict_evidence.not_two_kinds(result, least):
         level, first = word, [_found(rows, word)]
@@ -35,7 +40,7 @@ def membership(result: dict) -> tuple[str, list[str]]:
     return level, [
         *first,
         *_untrained(everyone),
-        *gain_sentences(rows),
+        *verdict_gains.gain_sentences(rows),
         *([] if level == "cannot_tell" and not failed else _reversed(rows)),
         *_low_fpr(rows),
         *_checks(checks, failed),
@@ -79,7 +84,8 @@ def _reaches(rows: Sequence[dict]) -> str:
     )
     of = f", the best of {len(rows)} attacks," if len(rows) > 1 else ""
     note = f" ({'; '.join(notes)})" if notes else ""
-    return f"{label(row, distinguishing(rows))}{of} reaches {reached}{note}"
+    label = threats.label(row, threats.distinguishing(rows))
+    return f"{label}{of} reaches {reached}{note}"
 
 
 def _found(rows: Sequence[dict], word: str) -> str:
@@ -130,7 +136,7 @@ def _face_value(rows: Sequence[dict]) -> list[str]:
 
 def _failed_checks(failed: Sequence[dict], keys: Sequence[str]) -> list[str]:
     lead = "Whether members are exposed cannot be determined: t"
-    said = [_failed(row, label(row, keys)) for row in failed]
+    said = [_failed(row, threats.label(row, keys)) for row in failed]
     return [lead + said[0][1:], *said[1:]]
 
 
@@ -150,7 +156,7 @@ def _failed(row: dict, name: str) -> str:
 
 def _checks(checks: Sequence[dict], failed: Sequence[dict]) -> list[str]:
     """Says that the checks hold and what they could have seen, unless one fails."""
-    counted = rows_lib.counted(checks)
+    counted = null_checks.counted(checks)
     plain = [row for row in counted if not row.get("control")]
     planted = [row for row in counted if row.get("control")]
     sentences = []
@@ -203,8 +209,8 @@ def _untrained(rows: Sequence[dict]) -> list[str]:
     left_out = [row for row in rows if row.get("trained") is False]
     if not left_out:
         return []
-    keys = distinguishing(rows)
-    names = list(dict.fromkeys(label(row, keys) for row in left_out))
+    keys = threats.distinguishing(rows)
+    names = list(dict.fromkeys(threats.label(row, keys) for row in left_out))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return [
         f"{len(left_out)} of {len(rows)} attack runs did not train: their networks "
@@ -214,12 +220,12 @@ def _untrained(rows: Sequence[dict]) -> list[str]:
 
 
 def _reversed(rows: Sequence[dict]) -> list[str]:
-    sentences, keys = [], distinguishing(rows)
+    sentences, keys = [], threats.distinguishing(rows)
     for row in rows:
         if rows_lib.together(row)["high"] < 0.5:
             members, non_members = _kinds(row)
             sentences.append(
-                f"{label(row, keys)} ranks {non_members} above {members}, AUC "
+                f"{threats.label(row, keys)} ranks {non_members} above {members}, AUC "
                 f"{text.number_interval(rows_lib.together(row))}: {members} and "
                 f"{non_members} differ, but not in the way that the attack expects."
             )
@@ -242,7 +248,7 @@ def _low_fpr(rows: Sequence[dict]) -> list[str]:
     mean = " on average" if "seeds" in row else ""
     return [
         f"At a false positive rate of {text.rate(fpr)}, "
-        f"{label(row, distinguishing(rows))} finds the most "
+        f"{threats.label(row, threats.distinguishing(rows))} finds the most "
         f"{_kinds(row)[0]}{mean}, {_judged(found)}."
     ]
 

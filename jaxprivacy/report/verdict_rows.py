@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxprivacy.evaluation.membership import null_holds
-from jaxprivacy.evaluation.null_checks import counted
-from jaxprivacy.evaluation.seeds import seed_groups
+from jaxprivacy.evaluation import membership, null_checks, seeds
 from jaxprivacy.report import text
 
 BAD_CHECKS = ("fails", "missed")  # of what `check_word` says
@@ -24,7 +22,9 @@ def checks(result: dict) -> list[dict]:
 def failed_checks(checks: Sequence[dict]) -> list[dict]:
     """Returns the null checks that find something where there is nothing."""
     return [
-        row for row in counted(checks) if not row.get("control") and not null_holds(row)
+        row
+        for row in null_checks.counted(checks)
+        if not row.get("control") and not membership.null_holds(row)
     ]
 
 
@@ -39,7 +39,7 @@ def check_word(row: dict) -> str:
         return "not trained"
     if row.get("control"):
         return {True: "found", False: "missed", None: "too few"}[control_found(row)]
-    return "holds" if null_holds(row) else "fails"
+    return "holds" if membership.null_holds(row) else "fails"
 
 
 def together(row: dict) -> dict:
@@ -90,7 +90,7 @@ def over_seeds(rows: list[dict]) -> list[dict]:
     """
     if not text.several_seeds(rows):
         return rows
-    return [_envelope_row(group) for group in seed_groups(rows)]
+    return [_envelope_row(group) for group in seeds.seed_groups(rows)]
 
 
 def _envelope_row(group: list[dict]) -> dict:

@@ -10,12 +10,14 @@ import numpy as np
 from jax import lax
 
 from jaxprivacy import checks, types
-from jaxprivacy.targets import capture as capture_lib
-from jaxprivacy.targets import equations, inputs
-from jaxprivacy.targets import norms as norms_lib
-from jaxprivacy.targets import plan as plan_lib
-from jaxprivacy.targets import program as program_lib
-from jaxprivacy.targets.program import Apply, Loss
+from jaxprivacy.targets import (
+    capture as capture_lib,
+    equations,
+    inputs,
+    norms as norms_lib,
+    plan as plan_lib,
+    program as program_lib,
+)
 
 # Bytes that the values of the records in work may take together. On a CPU more than the
 # caches hold is slower, and above 32 MiB the memory is asked for anew in each run.
@@ -25,12 +27,12 @@ LEAST, MOST = 8, 512  # records at once: the weights are read for each lot of th
 
 
 def gradient_norms(
-    apply: Apply,
+    apply: program_lib.Apply,
     params: types.Params,
     x: types.Array,
     y: types.Array,
     *,
-    loss: Loss | None = None,
+    loss: program_lib.Loss | None = None,
     at_once: int | None = None,
 ) -> jax.Array:
     """L2 norm of each record's gradient by all parameters together: (N,) float32.
@@ -60,12 +62,12 @@ def gradient_norms(
 
 
 def gradient_norms_by_leaf(
-    apply: Apply,
+    apply: program_lib.Apply,
     params: types.Params,
     x: types.Array,
     y: types.Array,
     *,
-    loss: Loss | None = None,
+    loss: program_lib.Loss | None = None,
     at_once: int | None = None,
 ) -> dict[str, jax.Array]:
     """Like `gradient_norms`, of each array of the parameters.
@@ -78,13 +80,13 @@ def gradient_norms_by_leaf(
 
 
 def clipped_gradient(
-    apply: Apply,
+    apply: program_lib.Apply,
     params: types.Params,
     x: types.Array,
     y: types.Array,
     *,
     max_norm: float,
-    loss: Loss | None = None,
+    loss: program_lib.Loss | None = None,
     at_once: int | None = None,
 ) -> types.Params:
     """The sum over the records of their gradients, each clipped to a norm.

@@ -62,9 +62,22 @@ def check_records(x: types.Array, y: types.Array) -> tuple[jax.Array, jax.Array]
 
 
 def check_model(
-    apply: Apply, params: types.Params, x: jax.Array, y: jax.Array, loss: Loss | None
+    apply: Apply,
+    params: types.Params,
+    x: jax.Array,
+    y: jax.Array,
+    loss: Loss | None,
+    name: str = "apply",
 ) -> Loss:
     """Checks that model, parameters, records and loss fit together.
+
+    Args:
+      apply: the model.
+      params: its parameters.
+      x: records.
+      y: labels.
+      loss: of one record; None: the default.
+      name: what the user calls the model.
 
     Returns:
       The loss, the default one where there is none.
@@ -72,12 +85,12 @@ def check_model(
     Raises:
       InputError: they do not.
     """
-    outputs = [_shapes("apply", apply, params, x[:n]) for n in {1, min(2, len(x))}]
+    outputs = [_shapes(name, apply, params, x[:n]) for n in {1, min(2, len(x))}]
     for n, out in zip({1, min(2, len(x))}, outputs, strict=True):
         for o in jax.tree.leaves(out):
             if not o.shape or o.shape[0] != n:
                 raise checks.InputError(
-                    f"apply: of records {x[:n].shape} it makes an output {o.shape}: "
+                    f"{name}: of records {x[:n].shape} it makes an output {o.shape}: "
                     f"accepted are outputs (B, ...) of records (B, ...), here ({n}, "
                     "...); does x lack its axis of records?"
                 )
@@ -96,7 +109,7 @@ def check_model(
     if _known((params, x, y)):
         if loss is cross_entropy:
             checks.labels("y", np.asarray(y), math.prod(out.shape))
-        _check_alone(apply, params, x[:COMPARED])
+        _check_alone(apply, params, x[:COMPARED], name)
     return loss
 
 
@@ -144,7 +157,7 @@ def _known(tree: Any) -> bool:
     return not any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves(tree))
 
 
-def _check_alone(apply: Apply, params: types.Params, x: jax.Array) -> None:
+def _check_alone(apply: Apply, params: types.Params, x: jax.Array, name: str) -> None:
     """Refuses models of which a record's output depends on the other records.
 
     Raises:
@@ -170,9 +183,10 @@ def _check_alone(apply: Apply, params: types.Params, x: jax.Array) -> None:
         if far.any():
             record = int(np.argwhere(far)[0][0])
             raise checks.InputError(
-                f"apply: the output of record {record} is another one alone than among "
-                f"{len(x)} records: accepted are models whose outputs depend on their "
-                "own record alone (BatchNorm in evaluation mode, dropout switched off)"
+                f"{name}: the output of record {record} is another one alone than "
+                f"among {len(x)} records: accepted are models whose outputs depend on "
+                "their own record alone (BatchNorm in evaluation mode, dropout "
+                "switched off)"
             )
 
 

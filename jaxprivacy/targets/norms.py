@@ -12,11 +12,9 @@ import numpy as np
 from jax import lax
 from jax.extend import core
 
-from jaxprivacy.targets import equations, factors
-from jaxprivacy.targets import program as program_lib
+from jaxprivacy.targets import equations, factors, program as program_lib
 from jaxprivacy.targets.capture import Capture
 from jaxprivacy.targets.plan import Group, Plan
-from jaxprivacy.targets.program import Program
 
 AT_ONCE = 2**28  # bytes that the gradients of single records may take together
 
@@ -31,7 +29,7 @@ class Measured(NamedTuple):
 
 
 def measure(
-    program: Program,
+    program: program_lib.Program,
     plan: Plan,
     env: equations.Env,
     values: Sequence[jax.Array],
@@ -154,7 +152,7 @@ class Summed(NamedTuple):
 
 
 def weighted_sum(
-    program: Program,
+    program: program_lib.Program,
     plan: Plan,
     env: equations.Env,
     captured: Capture,
@@ -214,7 +212,7 @@ def _unarranged(leaf, groups, sums):
 
 
 def by_leaves(
-    program: Program, values: Sequence[jax.Array], summed: Summed
+    program: program_lib.Program, values: Sequence[jax.Array], summed: Summed
 ) -> dict[int, jax.Array]:
     """Brings a sum of gradients to the leaves, in their types."""
     found = {

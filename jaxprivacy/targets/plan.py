@@ -7,9 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jax.extend import core
 
-from jaxprivacy.targets import factors
-from jaxprivacy.targets import program as program_lib
-from jaxprivacy.targets.program import Program
+from jaxprivacy.targets import factors, program as program_lib
 
 
 class Piece(NamedTuple):
@@ -37,7 +35,7 @@ class Plan(NamedTuple):
     fallback: tuple[int, ...]  # of these, those for which a loop or call runs again
 
 
-def plan(program: Program) -> Plan:
+def plan(program: program_lib.Program) -> Plan:
     """Chooses the way for every leaf of real numbers.
 
     Leaves that meet records at products, convolutions or embeddings only, as they are
@@ -63,7 +61,7 @@ def plan(program: Program) -> Plan:
 
 
 def _groups(
-    program: Program, leaf: int, roots: set[core.Var]
+    program: program_lib.Program, leaf: int, roots: set[core.Var]
 ) -> tuple[Group, ...] | None:
     """The groups of a leaf, or None if it has no factors."""
     found = []
@@ -110,7 +108,7 @@ def _add(groups: list[Group], piece: Piece, elements: np.ndarray) -> None:
 
 
 def _views(
-    program: Program, leaf: int, indices: np.ndarray
+    program: program_lib.Program, leaf: int, indices: np.ndarray
 ) -> dict[core.Var, np.ndarray]:
     """Which element of the leaf each element of its views is.
 

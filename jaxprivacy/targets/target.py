@@ -136,8 +136,7 @@ def learned(params: types.Params, of_leaves: dict[str, Any]) -> dict[str, Any]:
 
 
 def _made(of: Any, params: Any) -> Target:
-    from flax import linen as flax_linen
-    from flax import nnx as flax_nnx
+    from flax import linen as flax_linen, nnx as flax_nnx
 
     if isinstance(of, Target):
         return of

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import checks
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import unsupervised
+from jaxprivacy.attacks import features as features_lib, unsupervised
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.models import attack_presets
 from jaxprivacy.models.interception import Layer

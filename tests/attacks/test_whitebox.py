@@ -11,8 +11,7 @@ import pytest
 from scipy import special
 
 from jaxprivacy import checks
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import whitebox
+from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.evaluation import membership
 from jaxprivacy.models import attack_presets, interception, targets

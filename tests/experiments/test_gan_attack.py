@@ -9,10 +9,17 @@ import pytest
 
 from jaxprivacy import checks
 from jaxprivacy.data import Dataset
-from jaxprivacy.evaluation import reconstruction as evaluation
-from jaxprivacy.evaluation import regions
+from jaxprivacy.evaluation import reconstruction as evaluation, regions
 from jaxprivacy.evaluation.intervals import clopper_pearson
-from jaxprivacy.experiments import collaboration, gan_attack, judge, results
+from jaxprivacy.experiments import (
+    accounting,
+    collaboration,
+    courses,
+    gan_attack,
+    gan_baselines,
+    judge,
+    results,
+)
 from jaxprivacy.experiments.settings import COMPARED, GanSettings
 
 LAST = ["judge", "reconstruct"]
@@ -184,7 +191,7 @@ PRIVATE = np.tile(np.array([0.2, 0.4])[:, None, None, None], (1, 2, 2, 1))
 
 def test_a_course_judges_the_samples_of_each_round():
     run = attacked(LEVELS, [False, True, True])
-    course = gan_attack.course("gan", run, 1, JUDGE, PRIVATE)
+    course = courses.course("gan", run, 1, JUDGE, PRIVATE)
     assert (course.attack, course.start_round) == ("gan", 2)
     np.testing.assert_array_equal(course.rounds, [1, 2, 3])
     np.testing.assert_array_equal(course.accuracy, run.info["test_accuracy"])
@@ -203,7 +210,7 @@ def test_a_course_judges_the_samples_of_each_round():
 
 def test_a_course_counts_what_lies_within_the_class():
     near = EVERYWHERE._replace(thresholds=np.full(2, 0.3**2))
-    course = gan_attack.course(
+    course = courses.course(
         "gan", attacked(LEVELS, [True] * 3), 1, JUDGE._replace(regions=near), PRIVATE
     )
     np.testing.assert_allclose(course.hit_rate[:, 0], [0, 0, 2 / 3])
@@ -214,20 +221,20 @@ def test_a_course_counts_what_lies_within_the_class():
     [([True] * 3, 1), ([False, False, True], 3), ([False] * 3, 3)],
 )
 def test_where_the_attack_began(started, start):
-    course = gan_attack.course("gan", attacked(LEVELS, started), 1, JUDGE, PRIVATE)
+    course = courses.course("gan", attacked(LEVELS, started), 1, JUDGE, PRIVATE)
     assert course.start_round == start
 
 
 def test_one_private_image_has_no_frechet_distance_but_uploads_have_means():
     run = attacked(LEVELS, [True] * 3)
-    assert gan_attack.course("gan", run, 1, JUDGE, PRIVATE).clipped is None
+    assert courses.course("gan", run, 1, JUDGE, PRIVATE).clipped is None
     run.info["clipped"] = np.array([[0.0, 1.0], [0.2, 0.4], [0.1, 0.1]])
     run.info["cosine"] = -run.info["clipped"]
-    course = gan_attack.course("gan", run, 1, JUDGE, PRIVATE[:1])
+    course = courses.course("gan", run, 1, JUDGE, PRIVATE[:1])
     np.testing.assert_allclose(course.clipped, [0.5, 0.3, 0.1])
     np.testing.assert_allclose(course.cosine, [-0.5, -0.3, -0.1])
     assert np.isnan(course.frechet).all()
-    row = gan_attack.course_row(course)
+    row = courses.course_row(course)
     assert row["hit_rate"][1] == clopper_pearson(1, 3)._asdict()
 
 
@@ -248,14 +255,14 @@ def dataset():
 
 
 def test_account_by_hand(dataset):
-    assert gan_attack.account(SMALL, dataset) is None
+    assert accounting.account(SMALL, dataset) is None
     private = dataclasses.replace(SMALL, epsilon_per_parameter=0.5)
     # 16 x 3 + 3, then 3 x 3 + 3 with the artificial class: 63, a quarter uploaded.
     want = (0.5, 63, 16, 8.0, 7, 56.0, True)
-    assert gan_attack.account(private, dataset) == want
+    assert accounting.account(private, dataset) == want
     # Of a budget of a sweep instead of its own.
     for settings in (SMALL, private):
-        asked = gan_attack.account(settings, dataset, 2.0)
+        asked = accounting.account(settings, dataset, 2.0)
         assert (asked.epsilon_per_parameter, asked.epsilon_total) == (2.0, 224.0)
 
 
@@ -271,10 +278,10 @@ def test_the_judge_says_when_the_dcgan_is_at_its_best(dataset):
     settings = dataclasses.replace(SMALL, dcgan_steps=6)
     images = [PRIVATE, PRIVATE + 1]
     with (
-        mock.patch.object(gan_attack.bounds, "train", train),
-        mock.patch.object(gan_attack, "plain_dcgan", lambda *args: None),
+        mock.patch.object(gan_baselines.bounds, "train", train),
+        mock.patch.object(gan_baselines, "plain_dcgan", lambda *args: None),
     ):
-        found = gan_attack.dcgans(settings, images, [None] * 2, [JUDGE] * 2, None)
+        found = gan_baselines.dcgans(settings, images, [None] * 2, [JUDGE] * 2, None)
     assert asked["most"] == 6 and len(asked["images"]) == 2
     wanted = [
         evaluation.frechet_distance([[0.1], [0.5]], [[0.2 + i], [0.4 + i]])

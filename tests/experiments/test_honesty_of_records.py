@@ -25,8 +25,9 @@ from jaxprivacy.experiments import (
     whitebox_splits,
     whitebox_study,
     whitebox_targets,
+    whitebox_unsupervised,
+    whitebox_views as views_lib,
 )
-from jaxprivacy.experiments import whitebox_views as views_lib
 from jaxprivacy.experiments.attack_training import Positions, Trained
 from jaxprivacy.experiments.whitebox_settings import Variant, WhiteboxSettings
 from jaxprivacy.models.interception import Layer
@@ -135,11 +136,11 @@ def test_null_checks_see_no_member_and_records_are_for_one_purpose():
 def test_the_unsupervised_attack_s_threshold_knows_no_membership():
     """Between its two clusters, whichever of the records are members."""
 
-    def scores(attacks, observation, view, where, key, advance):
+    def scores(observer, observation, view, where, *args, **options):
         return where / 100, where / 1.0  # All of them below the middle.
 
     settings = dataclasses.replace(SETTINGS, supervision=("unsupervised",))
-    with mock.patch.object(whitebox_attacks, "unsupervised_scores", scores):
+    with mock.patch.object(whitebox_unsupervised, "scores", scores):
         found = [
             attack(settings, records=records)[-1]
             for records in ((MEMBERS, OTHERS), (OTHERS, MEMBERS))

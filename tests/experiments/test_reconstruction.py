@@ -10,8 +10,7 @@ import pytest
 from jaxprivacy import types
 from jaxprivacy.attacks import inversion
 from jaxprivacy.data import Dataset
-from jaxprivacy.evaluation import reconstruction as evaluation
-from jaxprivacy.evaluation import regions
+from jaxprivacy.evaluation import reconstruction as evaluation, regions
 from jaxprivacy.experiments import collaboration, judge, reconstruction, seats
 from tests import arrays
 from tests.launch import launched

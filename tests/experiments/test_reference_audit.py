@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import cards, checks
-from jaxprivacy.experiments import reference_audit
+from jaxprivacy.experiments import reference_audit, reference_records
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.report import progress
 
@@ -93,8 +93,8 @@ def test_one_attack_more_changes_no_other_attacks_numbers(data, found):
 
 def test_attacks_that_need_references_are_refused_without(data):
     with pytest.raises(checks.InputError, match="--references=0: lira_online compares"):
-        reference_audit.chosen(settings(data, references=0, attacks=("lira_online",)))
-    left = reference_audit.chosen(settings(data, references=0, attacks=()))
+        reference_records.chosen(settings(data, references=0, attacks=("lira_online",)))
+    left = reference_records.chosen(settings(data, references=0, attacks=()))
     assert "loss_threshold" in left and "rmia_offline" not in left
 
 

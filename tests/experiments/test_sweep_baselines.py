@@ -14,6 +14,7 @@ from jaxprivacy.experiments import (
     bounds,
     collaboration,
     gan_attack,
+    gan_baselines,
     sweep,
     sweep_baselines,
 )
@@ -70,7 +71,7 @@ def test_every_dcgan_is_of_its_victim_and_judged_by_its_seed(dataset, one):
         asked.append((images, keys, judges))
         return [bounds.Bound(i, 1, []) for i in range(len(images))]
 
-    with mock.patch.object(gan_attack, "dcgans", dcgans):
+    with mock.patch.object(gan_baselines, "dcgans", dcgans):
         found = sweep_baselines.dcgans(
             SETTINGS, dataset, one, {0: "first", 1: "second"}, print
         )

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import checks, data
-from jaxprivacy.attacks import features as features_lib
-from jaxprivacy.attacks import whitebox
+from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.evaluation import membership, membership_rows
 from jaxprivacy.experiments import (
     checkpoint,
@@ -17,11 +16,11 @@ from jaxprivacy.experiments import (
     whitebox_attacks,
     whitebox_shadows,
     whitebox_splits,
+    whitebox_targets as targets,
+    whitebox_views as views,
 )
-from jaxprivacy.experiments import whitebox_targets as targets
-from jaxprivacy.experiments import whitebox_views as views
 from jaxprivacy.experiments.attack_training import Positions, Trained
-from jaxprivacy.experiments.whitebox_settings import Variant, WhiteboxSettings
+from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
 from jaxprivacy.models import interception
 
 SETTINGS = WhiteboxSettings(
@@ -308,7 +307,7 @@ def test_null_checks_learn_from_as_many_records_as_the_attack(records):
         learned.append((len(members.train), len(non_members.train)))
         return Trained(np.zeros(len(records.batch.y)), True)
 
-    size = whitebox_attacks.Size(5, 7)
+    size = Size(5, 7)
     whitebox_attacks._scored(
         settings, {}, records, score, lambda share: None, size=size
     )

@@ -16,8 +16,8 @@ from jaxprivacy.experiments import (
     attack_training,
     whitebox_attacks,
     whitebox_checks,
+    whitebox_views as views_lib,
 )
-from jaxprivacy.experiments import whitebox_views as views_lib
 from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.experiments.whitebox_settings import Variant, WhiteboxSettings
 from jaxprivacy.models.interception import Layer

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from jaxprivacy import checks
-from jaxprivacy.experiments import whitebox_settings
+from jaxprivacy.experiments import whitebox_accepted, whitebox_settings
 from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
 from jaxprivacy.models import attack_presets
 
@@ -107,7 +107,7 @@ def test_only_table_xivs_kernels_are_fewer():
 
 
 def test_the_defaults_are_accepted():
-    whitebox_settings.check(WhiteboxSettings())
+    whitebox_accepted.check(WhiteboxSettings())
 
 
 FEDERATED = {"setting": "federated"}
@@ -175,5 +175,5 @@ REFUSED = [
 def test_bad_settings_are_refused(flag, changed):
     settings = dataclasses.replace(WhiteboxSettings(), **changed)
     with pytest.raises(checks.InputError, match=f"^--{flag}.*: .*accepted") as error:
-        whitebox_settings.check(settings)
+        whitebox_accepted.check(settings)
     assert "\n" not in str(error.value)

@@ -8,7 +8,8 @@ import pytest
 
 from jaxprivacy import checks, data
 from jaxprivacy.experiments import training, whitebox_splits, whitebox_targets
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings, check
+from jaxprivacy.experiments.whitebox_accepted import check
+from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from tests.launch import launched
 
 SETTINGS = WhiteboxSettings(

@@ -108,7 +108,7 @@ def test_a_target_is_audited(files, tmp_path, capsys):
         "confidence",
         "gradient_norm",
     }
-    assert by_name["loss_threshold"] > 0.7
+    assert min(by_name.values()) > 0.8
     assert result["target"]["train_accuracy"] == 1
     assert "Membership inference" in told
 

@@ -7,7 +7,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from jaxprivacy.commands import common
-from jaxprivacy.experiments import sweep, whitebox_settings
+from jaxprivacy.experiments import sweep, whitebox_accepted
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from tests.launch import launched
@@ -37,7 +37,7 @@ def test_preset_of_paper_b(path, monkeypatch):
     with flagsaver.flagsaver():
         flags.FLAGS(["launch", f"--flagfile={path}"])
         settings = common.settings(WhiteboxSettings)
-    whitebox_settings.check(settings)
+    whitebox_accepted.check(settings)
     assert settings.data.startswith("npz:")
 
 

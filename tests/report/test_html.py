@@ -2,8 +2,7 @@ import html.parser
 
 import pytest
 
-from jaxprivacy.report import html as page
-from jaxprivacy.report import plots
+from jaxprivacy.report import html as page, plots
 from tests.report import made_up
 
 EVIL = '<script>alert("x")</script>'
@@ -280,7 +279,7 @@ def test_a_mean_of_one_seed_stands_without_interval():
 def test_settings_are_explained_and_seats_only_where_there_are_some():
     rows = [row | {"setting": "standalone"} for row in made_up.study_rows()]
     found = words(made_up.report(result=made_up.result(rows)))
-    assert "standalone setting one party trains on records of its own" in found
+    assert "standalone setting the attacker holds a trained model" in found
     assert "global attacker" not in found and "federated setting" not in found
     both = made_up.result([*rows, made_up.MEMBERS[0]])
     assert "global attacker the parameter server" in words(made_up.report(result=both))

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from jaxprivacy.checks import InputError
-from jaxprivacy.report import numbers as numbers_lib
+from jaxprivacy.report import measures, numbers as numbers_lib
 
 
 def rate(value, low=None, high=None):
@@ -75,7 +75,7 @@ def test_an_old_tpr_interval_is_not_written():
     ],
 )
 def test_which_attacks_were_trained(more, is_trained):
-    assert numbers_lib.trained(row(**more)) == is_trained
+    assert measures.trained(row(**more)) == is_trained
 
 
 def test_an_attack_that_did_not_train_has_no_number():

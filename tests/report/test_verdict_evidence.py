@@ -42,6 +42,14 @@ BLIND = [
 ]
 
 
+@pytest.mark.parametrize(("loss", "learned"), [(1.9, True), (2.0, False), (3.0, False)])
+def test_a_loss_as_high_as_that_of_one_answer_for_all_says_nothing(loss, learned):
+    target = {"train_loss": loss, "constant_loss": 2.0, "train_records": 50}
+    said = verdict_evidence.untaught(target | {"measured_on": "attacked members"})
+    assert (said == "") == learned
+    assert learned or "mean loss on 50 attacked members" in said
+
+
 @pytest.mark.parametrize("facts, reason", BLIND)
 def test_where_nothing_could_be_seen_it_cannot_be_told(facts, reason):
     level, said = judged(NOTHING, **facts)

@@ -8,8 +8,7 @@ import pytest
 
 import jaxprivacy
 from jaxprivacy import checks
-from jaxprivacy.targets import inputs
-from jaxprivacy.targets import norms as norms_lib
+from jaxprivacy.targets import inputs, norms as norms_lib
 from jaxprivacy.training import losses
 from tests import arrays
 from tests.targets import models

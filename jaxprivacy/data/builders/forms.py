@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from jaxprivacy import checks
 from jaxprivacy.data.builders import archives, images, tables
-from jaxprivacy.data.builders.tables import Records
 
-Read = Callable[["Form", str], dict[str, Records]]
+Read = Callable[["Form", str], dict[str, tables.Records]]
 
 
 class Form(NamedTuple):
@@ -37,13 +36,13 @@ class Form(NamedTuple):
         )
 
 
-def _labelled_lines(form: Form, folder: str) -> dict[str, Records]:
+def _labelled_lines(form: Form, folder: str) -> dict[str, tables.Records]:
     with archives.open_member(folder, form.archive, *form.members) as source:
         (columns,) = form.shape
         return {"train": tables.read_table(source, columns, form.classes)}
 
 
-def _two_files(form: Form, folder: str) -> dict[str, Records]:
+def _two_files(form: Form, folder: str) -> dict[str, tables.Records]:
     values, labels = form.members
     with archives.open_member(folder, form.archive, labels) as source:
         y, labels_name = tables.read_labels(source, form.classes), source.name
@@ -54,10 +53,10 @@ def _two_files(form: Form, folder: str) -> dict[str, Records]:
             f"{values_name} has {len(x)} records and {labels_name} has {len(y)} "
             "labels: accepted is one label for each record"
         )
-    return {"train": Records(x, y)}
+    return {"train": tables.Records(x, y)}
 
 
-def _binary(form: Form, folder: str) -> dict[str, Records]:
+def _binary(form: Form, folder: str) -> dict[str, tables.Records]:
     splits = {}
     for split, member in zip(("train", "test"), form.members, strict=True):
         with archives.open_member(folder, form.archive, member) as source:

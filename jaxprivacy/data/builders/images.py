@@ -5,18 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from jaxprivacy import checks
-from jaxprivacy.data.builders.archives import Source
-from jaxprivacy.data.builders.tables import Records, check_classes
+from jaxprivacy.data.builders import archives, tables
 
 _RECORDS_AT_ONCE = 1000
 
 
 def read_images(
-    source: Source,
+    source: archives.Source,
     side: int,
     classes: int,
     superclasses: int,
-) -> Records:
+) -> tables.Records:
     """Reads records of a coarse label, a fine label and pixels, channels first.
 
     Args:
@@ -50,9 +49,9 @@ def read_images(
             f"{source.name}: is empty: accepted are records of {size} bytes"
         )
     y = np.concatenate([rows[:, 1] for rows in blocks]).astype(np.uint16)
-    check_classes(source.name, y, first=0, classes=classes)
+    tables.check_classes(source.name, y, first=0, classes=classes)
     pixels = np.concatenate([rows[:, 2:] for rows in blocks])
-    return Records(pixels.reshape(-1, 3, side, side).transpose(0, 2, 3, 1), y)
+    return tables.Records(pixels.reshape(-1, 3, side, side).transpose(0, 2, 3, 1), y)
 
 
 def _check_labels(

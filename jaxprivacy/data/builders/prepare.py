@@ -14,9 +14,7 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy.data import tfds_source, validate
-from jaxprivacy.data.builders import archives, tables
-from jaxprivacy.data.builders.forms import FORMS, Form
-from jaxprivacy.data.builders.tables import Records
+from jaxprivacy.data.builders import archives, forms, tables
 
 Progress = Callable[[float], None]  # Share of the records just written; 0 first.
 _VERSION = "1.0.0"
@@ -24,7 +22,7 @@ _REPORT_EVERY = 1000
 
 
 def _check(name: str, manual_dir: str, data_dir: str) -> None:
-    form = FORMS[checks.one_of("--dataset", name, list(FORMS))]
+    form = forms.FORMS[checks.one_of("--dataset", name, list(forms.FORMS))]
     if not os.path.isdir(os.path.expanduser(manual_dir)):
         raise checks.InputError(
             f"--manual_dir={manual_dir}: no such folder: accepted is a folder "
@@ -105,7 +103,7 @@ def make_builder(dataset: str, progress: Progress = lambda share: None) -> type[
     """
     import tensorflow_datasets as tfds
 
-    form = FORMS[dataset]
+    form = forms.FORMS[dataset]
     features = _features(tfds.features, form)
 
     class Info(tfds.core.DatasetInfo):
@@ -135,7 +133,7 @@ def make_builder(dataset: str, progress: Progress = lambda share: None) -> type[
                 for split, records in splits.items()
             }
 
-        def _generate_examples(self, records: Records, step: float) -> Any:
+        def _generate_examples(self, records: tables.Records, step: float) -> Any:
             for i, example in enumerate(_examples(form, records), start=1):
                 yield i, example
                 if i % _REPORT_EVERY == 0:
@@ -144,7 +142,7 @@ def make_builder(dataset: str, progress: Progress = lambda share: None) -> type[
     return Public
 
 
-def _features(tfds_features: Any, form: Form) -> dict[str, Any]:
+def _features(tfds_features: Any, form: forms.Form) -> dict[str, Any]:
     label = tfds_features.ClassLabel(num_classes=form.classes)
     if len(form.shape) == 3:
         image = tfds_features.Image(shape=form.shape, encoding_format="png")
@@ -154,7 +152,7 @@ def _features(tfds_features: Any, form: Form) -> dict[str, Any]:
     return {"features": row, "label": label}
 
 
-def _examples(form: Form, records: Records) -> Iterator[dict[str, Any]]:
+def _examples(form: forms.Form, records: tables.Records) -> Iterator[dict[str, Any]]:
     """Yields each record as TFDS takes it without TensorFlow."""
     from PIL import Image
 

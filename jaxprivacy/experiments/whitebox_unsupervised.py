@@ -1,0 +1,67 @@
+"""The unsupervised attack on what was observed of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprivacy import checks
+from jaxprivacy.attacks import features as features_lib, unsupervised
+from jaxprivacy.experiments import whitebox_views as views_lib
+from jaxprivacy.models import attack_presets
+
+CHUNK = 10  # epochs of the autoencoder
+
+
+def scores(
+    observer: views_lib.Observer,
+    observation: views_lib.Observation,
+    view: views_lib.View,
+    where: np.ndarray,
+    key: jax.Array,
+    advance: Callable[[float], None],
+    *,
+    preset: attack_presets.Preset,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Trains the autoencoder on some records and clusters their numbers.
+
+    Args:
+      observer: of the study.
+      observation: of the target.
+      view: the features that are taken.
+      where: the N records among those observed; of none is its membership given.
+      key: of the autoencoder.
+      advance: told the share done.
+      preset: of the encoder, and its training.
+      seed: of the clustering.
+
+    Returns:
+      The scores and the embeddings, each (N,).
+    """
+    streamed = views_lib.streams(observation, view)
+    trained = observer.autoencoder(view, streamed)
+    everything = np.arange(len(where))
+    features = views_lib.subset(observer.inputs(observation, view), where)
+    features = observer.fit(view, streamed).normalise(features, everything)
+    basic = features_lib.take(observation.basic, where)
+    targets = unsupervised.reconstruction_targets(basic)
+    key_init, key_epochs = jax.random.split(key)
+    state = trained.init(key_init, features)
+    chunks = -(-preset.epochs // CHUNK)
+    for chunk in range(chunks):
+        start = chunk * CHUNK
+        numbers = jnp.arange(start, min(start + CHUNK, preset.epochs))
+        state, _ = trained.epochs(key_epochs, state, features, targets, numbers)
+        advance(1 / chunks)
+    embedding = np.asarray(trained.embed(state.params, features))
+    if not np.isfinite(embedding).all():
+        raise checks.InputError(
+            f"--attack_learning_rate={preset.learning_rate:g}: the "
+            "unsupervised attack diverges; accepted are rates at which it does not"
+        )
+    norm = np.asarray(basic.norm).mean(axis=0)
+    return unsupervised.cluster(embedding, norm, seed=seed), embedding
