@@ -1,9 +1,12 @@
-"""Audits a federated training run, or a trained model of your own.
+"""Audits a federated or stand-alone training, or a trained model of your own.
 
 jaxprivacy audit --data=npz:FILE --out=FOLDER
+jaxprivacy audit --setting=standalone --references=16 --data=npz:FILE
 jaxprivacy audit --target=FILE.py:NAME --params=PATH --data=npz:FILE
 
-The first trains, attacks and reports. The second attacks the model that NAME
+The first trains in federation, attacks and reports. The second trains one
+model, and reference models like it, by which records at risk are found at low
+false positive rates. The third attacks the model that NAME
 is, a jaxprivacy.Target or a function that returns one; the data file holds
 x_train and y_train, which it was trained on, and x_test and y_test, which it
 was not.
@@ -12,6 +15,8 @@ was not.
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -23,6 +28,22 @@ common.define_settings(Settings, flag_help.HELP)
 common.define_report("audit")
 flags.adopt_module_key_flags(common)
 _OF_TARGETS = ("data", "preset", "seed")  # The settings that count beside a target.
+_OF_REFERENCES = ("attacks", "references", "targets_in_pool")
+_OF_FEDERATION = (
+    "participants",
+    "members_per_participant",
+    "partition",
+    "dirichlet_alpha",
+    "victim",
+    "observed_rounds",
+    "ascent_rate",
+    "target_class",
+    "gan_rounds",
+    "generator_learning_rate",
+    "generator_steps",
+    "generator_batch",
+    "injected",
+)
 _TARGET = flags.DEFINE_string(
     "target",
     None,
@@ -36,6 +57,7 @@ _PARAMS = flags.DEFINE_string(
     "Parameters of --target: an Orbax folder, a .safetensors or an .npz file, whose "
     "names are paths. Absent: the target's own.",
 )
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)
 
 
 def main() -> int:
@@ -48,27 +70,52 @@ def main() -> int:
         raise checks.InputError(
             f"--params={_PARAMS.value}: accepted is a path beside --target"
         )
+    standalone = settings.setting == "standalone"
     if _TARGET.value is not None:
-        _refuse_others()
+        accepted = ", ".join(f"--{name}" for name in _OF_TARGETS)
+        _refuse(
+            [f.name for f in dataclasses.fields(Settings) if f.name not in _OF_TARGETS],
+            "the model of --target is not trained here; accepted beside it are "
+            f"{accepted}",
+        )
+    elif standalone:
+        _refuse(_OF_FEDERATION, "accepted with --setting=federated only")
+    else:
+        _refuse(_OF_REFERENCES, "accepted with --setting=standalone only")
     with publishing.publisher() as publish:
         if _TARGET.value is not None:
             found = door.audit_named(
                 _TARGET.value, _PARAMS.value, settings, common.command()
             )
             return publish(found.contents)
+        if standalone:
+            return publish(_standalone(settings))
         prepared = audit.prepare(settings)
         with progress.progress(audit.weight(prepared)) as stages:
             report = audit.run(settings, prepared, stages, common.command())
         return publish(report)
 
 
-def _refuse_others() -> None:
-    """Refuses settings of a training that does not take place."""
-    for field in dataclasses.fields(Settings):
-        flag = flags.FLAGS[field.name]
-        if flag.present and field.name not in _OF_TARGETS:
-            accepted = ", ".join(f"--{name}" for name in _OF_TARGETS)
-            raise checks.InputError(
-                f"--{field.name}={flag.value}: the model of --target is not trained "
-                f"here; accepted beside it are {accepted}"
+def _standalone(settings: Settings):
+    """The audit with reference models, one device a core."""
+    import jax
+
+    from jaxprivacy.experiments import reference_audit
+    from jaxprivacy.report import progress
+
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    prepared = reference_audit.prepare(settings)
+    folder = common.checkpoint_folder(_CHECKPOINT.value)
+    with reference_audit.checkpoints(settings, prepared, folder) as kept:
+        with progress.progress(reference_audit.weight(settings)) as stages:
+            return reference_audit.run(
+                settings, prepared, stages, common.command(), kept
             )
+
+
+def _refuse(names: Sequence[str], why: str) -> None:
+    """Refuses settings of a training that does not take place."""
+    for name in names:
+        flag = flags.FLAGS[name]
+        if flag.present:
+            raise checks.InputError(f"--{name}={flag.value}: {why}")

@@ -17,6 +17,13 @@ HELP = {
     "The GAN attack always deals them by class.",
     "dirichlet_alpha": "Concentration of --partition=dirichlet.",
     "victim": "Which participant's members are attacked, counted from 0.",
+    "setting": "How the target is trained: federated, or standalone, by one party, "
+    "with reference models beside it.",
+    "attacks": "Names of attacks, or all. Absent: all that the setting has.",
+    "references": "How many models are trained like a stand-alone target, each on half "
+    "of the records; 0: none.",
+    "targets_in_pool": "How many of the trained models are attacked in turn, with the "
+    "others for references.",
     "attack_train_fraction": "Share of the victim's records that the attacker knows.",
     "selection_fraction": "Share of the known records on which the attack's epoch is "
     "selected.",
@@ -159,7 +166,8 @@ GROUPS = {
     "federation": "participants members_per_participant partition dirichlet_alpha "
     "order upload_fraction download_fraction upload_rule threshold gradient_bound "
     "epsilon_per_parameter clip_first",
-    "attacks": "grid attacker mode victim victims supervision shadows layers gradients "
+    "attacks": "grid attacks references targets_in_pool attacker mode victim victims "
+    "supervision shadows layers gradients "
     "loss_and_label black_box observed_rounds attack_members attack_non_members "
     "attack_train_fraction selection_fraction evaluation_records preset "
     "gradient_kernels attack_learning_rate attack_epochs null_checks ascent_rate "

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxprivacy import checks, data as data_lib
+from jaxprivacy import data as data_lib
 from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
+    audit_data,
     collaboration,
     evidence,
     judge,
@@ -19,7 +20,6 @@ from jaxprivacy.experiments import (
     results,
     seats,
     settings as settings_lib,
-    training,
 )
 from jaxprivacy.models import targets
 from jaxprivacy.report import contents, progress, text, verdict
@@ -37,7 +37,6 @@ STAGES = {
 }
 MEMBERSHIP_STAGES = 5  # the first; the others need images and two participants
 CONTROL = 1000  # its key's number, beyond those of the passive attacks
-LARGE_IMAGES, RECORDS_OF_LARGE_IMAGES = 16, 4000
 
 
 class Prepared(NamedTuple):
@@ -52,28 +51,11 @@ class Prepared(NamedTuple):
 def prepare(settings: settings_lib.Settings) -> Prepared:
     """Checks the settings, loads the data and decides who holds what.
 
-    Images of more than 16 pixels are cut to 4,000 records unless `records` says
-    otherwise: a few minutes on two cores.
-
     Raises:
       InputError: what the settings ask for cannot be had.
     """
     settings_lib.check(settings)
-    dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
-    large = dataset.is_image and max(dataset.x.shape[1:3]) > LARGE_IMAGES
-    if settings.records is None and large and len(dataset.y) > RECORDS_OF_LARGE_IMAGES:
-        dataset = data_lib.load(
-            settings.data, records=RECORDS_OF_LARGE_IMAGES, seed=settings.seed
-        )
-    if settings.model == "cnn" and not dataset.is_image:
-        raise checks.InputError("--model=cnn: the data is a table; accepted is mlp")
-    if training.model_name(settings, dataset) == "cnn":
-        height, width = dataset.x.shape[1:3]
-        if min(height, width) < targets.SMALLEST:
-            raise checks.InputError(
-                f"--model=cnn: the images are {height} x {width}, accepted are 4 x 4 "
-                "and larger; --model=mlp takes any size"
-            )
+    dataset = audit_data.load(settings)
     split = data_lib.split(
         dataset,
         participants=settings.participants,

@@ -118,6 +118,21 @@ def federated_run(
         settings.rounds,
         advance,
     )
+    features = observed(settings, dataset, state.snapshots, records.batch)
+    flag = "ascent_rate" if ascent else "learning_rate"
+    shown = features.loss, features.output, features.norm
+    training.check_finite(shown, **{flag: getattr(settings, flag)})
+    return Run(features, info)
+
+
+def observed(
+    settings: settings_lib.Settings,
+    dataset: Dataset,
+    snapshots: types.Params,
+    batch: types.Batch,
+) -> features_lib.Features:
+    """What snapshots of the target (T, ...) show of records: of all its layers."""
+    model = training.target_model(settings, dataset, dataset.num_classes)
     layers = captured_layers(settings, dataset)
     extract = jax.jit(
         lambda snapshots, x, y: features_lib.extract(
@@ -129,11 +144,7 @@ def federated_run(
             gradients=layers,
         )
     )
-    features = extract(state.snapshots, records.batch.x, records.batch.y)
-    flag = "ascent_rate" if ascent else "learning_rate"
-    shown = features.loss, features.output, features.norm
-    training.check_finite(shown, **{flag: getattr(settings, flag)})
-    return Run(features, info)
+    return extract(snapshots, batch.x, batch.y)
 
 
 def black_box(features: features_lib.Features) -> features_lib.Features:

@@ -11,6 +11,7 @@ from jaxprivacy.data import partitions
 from jaxprivacy.models import attack_presets
 
 MODELS = ("mlp", "cnn")
+SETTINGS = ("federated", "standalone")
 UPLOADS = ("largest", "random")
 OPTIMIZERS = ("sgd", "adam")
 ORDERS = ("round_robin", "random", "asynchronous")
@@ -29,6 +30,10 @@ class Settings:
     """What an audit does; the field names are the flags of `launch.audit`."""
 
     data: str = "digits"
+    setting: str = "federated"
+    attacks: tuple[str, ...] = ()  # (): all that the setting has
+    references: int = 16  # models beside a target that is trained alone
+    targets_in_pool: int = 1
     records: int | None = None  # None: all, at most 4,000 where images are > 16 pixels
     model: str | None = None  # None: cnn for images, mlp for tables
     mlp_widths: tuple[int, ...] = (256, 128)
@@ -116,6 +121,20 @@ def check(settings: Settings) -> None:
       InputError: naming the flag, its value and what is accepted.
     """
     _check_shared(settings)
+    checks.one_of("--setting", settings.setting, SETTINGS)
+    each(settings, ("targets_in_pool",))
+    each(settings, ("references",), least=0)
+    if settings.references % 2 or settings.references == 2:
+        raise checks.InputError(
+            f"--references={settings.references}: accepted are 0 and even numbers of "
+            "at least 4, half of which hold each record"
+        )
+    if settings.targets_in_pool > settings.references + 2:
+        raise checks.InputError(
+            f"--targets_in_pool={settings.targets_in_pool}: accepted are 1 to "
+            f"{settings.references + 2}, the references and the target with its "
+            "complement"
+        )
     checks.one_of("--partition", settings.partition, partitions.PARTITIONS)
     checks.one_of("--preset", settings.preset, tuple(attack_presets.PRESETS))
     each(

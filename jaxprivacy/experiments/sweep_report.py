@@ -184,7 +184,7 @@ def _titled(label, seed):
     """E.g. 'GAN, epsilon_per_parameter 1, seed 0'."""
     values = label[1] if isinstance(label, tuple) else ()
     swept = [f"{name} {value:g}" for name, value in values if value is not None]
-    return ", ".join([threats.threat(_row_of(label)).title, *swept, f"seed {seed}"])
+    return ", ".join([threats.card(_row_of(label)).title, *swept, f"seed {seed}"])
 
 
 def _tradeoff(settings, swept):

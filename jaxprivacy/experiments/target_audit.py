@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Sequence
-
-import jax
 
 from jaxprivacy import checks
 from jaxprivacy.attacks import whitebox
@@ -20,6 +17,7 @@ from jaxprivacy.experiments import (
     target_facts,
     target_given,
     target_records,
+    training,
 )
 from jaxprivacy.models import attack_presets
 from jaxprivacy.report import contents, progress, verdict
@@ -173,7 +171,7 @@ def _attacks(settings, features, records, stages):
             run,
             records,
             "passive",
-            _key(settings.seed, name),
+            training.named_key(settings.seed, name),
             lambda share: stages.advance(share / len(fits)),
         )
     rules = membership.simple_rules(run, records, "passive", chosen)
@@ -184,15 +182,10 @@ def _attacks(settings, features, records, stages):
         run,
         records,
         settings.seed,
-        _key(settings.seed, "control"),
+        training.named_key(settings.seed, "control"),
         stages.advance,
     )
     return scored + rules, controls
-
-
-def _key(seed, purpose):
-    """By name: one more attack changes no other attack's numbers."""
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
 
 
 def _fits(settings, features):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import zlib
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any, NamedTuple
@@ -27,6 +28,11 @@ MOST_SAVES = 10  # of a run, however short its chunks are
 
 class Diverged(checks.InputError):
     """A training that left something that is no number."""
+
+
+def named_key(seed: int, purpose: str) -> jax.Array:
+    """A key for a purpose, by its name: one more attack changes no other's numbers."""
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(purpose.encode()))
 
 
 def batch(dataset: Dataset, indices: np.ndarray) -> types.Batch:

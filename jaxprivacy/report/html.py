@@ -30,10 +30,10 @@ from jaxprivacy.report.threats import (
     MODES,
     SEATLESS,
     SETTINGS,
+    card,
     distinguishing,
     in_order,
     label,
-    threat,
     variant,
 )
 
@@ -123,7 +123,7 @@ def page(
         "recall": three_way.recall,
         "show_percent": text.percent,
         "show_significant": text.significant,
-        "threat": threat,
+        "card": card,
         "distinguishing": distinguishing,
         "variant": variant,
     }
@@ -236,7 +236,7 @@ def _against(rows: list[dict]) -> str:
     named = [
         verdict_rows.gain(row)["against"] for row in rows if verdict_rows.gain(row)
     ]
-    return ", ".join(threat(name).title for name in dict.fromkeys(named) if name)
+    return ", ".join(card(name).title for name in dict.fromkeys(named) if name)
 
 
 def _glued(sentence: str) -> str:

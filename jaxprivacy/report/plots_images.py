@@ -12,7 +12,7 @@ import numpy as np
 from jaxprivacy.report import text
 from jaxprivacy.report.contents import Reconstructions, Samples
 from jaxprivacy.report.plots_style import WIDTH, literal, new_figure
-from jaxprivacy.report.threats import threat
+from jaxprivacy.report.threats import card
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,12 +28,12 @@ def reconstruction_figure(images: Reconstructions) -> Figure:
     if "real" in images.final:
         rows["Others of the class, held by nobody"] = images.final["real"]
     if images.attack in images.final:
-        title = threat(images.attack).title
+        title = card(images.attack).title
         rows[title] = images.final[images.attack]
         rows[f"Private image closest to the {title} sample (L1)"] = images.closest
     for attack, samples in images.final.items():
         if attack not in (images.attack, "real"):
-            rows[threat(attack).title] = samples
+            rows[card(attack).title] = samples
     return _rows_of_images(list(rows), list(rows.values()))
 
 

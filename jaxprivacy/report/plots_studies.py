@@ -20,7 +20,7 @@ from jaxprivacy.report.plots_style import (
     style,
     whole_ticks,
 )
-from jaxprivacy.report.threats import threat
+from jaxprivacy.report.threats import card
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def _draw_course(panels: Sequence[Axes], course: Course, line: dict) -> None:
     marker = "o" if len(course.rounds) <= _MARKED else ""
     line = line | {"linewidth": 1.6, "marker": marker, "markersize": 3}
     hit, low, high = np.asarray(course.hit_rate, np.float64).T
-    title = literal(threat(course.attack).title)
+    title = literal(card(course.attack).title)
     panels[0].plot(course.rounds, course.accuracy, label=title, **line)
     panels[1].plot(course.rounds, hit, **line)
     panels[1].fill_between(

@@ -20,7 +20,7 @@ from jaxprivacy.report import (
     verdict_rows,
     words,
 )
-from jaxprivacy.report.threats import distinguishing, in_order, threat, variant
+from jaxprivacy.report.threats import card, distinguishing, in_order, variant
 
 SHOWN_FPRS = (0.1, 0.01)
 
@@ -94,7 +94,7 @@ def _name(row: dict, keys: Sequence[str]) -> Text:
     if row.get("learned") is False and row.get("trained"):
         more += ", no better than its start"
     second = (f"\n{variant(row, keys)}{more}", "dim")
-    return Text.assemble(threat(row["attack"]).title, second)
+    return Text.assemble(card(row["attack"]).title, second)
 
 
 def _stacked(interval: dict, show) -> Text:
@@ -172,7 +172,7 @@ def _reconstruction(rows: list[dict]) -> Table:
     for row in rows:
         names = ("frechet", "nearest_private", "nearest_public", "diversity")
         table.add_row(
-            Text(threat(row["attack"]).title),
+            Text(card(row["attack"]).title),
             str(row["target_class"]),
             _stacked(row["hit_rate"], text.percent),
             *(text.significant(row[name]) for name in names),
@@ -187,7 +187,7 @@ def _means(rows: list[dict]) -> Table:
     for mean in reconstruction_lib.summarise(rows):
         names = ("nearest_private", "nearest_public", "diversity")
         table.add_row(
-            Text(threat(mean["attack"]).title),
+            Text(card(mean["attack"]).title),
             str(mean["rows"]),
             _mean(mean["hit_rate"], text.percent),
             _mean(mean["frechet"], text.significant),

@@ -3,125 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from jaxprivacy.cards import CARDS, RECONSTRUCTION, Card
 from jaxprivacy.evaluation.seeds import CONDITIONS
-
-
-class Threat(NamedTuple):
-    """An attack's name for readers and its threat model."""
-
-    title: str
-    model: str
-
-
-# Readers see rows of reconstructions in this order.
-THREATS = {
-    "loss_threshold": Threat(
-        "Loss threshold",
-        "The attacker sees the loss of a record under the model as it was when last "
-        "observed, and nothing else of the model. It takes a record with a low loss "
-        "for a member; only one threshold is learned.",
-    ),
-    "confidence": Threat(
-        "Confidence",
-        "The attacker sees how sure the model, as it was when last observed, is of a "
-        "record's own class, as log-odds, and nothing else of the model. It takes a "
-        "record of which the model is sure for a member; nothing is learned but one "
-        "threshold.",
-    ),
-    "gradient_norm": Threat(
-        "Gradient norm",
-        "The attacker holds the model's parameters and looks at no more than the norm "
-        "of the gradient of the loss for a record, of all layers or of those named. It "
-        "takes a record with a small norm for a member; only one threshold is learned.",
-    ),
-    "black_box": Threat(
-        "Black-box",
-        "The attacker sees the output of the model for a record, as it was each time "
-        "that it was observed, and knows the record's label. It knows of some records "
-        "whether they are members, and trains an attack network on them to tell the "
-        "two apart.",
-    ),
-    "white_box": Threat(
-        "White-box",
-        "The attacker holds the model's parameters, as they were once or several "
-        "times, and so sees the outputs of every layer, the loss and the gradient of "
-        "the loss for a record, or those of them that a row or a note names. It knows "
-        "of some records whether they are members, and trains an attack network on "
-        "them to tell the two apart.",
-    ),
-    "unsupervised": Threat(
-        "Unsupervised",
-        "The attacker sees what the white-box attack sees of the records in question, "
-        "but knows of none whether it is a member. It trains an autoencoder that turns "
-        "each record into one number, divides these numbers into two clusters, and "
-        "takes the cluster with the smaller mean gradient norm for the members.",
-    ),
-    "shadow": Threat(
-        "Shadow models",
-        "The attacker sees what the white-box attack sees, but knows of no record "
-        "whether it is a member; it has records of the same distribution, some of the "
-        "target's own among them where there are few. It trains models of its own on "
-        "some of these, trains an attack network to tell those models' members from "
-        "non-members, and applies it to the target.",
-    ),
-    "real": Threat(
-        "Real images",
-        "No attack: images of the class that no participant holds, judged as the "
-        "samples are. They show what a perfect reconstruction would reach.",
-    ),
-    "other_class": Threat(
-        "Images of another class",
-        "No attack: real images of the other class that looks most like the victim's, "
-        "by the Frechet distance. They are right in all but the class; an attack that "
-        "does no better has not shown what the class looks like.",
-    ),
-    "untrained": Threat(
-        "Untrained generator",
-        "No attack: samples of the generator before any training. They show what is "
-        "reached without anything learned from the victim.",
-    ),
-    "model_inversion": Threat(
-        "Model inversion",
-        "The attacker holds the final shared model, of the run without influence where "
-        "there is one, and takes no part in the training. It raises the probability of "
-        "the target class by gradient ascent on the input.",
-    ),
-    "model_inversion_mlp": Threat(
-        "Model inversion of an MLP",
-        "The attacker holds a multi-layer perceptron that was trained in the same way "
-        "in the place of the shared model, and takes no part in the training. It "
-        "raises the probability of the target class by gradient ascent on the input, "
-        "for which such a network is an easier target.",
-    ),
-    "gan_no_influence": Threat(
-        "GAN without influence",
-        "The attacker is a participant without images of the victim's class and sees "
-        "the shared model at each round. It trains a generator against that model, but "
-        "uploads only what an honest participant would.",
-    ),
-    "gan": Threat(
-        "GAN",
-        "The attacker is a participant without images of the victim's class and sees "
-        "the shared model at each round. It trains a generator against that model and "
-        "adds its samples to its own data under a wrong label, which is meant to make "
-        "the victim show more of the class.",
-    ),
-    "gan_improved": Threat(
-        "GAN with additions",
-        "The attacker is the participant of the GAN attack and sees what that one "
-        "sees. It adds to the paper's attack what this project tried beyond it.",
-    ),
-    "dcgan": Threat(
-        "DCGAN on the victim's data",
-        "No attack: a generator and a discriminator trained on the victim's own images "
-        "of the class, until the samples come no nearer to these by the judge's "
-        "Frechet distance; what was nearest is shown. They show what a GAN that is "
-        "given the data itself reaches, and are meant as an upper bound for the "
-        "attacks.",
-    ),
-}
 
 MODES = {
     "passive": "only observes",
@@ -170,19 +54,19 @@ _SAID = {
 _LISTED = 6  # Up to so many rounds are listed.
 
 
-def threat(attack: str) -> Threat:
-    """Returns the threat model of `attack`; of an unknown one, its name alone."""
-    return THREATS.get(attack, Threat(attack.replace("_", " "), ""))
+def card(attack: str) -> Card:
+    """Returns the card of `attack`; of an unknown one, its name alone."""
+    return CARDS.get(attack, Card(attack, attack.replace("_", " "), ""))
 
 
 def in_order(rows: Sequence[dict]) -> list[dict]:
-    """Returns rows of reconstructions, those of a class and seed as `THREATS` has them.
+    """Returns rows of reconstructions, those of a class and seed in the cards' order.
 
     What attacks are compared with comes first, but for the bound, which comes last.
     """
     cells = [(row.get("seed"), row["target_class"]) for row in rows]
     first = list(dict.fromkeys(cells))
-    names = list(THREATS)
+    names = [card.name for card in RECONSTRUCTION]
 
     def place(pair: tuple[tuple, dict]) -> tuple[int, int]:
         cell, row = pair
@@ -239,7 +123,7 @@ def label(row: dict, keys: Sequence[str] = ()) -> str:
       keys: as `variant` takes them.
     """
     extra = variant(row, keys) if "mode" in row else ""
-    return threat(row["attack"]).title + (f" ({extra})" if extra else "")
+    return card(row["attack"]).title + (f" ({extra})" if extra else "")
 
 
 def _said(row: dict, key: str) -> str:

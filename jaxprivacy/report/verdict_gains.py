@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxprivacy.report import text
-from jaxprivacy.report.threats import distinguishing, label, threat
+from jaxprivacy.report.threats import card, distinguishing, label
 from jaxprivacy.report.verdict_rows import gain
 
 LOW_FPRS = (0.01, 0.001)  # at which a gain is spoken of
@@ -59,7 +59,7 @@ def _against(row: dict) -> str:
     against = gain(row)["against"]
     if against is None:  # Not the same attack with each seed.
         return "the best attack that sees outputs only, under the same conditions,"
-    return f"{threat(against).title} under the same conditions"
+    return f"{card(against).title} under the same conditions"
 
 
 def _at_fpr(rows: Sequence[dict], keys: Sequence[str], fpr: float) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jaxprivacy.evaluation.intervals import clopper_pearson
 from jaxprivacy.report import text
-from jaxprivacy.report.threats import threat
+from jaxprivacy.report.threats import card
 from jaxprivacy.report.verdict_samples import (
     ATTACKS,
     reconstruction_sentences,
@@ -66,7 +66,7 @@ def _works(works: dict[str, Count], rows: list[dict]) -> tuple[str, str]:
     level = "clear" if most > _MOST else "slight"
     each = text.listed(
         [
-            f"{threat(attack).title} in {count.works} of {count.pairs}"
+            f"{card(attack).title} in {count.works} of {count.pairs}"
             for attack, count in works.items()
         ]
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from jaxprivacy.evaluation.reconstruction import summarise
 from jaxprivacy.report import text
-from jaxprivacy.report.threats import threat
+from jaxprivacy.report.threats import card
 from jaxprivacy.report.verdict_works import BESIDE, Compared, compared, counted
 
 # The first of these that was run is the one spoken of; the paper's own comes first.
@@ -83,7 +83,7 @@ def _spoken_of(rows: dict[str, dict]) -> list[str]:
 
 def _baselines(rows: dict[str, dict], attack: str) -> str:
     told = [
-        f"{threat(name).title}: {text.percent_interval(rows[name]['hit_rate'])}"
+        f"{card(name).title}: {text.percent_interval(rows[name]['hit_rate'])}"
         for name in _BASELINES
         if name in rows and name != attack
     ]
@@ -92,7 +92,7 @@ def _baselines(rows: dict[str, dict], attack: str) -> str:
 
 def _share(row: dict, beside: str, *, explained: bool) -> str:
     """Says how many samples are hits, and at first what that is."""
-    rate, title = text.percent_interval(row["hit_rate"]), threat(row["attack"]).title
+    rate, title = text.percent_interval(row["hit_rate"]), card(row["attack"]).title
     if explained:
         said = f"{_JUDGE} takes {rate} of the samples of {title} for the class {_HIT}"
     else:
@@ -159,12 +159,12 @@ def _many(rows: list[dict]) -> list[str]:
     of = {name: [row for row in rows if row["attack"] == name] for name in means}
     lead = (
         f"Over {_scope(of[first])}, {_JUDGE} takes on average "
-        f"{_mean_rate(means[first])} of the samples of {threat(first).title} for their "
+        f"{_mean_rate(means[first])} of the samples of {card(first).title} for their "
         f"class {_HIT}; the Frechet distance to the victim's images is "
         f"{_range(of[first])}."
     )
     others = [
-        f"{threat(attack).title}: mean hit rate {_mean_rate(mean)}, Frechet distance "
+        f"{card(attack).title}: mean hit rate {_mean_rate(mean)}, Frechet distance "
         f"{_range(of[attack])}{_how_often(of[attack], rows)}."
         for attack, mean in means.items()
         if attack != first

@@ -1,14 +1,14 @@
 import pytest
 
+from jaxprivacy import cards
 from jaxprivacy.report import text
 from jaxprivacy.report.threats import (
     ATTACKERS,
     MODES,
     SETTINGS,
-    THREATS,
+    card,
     distinguishing,
     label,
-    threat,
     variant,
 )
 from tests.report.made_up import interval, member_row
@@ -76,17 +76,22 @@ def test_at_fpr():
     assert text.at_fpr(row, 0.2)["value"] is None
 
 
-def test_each_threat_model_has_two_sentences():
-    for name, (title, model) in THREATS.items():
-        assert title and model.count(". ") == 1 and model.endswith("."), name
+def test_each_card_tells_the_threat_in_two_sentences_and_where_it_comes_from():
+    assert len(cards.CARDS) == len(cards.MEMBERSHIP) + len(cards.RECONSTRUCTION)
+    for name, made in cards.CARDS.items():
+        assert made.title and made.threat.count(". ") == 1, name
+        assert made.threat.endswith("."), name
+        assert set(made.sees) <= set(cards.SIGNALS), name
+        assert set(made.needs) <= set(cards.NEEDS), name
+    assert all(made.sees and made.source for made in cards.MEMBERSHIP)
 
 
 def test_names_of_the_studies():
-    titles = {threat(name).title for name in THREATS}
-    assert len(titles) == len(THREATS)
-    assert threat("gan_improved").title == "GAN with additions"
-    assert threat("model_inversion_mlp").title == "Model inversion of an MLP"
-    assert "upper bound" in threat("dcgan").model
+    titles = {made.title for made in cards.CARDS.values()}
+    assert len(titles) == len(cards.CARDS)
+    assert card("gan_improved").title == "GAN with additions"
+    assert card("model_inversion_mlp").title == "Model inversion of an MLP"
+    assert "upper bound" in card("dcgan").threat
 
 
 def test_labels():
@@ -94,19 +99,19 @@ def test_labels():
     assert label(row) == "White-box (global, gradient ascent)"
     assert label(row | {"attacker": "", "mode": None}) == "White-box"
     assert label({"attack": "gan"}) == "GAN"
-    assert threat("an_own_attack") == ("an own attack", "")
+    assert card("an_own_attack").title == "an own attack"
 
 
 def test_the_white_box_study_is_explained():
     attacks = "white_box black_box loss_threshold gradient_norm unsupervised shadow"
-    assert set(attacks.split()) <= set(THREATS)
+    assert set(attacks.split()) <= set(cards.CARDS)
     assert set(ATTACKERS) == {"global", "local"}
     assert set(SETTINGS) == {"standalone", "finetune", "federated"}
     modes = {"passive", "gradient_ascent", "isolating", "isolating_gradient_ascent"}
     assert set(MODES) == modes
     for name in ("unsupervised", "shadow"):
         # Neither is told of a record of the target whether it is a member.
-        assert "whether it is a member" in threat(name).model
+        assert "whether it is a member" in card(name).threat
 
 
 def rows(*conditions, **same):

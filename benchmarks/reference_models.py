@@ -1,0 +1,147 @@
+"""Membership attacks on outputs, over the number of reference models.
+
+python -m benchmarks.reference_models --data=npz:FILE --out=docs/membership/NAME
+
+One pool of models is trained as `launch.audit --setting=standalone` trains it. Models
+of it take the target's place in turn, and each is attacked with a few, some and all of
+the others for references.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+
+import jax
+import numpy as np
+from absl import app, flags
+
+from jaxprivacy.data import reference_sets
+from jaxprivacy.evaluation import membership, tpr
+from jaxprivacy.experiments import (
+    reference_attacks,
+    reference_audit,
+    reference_records,
+    references,
+    results,
+    training,
+)
+from jaxprivacy.experiments.settings import Settings
+from jaxprivacy.report import progress
+
+_DATA = flags.DEFINE_string("data", "digits", "As of launch.audit.")
+_RECORDS = flags.DEFINE_integer("records", None, "As of launch.audit.")
+_REFERENCES = flags.DEFINE_integer("references", 64, "The most reference models.")
+_TARGETS = flags.DEFINE_integer("targets", 8, "How many models are attacked in turn.")
+_WIDTHS = flags.DEFINE_list("mlp_widths", ["256", "128"], "As of launch.audit.")
+_EPOCHS = flags.DEFINE_integer("epochs", 40, "Passes over a model's records.")
+_RATE = flags.DEFINE_float("learning_rate", 0.05, "As of launch.audit; momentum 0.9.")
+_BATCH = flags.DEFINE_integer("batch_size", 64, "As of launch.audit.")
+_OUT = flags.DEFINE_string("out", None, "Folder of the result.", required=True)
+
+SIZES = (4, 8, 16, 32, 64)
+ALONE = ("loss_threshold", "modified_entropy", "population", "quantile")
+
+
+def settings() -> Settings:
+    """Those of the audit that trains the same pool."""
+    return Settings(
+        data=_DATA.value,
+        records=_RECORDS.value,
+        setting="standalone",
+        attacks=tuple(reference_attacks.ATTACKS),
+        references=_REFERENCES.value,
+        mlp_widths=tuple(map(int, _WIDTHS.value)),
+        rounds=_EPOCHS.value,
+        local_epochs=1,
+        batch_size=_BATCH.value,
+        learning_rate=_RATE.value,
+        momentum=0.9,
+    )
+
+
+def rows(outputs, prepared, target, seed):
+    """Every attack on one target with each number of references."""
+    dataset, dealt = prepared
+    everyone = np.concatenate([dealt.attacked, dealt.population])
+    x, y, member = dataset.x[everyone], dataset.y[everyone], dealt.held[target]
+    models = reference_sets.others(len(dealt.held), target)
+    for count in (size for size in SIZES if size <= len(models)):
+        seen = reference_attacks.shown(
+            outputs, dealt.held, y, x, target, models[:count], seed
+        )
+        alone = ALONE if count == SIZES[0] else ()
+        names = [
+            name
+            for name in reference_attacks.ATTACKS
+            if reference_records.needs_references(name) or name in alone
+        ]
+        for name, values in reference_attacks.scores(seen, names).items():
+            kinds = values[member], values[~member]
+            yield {
+                "attack": name,
+                "setting": "standalone",
+                "attacker": "global",
+                "mode": "passive",
+                "references": 0 if name in ALONE else count,
+                "seed": target,
+                "members": len(kinds[0]),
+                "non_members": len(kinds[1]),
+                "trained": None,
+                "auc": membership.auc(*kinds)._asdict(),
+                "tpr_at_fpr": tpr.tpr_at_fpr(*kinds),
+            }
+
+
+def main(argv):
+    """Trains the pool, attacks, and writes result.json."""
+    del argv
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    of, begun, out = settings(), results.begin(), pathlib.Path(_OUT.value)
+    prepared = reference_audit.prepare(of)
+    with progress.progress(reference_audit.weight(of)) as stages:
+        outputs, accuracies = pool(of, prepared, out, stages)
+        stages.stage("attacks", reference_audit.STAGES["attacks"])
+        found = []
+        for target in range(_TARGETS.value):
+            found += rows(outputs, prepared, target, of.seed)
+            stages.advance(1 / _TARGETS.value)
+    command = f"python -m benchmarks.reference_models {' '.join(flags_given())}"
+    result = {
+        **results.origin(command, dataclasses.asdict(of), {}, prepared.dataset, begun),
+        **accuracies,
+        "membership": found,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def pool(of, prepared, out, stages):
+    """What all models answer, and the accuracies of the first and of the others."""
+    dataset, dealt = prepared
+    model = training.target_model(of, dataset, dataset.num_classes)
+    stages.stage("models", reference_audit.STAGES["models"] * len(dealt.held))
+    with reference_audit.checkpoints(of, prepared, f"{out}.checkpoint") as kept:
+        params = references.train(
+            reference_audit.recipe(of, model),
+            training.batch(dataset, dealt.attacked),
+            dealt.held,
+            jax.random.key(of.seed),
+            stages.advance,
+            kept,
+        )
+        everyone = np.concatenate([dealt.attacked, dealt.population])
+        outputs = references.outputs(model.apply, params, dataset.x[everyone])
+    return outputs, reference_audit.accuracies(outputs, dataset.y[everyone], dealt)
+
+
+def flags_given() -> list[str]:
+    """The flags of this command that were given."""
+    own = flags.FLAGS.get_key_flags_for_module(__name__)
+    return [f.serialize() for f in own if f.present]
+
+
+if __name__ == "__main__":
+    app.run(main)

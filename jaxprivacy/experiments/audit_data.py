@@ -1,0 +1,37 @@
+"""The data of an audit, federated or stand-alone."""
+
+from __future__ import annotations
+
+from jaxprivacy import checks, data as data_lib
+from jaxprivacy.experiments import training
+from jaxprivacy.experiments.settings import Settings
+from jaxprivacy.models import targets
+
+LARGE_IMAGES, RECORDS_OF_LARGE_IMAGES = 16, 4000
+
+
+def load(settings: Settings) -> data_lib.Dataset:
+    """Loads the data of checked settings, and checks that the model takes them.
+
+    Images of more than 16 pixels are cut to 4,000 records unless `records` says
+    otherwise: a few minutes on two cores.
+
+    Raises:
+      InputError: what the settings ask for cannot be had.
+    """
+    dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
+    large = dataset.is_image and max(dataset.x.shape[1:3]) > LARGE_IMAGES
+    if settings.records is None and large and len(dataset.y) > RECORDS_OF_LARGE_IMAGES:
+        dataset = data_lib.load(
+            settings.data, records=RECORDS_OF_LARGE_IMAGES, seed=settings.seed
+        )
+    if settings.model == "cnn" and not dataset.is_image:
+        raise checks.InputError("--model=cnn: the data is a table; accepted is mlp")
+    if training.model_name(settings, dataset) == "cnn":
+        height, width = dataset.x.shape[1:3]
+        if min(height, width) < targets.SMALLEST:
+            raise checks.InputError(
+                f"--model=cnn: the images are {height} x {width}, accepted are 4 x 4 "
+                "and larger; --model=mlp takes any size"
+            )
+    return dataset

@@ -1,0 +1,261 @@
+"""The stand-alone audit: one party's training, attacked with reference models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+from jaxprivacy import types
+from jaxprivacy.data import Dataset, copies
+from jaxprivacy.evaluation import membership_rows
+from jaxprivacy.experiments import (
+    audit_data,
+    checkpoint,
+    evidence,
+    provenance,
+    reference_records,
+    reference_scores,
+    references,
+    results,
+    settings as settings_lib,
+    training,
+)
+from jaxprivacy.report import contents, progress, verdict
+from jaxprivacy.training import gradients, local
+
+TRAINED_BY = (
+    "types.py",
+    "data/copies.py",
+    "data/reference_sets.py",
+    "data/stratify.py",
+    "experiments/reference_audit.py",
+    "experiments/reference_records.py",
+    "experiments/references.py",
+    "experiments/spread.py",
+    "experiments/training.py",
+    "models/convolution.py",
+    "models/targets.py",
+    "training",
+)
+# Relative to the training of one model.
+STAGES = {"models": 1.0, "attacks": 4.0, "attacks from within": 20.0}
+
+
+def recipe(settings: settings_lib.Settings, model: types.Model):
+    """The training of one model: (key, records) -> params."""
+    optimizer = optax.sgd(settings.learning_rate, settings.momentum or None)
+    epochs = local.sgd(
+        gradients.plain(model),
+        optimizer,
+        epochs=settings.rounds * settings.local_epochs,
+        batch_size=settings.batch_size,
+    )
+
+    def train(key, records):
+        key_init, key_run = jax.random.split(key)
+        params = model.init(key_init)
+        return epochs(key_run, params, optimizer.init(params), records)[0]
+
+    return train
+
+
+class Prepared(NamedTuple):
+    """What is settled before anything is trained."""
+
+    dataset: Dataset
+    dealt: reference_records.Dealt
+
+
+def prepare(settings: settings_lib.Settings) -> Prepared:
+    """Checks the settings, loads the data and deals it.
+
+    Raises:
+      InputError: what the settings ask for cannot be had.
+    """
+    settings_lib.check(settings)
+    reference_records.chosen(settings)
+    dataset = audit_data.load(settings)
+    return Prepared(dataset, reference_records.deal(settings, dataset))
+
+
+def weight(settings: settings_lib.Settings) -> float:
+    """The sum of the weights of the stages."""
+    models = STAGES["models"] * (settings.references + 2)
+    return models + STAGES["attacks"] + STAGES["attacks from within"]
+
+
+def checkpoints(
+    settings: settings_lib.Settings, prepared: Prepared, folder: str
+) -> AbstractContextManager[checkpoint.Checkpoints]:
+    """Opens the folder that keeps the trained models; see `checkpoint.study`."""
+    trained_by = {
+        name: getattr(settings, name)
+        for name in (
+            "data records model mlp_widths references rounds local_epochs batch_size "
+            "learning_rate momentum seed"
+        ).split()
+    }
+    code = {"code": provenance.code(TRAINED_BY)}
+    data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
+    return checkpoint.study(folder, trained_by | data | training.versions() | code)
+
+
+def run(
+    settings: settings_lib.Settings,
+    prepared: Prepared,
+    stages: progress.Stages,
+    command: str,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
+) -> contents.Report:
+    """Trains target and reference models, attacks, and gathers what was found.
+
+    Args:
+      settings: checked settings.
+      prepared: what `prepare` made of them.
+      stages: where progress is shown.
+      command: how the run was started, for the report.
+      kept: where trained models are kept.
+    """
+    begun = results.begin()
+    dataset, dealt = prepared
+    params, outputs = _trained(settings, prepared, stages, kept)
+    scored = _attacked(settings, prepared, params, outputs, stages)
+    rows, null_rows = membership_rows.rows(scored, "standalone")
+    right = accuracies(outputs, _everyone(prepared)[1], dealt)
+    result = {
+        **results.head(command, settings, dataset, begun, models=len(dealt.held)),
+        "target": right["target"],
+        "references": right["references"],
+        "evidence": [_evidence(dataset, dealt, outputs) | right["target"]],
+        "membership": rows,
+        "null_checks": null_rows,
+        "positive_controls": [],
+        "reconstruction": [],
+    }
+    result["data"] |= copies.told(dealt.left_out, dealt.kept)
+    result["verdict"] = verdict.verdict(result)
+    return contents.Report(
+        result=result,
+        settings=results.used_settings(settings, dataset),
+        split_counts=_counts(dealt),
+        roc_curves=[
+            results.roc_curve(*s.scores[2:], row)
+            for s, row in zip(scored, rows, strict=True)
+            if not row.get("seed") and s.trained is not False
+        ],
+        gradient_norms=None,
+        training=None,
+        reconstructions=None,
+        notes=[_mimicry(right), *copies.notes(dealt.left_out, dealt.kept)],
+    )
+
+
+def _everyone(prepared):
+    """The records and labels of the attacked, and behind them of the population."""
+    dataset, dealt = prepared
+    everyone = np.concatenate([dealt.attacked, dealt.population])
+    return dataset.x[everyone], dataset.y[everyone]
+
+
+def _trained(settings, prepared, stages, kept):
+    """All models' parameters (S, ...), and what they answer to everyone's records."""
+    dataset, dealt = prepared
+    model = training.target_model(settings, dataset, dataset.num_classes)
+    stages.stage("target and reference models", STAGES["models"] * len(dealt.held))
+    params = references.train(
+        recipe(settings, model),
+        training.batch(dataset, dealt.attacked),
+        dealt.held,
+        jax.random.key(settings.seed),
+        stages.advance,
+        kept,
+    )
+    return params, references.outputs(model.apply, params, _everyone(prepared)[0])
+
+
+def _attacked(settings, prepared, params, outputs, stages):
+    """Every attack's scores, of each target in turn."""
+    names, records = reference_records.chosen(settings), _everyone(prepared)
+    several, scored = settings.targets_in_pool > 1, []
+    stages.stage("attacks", STAGES["attacks"])
+    for target in range(settings.targets_in_pool):
+        found = reference_scores.of_outputs(
+            outputs, records, prepared.dealt, names, target, settings.seed
+        )
+        scored += [(target, one) for one in found]
+        stages.advance(1 / settings.targets_in_pool)
+    stages.stage("attacks from within", STAGES["attacks from within"])
+    found = reference_scores.from_within(
+        settings, prepared.dataset, prepared.dealt, params, names, stages.advance
+    )
+    scored += [(0, one) for one in found]
+    # Models of the pool differ in records and randomness, as those of seeds do.
+    return [
+        one._replace(row=one.row | ({"seed": target} if several else {}))
+        for target, one in scored
+    ]
+
+
+def accuracies(outputs, y, dealt):
+    """The accuracies on members and non-members: the target's, the references' mean."""
+    right = outputs[:, : dealt.held.shape[1]].argmax(-1) == y[: dealt.held.shape[1]]
+    if outputs.shape[-1] == 1:
+        right = (outputs[:, : dealt.held.shape[1], 0] > 0) == y[: dealt.held.shape[1]]
+    each = [
+        {
+            "train_accuracy": float(r[h].mean()),
+            "test_accuracy": float(r[~h].mean()),
+        }
+        for r, h in zip(right, dealt.held, strict=True)
+    ]
+    mean = {name: float(np.mean([e[name] for e in each[2:]])) for name in each[0]}
+    return {"target": each[0], "references": mean if len(each) > 2 else {}}
+
+
+def _evidence(dataset, dealt, outputs):
+    member = dealt.held[0]
+    evaluated = ~dealt.selection & ~dealt.known
+    order = np.concatenate(
+        [np.flatnonzero(member & evaluated), np.flatnonzero(~member & evaluated)]
+    )
+    return evidence.of_target(
+        dataset,
+        dealt.attacked[member],
+        dealt.attacked[member & evaluated],
+        dealt.attacked[~member & evaluated],
+        outputs[0, order],
+    )
+
+
+def _counts(dealt: reference_records.Dealt) -> Sequence[tuple[str, int, str]]:
+    """How many records each kind has, and what they are for."""
+    member = dealt.held[0]
+    return [
+        ("members", int(member.sum()), "of the target; in half of the references"),
+        ("non-members", int((~member).sum()), "likewise"),
+        ("known, of both", int(dealt.known.sum()), "attacks learn from them"),
+        (
+            "selection, of both",
+            int(dealt.selection.sum()),
+            "for the choice of thresholds and weights",
+        ),
+        ("population", len(dealt.population), "in no model"),
+    ]
+
+
+def _mimicry(right) -> str:
+    """How far the references are models like the target."""
+    if not right["references"]:
+        return "No reference models were trained: attacks that need them were not run."
+    target, like = right["target"], right["references"]
+    return (
+        f"The reference models are right on {100 * like['train_accuracy']:.1f} % of "
+        f"what they were trained on and {100 * like['test_accuracy']:.1f} % of the "
+        f"rest, the target on {100 * target['train_accuracy']:.1f} and "
+        f"{100 * target['test_accuracy']:.1f} %."
+    )

@@ -1,0 +1,117 @@
+"""What attacks of a stand-alone audit say of each record."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from jaxprivacy import cards
+from jaxprivacy.attacks import membership as membership_attacks
+from jaxprivacy.data import reference_sets
+from jaxprivacy.evaluation import membership as membership_evaluation, membership_rows
+from jaxprivacy.experiments import (
+    attack_training,
+    membership,
+    reference_attacks,
+    reference_records,
+    training,
+)
+
+FEWEST_REFERENCES = 4  # a variance needs two models with a record and two without
+
+
+def of_outputs(
+    outputs, records, dealt, names, target, seed
+) -> list[membership_rows.Scored]:
+    """Each attack's scores of one target's outputs, and of its null check.
+
+    The null check attacks another model of the pool, whose records were drawn without
+    regard to the target's, and asks for the target's members: of the pair nothing is
+    among the references. It finds what the pool itself would tell of membership.
+    """
+    models = len(dealt.held)
+    member, another = dealt.held[target], (target + 2) % models
+    plain = [name for name in names if name in reference_attacks.ATTACKS]
+
+    def scores(attacked, *others):
+        left = reference_sets.others(models, attacked, *others)
+        enough = len(left) >= FEWEST_REFERENCES
+        seen = reference_attacks.shown(
+            outputs, dealt.held, *reversed(records), attacked, left, seed
+        )
+        run = [
+            name
+            for name in plain
+            if enough or not reference_records.needs_references(name)
+        ]
+        found = reference_attacks.scores(seen, run)
+        if reference_records.COMBINED in names:
+            found[reference_records.COMBINED] = _combined(
+                found, dealt.selection, member
+            )
+        return found
+
+    real, null = scores(target), scores(another, target) if models > 2 else {}
+    found = []
+    for name, values in real.items():
+        row = {"attack": name, "attacker": "global", "mode": "passive"}
+        learns = True if cards.CARDS[name].learns else None
+        check = _sets(null[name], member, dealt) if name in null else None
+        of = _sets(values, member, dealt)
+        found.append(
+            membership_rows.Scored(row, of, check, trained=learns, null_trained=learns)
+        )
+    return found
+
+
+def from_within(
+    settings, dataset, dealt, params, names, advance
+) -> list[membership_rows.Scored]:
+    """The attacks on the target's inside, which learn from known members."""
+    wanted = [name for name in reference_records.OF_INSIDE if name in names]
+    if not wanted:
+        return []
+    everyone = np.concatenate([dealt.attacked, dealt.population])
+    nobodys = len(dealt.attacked) + np.arange(len(dealt.population))
+    shares = settings.attack_train_fraction, settings.selection_fraction
+    ends = (np.cumsum(shares) * len(nobodys)).astype(int)
+    member = dealt.held[0]
+    parts = dealt.known, dealt.selection, ~dealt.known & ~dealt.selection
+    records = membership.Records(
+        training.batch(dataset, everyone),
+        *(
+            attack_training.Positions(*(np.flatnonzero(kind & part) for part in parts))
+            for kind in (member, ~member)
+        ),
+        attack_training.Positions(*np.split(nobodys, ends)),
+    )
+    snapshots = jax.tree.map(lambda a: a[:1], params)
+    run = membership.Run(
+        membership.observed(settings, dataset, snapshots, records.batch), {}
+    )
+    scored = membership.simple_rules(run, records, "passive", wanted)
+    layers = membership.captured_layers(settings, dataset)
+    for name in [name for name in reference_records.LEARN if name in wanted]:
+        of = layers if name == "white_box" else ()
+        scored += membership.attack_run(
+            {name: membership.make_fit(settings, of)},
+            run,
+            records,
+            "passive",
+            training.named_key(settings.seed, name),
+            lambda share: advance(share / len(reference_records.LEARN)),
+        )
+    return scored
+
+
+def _combined(by_name, known, member):
+    stacked = np.stack(list(by_name.values()), axis=1)
+    return membership_attacks.combine(stacked, stacked[known], member[known])
+
+
+def _sets(values, member, dealt) -> membership_evaluation.MembershipScores:
+    kinds, judged = (member, ~member), ~dealt.selection & ~dealt.known
+    return membership_evaluation.MembershipScores(
+        *(values[kind & dealt.selection] for kind in kinds),
+        *(values[kind & judged] for kind in kinds),
+    )
