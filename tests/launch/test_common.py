@@ -16,6 +16,8 @@ from tests.launch import launched
 KINDS = {"audit": Settings, "gan_attack": GanSettings, "sweep": GanSettings}
 # What is not a number or a switch: something else than the default.
 GIVEN = {
+    "setting": "standalone",
+    "attacks": ("bavaria", "population"),
     "data": "npz:a=b.npz",
     "model": "mlp",
     "mlp_widths": (3, 4),
