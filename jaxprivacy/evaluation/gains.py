@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jaxprivacy import cards
 from jaxprivacy.evaluation import membership, seeds, tpr
 
-OUTPUT_ONLY = ("black_box", "loss_threshold", "confidence")
+OUTPUT_ONLY = tuple(
+    card.name for card in cards.MEMBERSHIP if set(card.sees) <= {"loss", "outputs"}
+)
 # What says of a row which attack it is of, and not which target was attacked.
 _OF_ATTACK = ("attack", "supervision", "layers", "gradients")
 # How many records an attack learned from, which a rule that learns nothing lacks.
@@ -45,7 +48,7 @@ def gains(
         pair
         for pair in pairs
         # Who must train shadows knows less, and is none to compare with.
-        if _sees_outputs_only(pair[0]) and pair[0]["attack"] != "shadow"
+        if sees_outputs_only(pair[0]) and pair[0]["attack"] != "shadow"
     ]
     cases = [(row["attack"], _case(row), _case(row, _SIZES)) for row, _ in known]
     if len(set(cases)) < len(cases):
@@ -70,14 +73,15 @@ def _case(row, keys=None):
     return repr([row.get(key) for key in keys])
 
 
-def _sees_outputs_only(row):
+def sees_outputs_only(row: dict) -> bool:
+    """Whether a row's attack sees a model's outputs alone, or uses no more of it."""
     return row["attack"] in OUTPUT_ONLY or row.get("outputs_only", False)
 
 
 def _against(row, ranked):
     """The first of ranked output-only attacks on what this row's attack was run on."""
     unlearned = row.get("trained") is False or row.get("learned") is False
-    if _sees_outputs_only(row) or unlearned:
+    if sees_outputs_only(row) or unlearned:
         return None
     for other, scores in ranked:
         sizes = all(other.get(key) in (None, row.get(key)) for key in _SIZES)

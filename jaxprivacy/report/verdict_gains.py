@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jaxprivacy.evaluation import gains
 from jaxprivacy.report import text
 from jaxprivacy.report.threats import card, distinguishing, label
 from jaxprivacy.report.verdict_rows import gain
@@ -21,9 +22,14 @@ def gain_sentences(rows: Sequence[dict]) -> list[str]:
     if not known:
         return []
     keys = distinguishing(rows)
-    rivals = any(r["attack"] == "black_box" or r.get("outputs_only") for r in rows)
+    rivals = any(gains.sees_outputs_only(row) and _learns(row) for row in rows)
     by_auc = _by_auc(known, keys, rivals)
     return [by_auc, *(said for fpr in LOW_FPRS for said in _at_fpr(known, keys, fpr))]
+
+
+def _learns(row: dict) -> bool:
+    """Whether a row's attack learns from records or models, and is no mere rule."""
+    return card(row["attack"]).learns or bool(card(row["attack"]).needs)
 
 
 def _by_auc(rows: Sequence[dict], keys: Sequence[str], rivals: bool) -> str:

@@ -36,6 +36,16 @@ def test_gains_are_over_the_best_output_only_attack_of_the_same_target():
         assert gains.auc_gain(found[i]) == gain["auc"]
 
 
+def test_an_attack_with_reference_models_sees_outputs_only():
+    """It has no gain over outputs, and what holds the parameters is set beside it."""
+    attacks = ("white_box", "black_box", "bavaria", "combined")
+    of = [scores(i, shift) for i, shift in enumerate((0.5, 0.4, 1.5, 1.4))]
+    found = gains.gains([{"attack": attack} for attack in attacks], of)
+    assert [row["attack"] for row in found if "over_outputs" in row] == ["white_box"]
+    assert found[0]["over_outputs"]["against"] == "bavaria"
+    assert found[0]["over_outputs"]["auc"]["high"] < 0
+
+
 def test_the_best_is_chosen_on_selection_records():
     """The one that is better on the evaluation records must not be known."""
     rows = [{"attack": a} for a in ("white_box", "black_box", "loss_threshold")]
