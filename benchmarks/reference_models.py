@@ -15,7 +15,6 @@ import os
 import pathlib
 
 import jax
-import numpy as np
 from absl import app, flags
 
 from jaxprivacy.data import reference_sets
@@ -24,9 +23,7 @@ from jaxprivacy.experiments import (
     reference_attacks,
     reference_audit,
     reference_records,
-    references,
     results,
-    training,
 )
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.report import progress
@@ -62,15 +59,14 @@ def settings() -> Settings:
     )
 
 
-def rows(outputs, prepared, target, seed):
+def rows(said, prepared, target, seed):
     """Every attack on one target with each number of references."""
-    dataset, dealt = prepared
-    everyone = np.concatenate([dealt.attacked, dealt.population])
-    x, y, member = dataset.x[everyone], dataset.y[everyone], dealt.held[target]
+    dealt, (x, y) = prepared.dealt, prepared.records
+    member = dealt.held[target]
     models = reference_sets.others(len(dealt.held), target)
     for count in (size for size in SIZES if size <= len(models)):
         seen = reference_attacks.shown(
-            outputs, dealt.held, y, x, target, models[:count], seed
+            said, dealt.held, y, x, target, models[:count], seed
         )
         alone = ALONE if count == SIZES[0] else ()
         names = [
@@ -102,39 +98,21 @@ def main(argv):
     of, begun, out = settings(), results.begin(), pathlib.Path(_OUT.value)
     prepared = reference_audit.prepare(of)
     with progress.progress(reference_audit.weight(of)) as stages:
-        outputs, accuracies = pool(of, prepared, out, stages)
+        with reference_audit.checkpoints(of, prepared, f"{out}.checkpoint") as kept:
+            said = reference_audit.train(of, prepared, stages, kept).said
         stages.stage("attacks", reference_audit.STAGES["attacks"])
         found = []
         for target in range(_TARGETS.value):
-            found += rows(outputs, prepared, target, of.seed)
+            found += rows(said, prepared, target, of.seed)
             stages.advance(1 / _TARGETS.value)
     command = f"python -m benchmarks.reference_models {' '.join(flags_given())}"
     result = {
         **results.origin(command, dataclasses.asdict(of), {}, prepared.dataset, begun),
-        **accuracies,
+        **reference_audit.accuracies(said, prepared.dealt),
         "membership": found,
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-
-
-def pool(of, prepared, out, stages):
-    """What all models answer, and the accuracies of the first and of the others."""
-    dataset, dealt = prepared
-    model = training.target_model(of, dataset, dataset.num_classes)
-    stages.stage("models", reference_audit.STAGES["models"] * len(dealt.held))
-    with reference_audit.checkpoints(of, prepared, f"{out}.checkpoint") as kept:
-        params = references.train(
-            reference_audit.recipe(of, model),
-            training.batch(dataset, dealt.attacked),
-            dealt.held,
-            jax.random.key(of.seed),
-            stages.advance,
-            kept,
-        )
-        everyone = np.concatenate([dealt.attacked, dealt.population])
-        outputs = references.outputs(model.apply, params, dataset.x[everyone])
-    return outputs, reference_audit.accuracies(outputs, dataset.y[everyone], dealt)
 
 
 def flags_given() -> list[str]:

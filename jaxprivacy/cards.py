@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 # What of a target an attack looks at.
-SIGNALS = ("loss", "outputs", "hidden", "gradients", "updates")
+SIGNALS = ("loss", "outputs", "hidden", "gradients")
 # What else it must have.
 NEEDS = (
     "known",  # records of which it knows whether they are members
@@ -17,7 +17,6 @@ NEEDS = (
     "population",  # records of the same distribution on which nobody trained
     "references_with",  # models trained like the target, some with a record
     "references_without",  # and some without it
-    "other_updates",  # those of other participants in the same rounds
 )
 
 
@@ -206,37 +205,6 @@ MEMBERSHIP = (
         sees=("outputs",),
         needs=("references_with", "references_without"),
         source="after BaVarIA, arXiv 2603.11799",
-    ),
-    Card(
-        "gradient_cosine",
-        "Gradient cosine",
-        "The attacker is the parameter server and sees each participant's update. It "
-        "takes a record against whose gradient the victim's updates point, on average "
-        "over the rounds, for a member; only one threshold is learned.",
-        sees=("updates", "gradients"),
-        source="FedMIA, CVPR 2025, as a baseline",
-    ),
-    Card(
-        "fedmia_loss",
-        "FedMIA, loss",
-        "The attacker is the parameter server and sees each participant's update. In "
-        "each round it compares how low the loss of a record is under the victim's "
-        "update with how low it is under those of the others, which stand for models "
-        "without it.",
-        sees=("updates", "loss"),
-        needs=("other_updates",),
-        source="FedMIA, CVPR 2025, FedMIA-I",
-    ),
-    Card(
-        "fedmia_gradient",
-        "FedMIA, gradient",
-        "The attacker is the parameter server and sees each participant's update. In "
-        "each round it compares how far the victim's update points against the "
-        "gradient of a record with how far the others' do, which stand for models "
-        "without it.",
-        sees=("updates", "gradients"),
-        needs=("other_updates",),
-        source="FedMIA, CVPR 2025, FedMIA-II",
     ),
     Card(
         "combined",

@@ -28,7 +28,7 @@ common.define_settings(Settings, flag_help.HELP)
 common.define_report("audit")
 flags.adopt_module_key_flags(common)
 _OF_TARGETS = ("data", "preset", "seed")  # The settings that count beside a target.
-_OF_REFERENCES = ("attacks", "references", "targets_in_pool")
+_OF_REFERENCES = ("attacks", "references", "targets_in_pool", "checkpoint")
 _OF_FEDERATION = (
     "participants",
     "members_per_participant",
@@ -73,8 +73,9 @@ def main() -> int:
     standalone = settings.setting == "standalone"
     if _TARGET.value is not None:
         accepted = ", ".join(f"--{name}" for name in _OF_TARGETS)
+        names = [f.name for f in dataclasses.fields(Settings)]
         _refuse(
-            [f.name for f in dataclasses.fields(Settings) if f.name not in _OF_TARGETS],
+            [n for n in (*names, "checkpoint") if n not in _OF_TARGETS],
             "the model of --target is not trained here; accepted beside it are "
             f"{accepted}",
         )

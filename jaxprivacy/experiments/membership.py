@@ -193,6 +193,23 @@ def attack_run(
     return result
 
 
+def named_attacks(
+    fits: dict[str, Fit], run: Run, records: Records, seed: int, advance: Advance
+) -> list[Scored]:
+    """The same, passive, with a key for each attack by its name."""
+    found = []
+    for name, fit in fits.items():
+        found += attack_run(
+            {name: fit},
+            run,
+            records,
+            "passive",
+            training.named_key(seed, name),
+            lambda share: advance(share / len(fits)),
+        )
+    return found
+
+
 def _scored(attack, mode, records, real, null=None):
     def picked(learned, members):
         return scores(learned.scores, members, records.non_members)
@@ -209,6 +226,7 @@ def _scored(attack, mode, records, real, null=None):
     )
 
 
+NETWORKS = ("white_box", "black_box")
 RULES = {
     "loss_threshold": threshold.loss_threshold,
     "confidence": threshold.confidence,

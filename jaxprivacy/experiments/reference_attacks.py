@@ -8,24 +8,30 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxprivacy.attacks import membership
+from jaxprivacy.experiments import references
 
 
 class Shown(NamedTuple):
-    """What a target and reference models say of N records, and of Z others."""
+    """What a target and reference models say of N records, and the target of Z others.
 
-    outputs: np.ndarray  # (N, K) the target's logits
-    labels: np.ndarray  # (N,)
-    records: np.ndarray  # (N, *D)
-    others_outputs: np.ndarray  # (Z, K) of records that no model was trained on
-    others_labels: np.ndarray  # (Z,)
-    others: np.ndarray  # (Z, *D)
+    The others are records that no model was trained on.
+    """
+
+    said: references.Said  # of the target, (N + Z,) each, the others last
+    labels: np.ndarray  # (N + Z,)
+    records: np.ndarray  # (N + Z, *D)
     log_odds: membership.Pool  # the references', of the N records
     log_probability: membership.Pool
     seed: int
 
+    @property
+    def count(self) -> int:
+        """N."""
+        return self.log_odds.held.shape[1]
+
 
 def shown(
-    outputs: np.ndarray,
+    said: references.Said,
     held: np.ndarray,
     labels: np.ndarray,
     records: np.ndarray,
@@ -36,7 +42,7 @@ def shown(
     """What there is to see where one model of a pool is the target.
 
     Args:
-      outputs: (S, N + Z, K) logits; the last Z records are nobody's.
+      said: (S, N + Z); the last Z records are nobody's.
       held: (S, N) bool.
       labels: (N + Z,).
       records: (N + Z, *D).
@@ -45,70 +51,57 @@ def shown(
       seed: of attacks that learn.
     """
     n = held.shape[1]
-    inside = outputs[left, :n], labels[:n]
-    return Shown(
-        outputs[target, :n],
-        labels[:n],
-        records[:n],
-        outputs[target, n:],
-        labels[n:],
-        records[n:],
-        membership.Pool(membership.scaled_logit(*inside), held[left]),
-        membership.Pool(membership.log_probability(*inside), held[left]),
-        seed,
+    pools = (
+        membership.Pool(signal[left, :n], held[left])
+        for signal in (said.log_odds, said.log_probability)
     )
+    return Shown(said.of(target), labels, records, *pools, seed)
 
 
-def log_odds(seen: Shown) -> np.ndarray:
-    """The target's log-odds of each record's own class: (N,)."""
-    return membership.scaled_logit(seen.outputs, seen.labels)
+def _parts(seen: Shown, a: np.ndarray) -> list[np.ndarray]:
+    """Those of the N records, and those of the others."""
+    return np.split(a, [seen.count])
 
 
-def _log_probability(seen):
-    return membership.log_probability(seen.outputs, seen.labels)
-
-
-def _others_log_odds(seen):
-    return membership.scaled_logit(seen.others_outputs, seen.others_labels)
+def _own(seen: Shown, a: np.ndarray) -> np.ndarray:
+    return a[: seen.count]
 
 
 def _population(seen):
-    return membership.population_attack(
-        log_odds(seen), seen.labels, _others_log_odds(seen), seen.others_labels
+    (odds, others), (labels, other_labels) = (
+        _parts(seen, a) for a in (seen.said.log_odds, seen.labels)
     )
+    return membership.population_attack(odds, labels, others, other_labels)
 
 
 def _quantile(seen):
-    return membership.quantile_regression(
-        log_odds(seen),
-        seen.records,
-        seen.labels,
-        _others_log_odds(seen),
-        seen.others,
-        seen.others_labels,
-        seen.seed,
+    own, others = zip(
+        *(_parts(seen, a) for a in (seen.said.log_odds, seen.records, seen.labels)),
+        strict=True,
+    )
+    return membership.quantile_regression(*own, *others, seen.seed)
+
+
+def _of_pool(attack: Callable, signal: str) -> Callable[[Shown], np.ndarray]:
+    """An attack that compares the target's signal with the references'."""
+    return lambda seen: attack(
+        _own(seen, getattr(seen.said, signal)), getattr(seen, signal)
     )
 
 
 # By the names of their cards, (what is shown) -> scores (N,).
 ATTACKS: dict[str, Callable[[Shown], np.ndarray]] = {
-    "loss_threshold": _log_probability,
-    "confidence": log_odds,
-    "entropy": lambda seen: membership.entropy(seen.outputs),
-    "modified_entropy": lambda seen: membership.modified_entropy(
-        seen.outputs, seen.labels
-    ),
+    "loss_threshold": lambda seen: _own(seen, seen.said.log_probability),
+    "confidence": lambda seen: _own(seen, seen.said.log_odds),
+    "entropy": lambda seen: _own(seen, seen.said.entropy),
+    "modified_entropy": lambda seen: _own(seen, seen.said.modified_entropy),
     "population": _population,
     "quantile": _quantile,
-    "lira_online": lambda seen: membership.lira_online(log_odds(seen), seen.log_odds),
-    "lira_offline": lambda seen: membership.lira_offline(log_odds(seen), seen.log_odds),
-    "rmia_online": lambda seen: membership.rmia_online(
-        _log_probability(seen), seen.log_probability
-    ),
-    "rmia_offline": lambda seen: membership.rmia_offline(
-        _log_probability(seen), seen.log_probability
-    ),
-    "bavaria": lambda seen: membership.bavaria_online(log_odds(seen), seen.log_odds),
+    "lira_online": _of_pool(membership.lira_online, "log_odds"),
+    "lira_offline": _of_pool(membership.lira_offline, "log_odds"),
+    "rmia_online": _of_pool(membership.rmia_online, "log_probability"),
+    "rmia_offline": _of_pool(membership.rmia_offline, "log_probability"),
+    "bavaria": _of_pool(membership.bavaria_online, "log_odds"),
 }
 
 

@@ -68,7 +68,14 @@ class Prepared(NamedTuple):
     """What is settled before anything is trained."""
 
     dataset: Dataset
+    names: tuple[str, ...]  # of attacks
     dealt: reference_records.Dealt
+
+    @property
+    def records(self) -> tuple[np.ndarray, np.ndarray]:
+        """Records and labels of the attacked, and behind them of the population."""
+        everyone = self.dealt.everyone
+        return self.dataset.x[everyone], self.dataset.y[everyone]
 
 
 def prepare(settings: settings_lib.Settings) -> Prepared:
@@ -78,9 +85,9 @@ def prepare(settings: settings_lib.Settings) -> Prepared:
       InputError: what the settings ask for cannot be had.
     """
     settings_lib.check(settings)
-    reference_records.chosen(settings)
+    names = reference_records.chosen(settings)
     dataset = audit_data.load(settings)
-    return Prepared(dataset, reference_records.deal(settings, dataset))
+    return Prepared(dataset, names, reference_records.deal(settings, dataset, names))
 
 
 def weight(settings: settings_lib.Settings) -> float:
@@ -122,16 +129,16 @@ def run(
       kept: where trained models are kept.
     """
     begun = results.begin()
-    dataset, dealt = prepared
-    params, outputs = _trained(settings, prepared, stages, kept)
-    scored = _attacked(settings, prepared, params, outputs, stages)
+    dataset, _, dealt = prepared
+    trained = train(settings, prepared, stages, kept)
+    scored = _attacked(settings, prepared, trained, stages)
     rows, null_rows = membership_rows.rows(scored, "standalone")
-    right = accuracies(outputs, _everyone(prepared)[1], dealt)
+    right = accuracies(trained.said, dealt)
     result = {
         **results.head(command, settings, dataset, begun, models=len(dealt.held)),
         "target": right["target"],
         "references": right["references"],
-        "evidence": [_evidence(dataset, dealt, outputs) | right["target"]],
+        "evidence": [_evidence(dataset, dealt, trained) | right["target"]],
         "membership": rows,
         "null_checks": null_rows,
         "positive_controls": [],
@@ -155,16 +162,22 @@ def run(
     )
 
 
-def _everyone(prepared):
-    """The records and labels of the attacked, and behind them of the population."""
-    dataset, dealt = prepared
-    everyone = np.concatenate([dealt.attacked, dealt.population])
-    return dataset.x[everyone], dataset.y[everyone]
+class Trained(NamedTuple):
+    """The target, its complement and the references."""
+
+    params: types.Params  # (S, ...)
+    said: references.Said  # of everyone's records
+    outputs: np.ndarray  # (N, K) the target's, of the attacked records
 
 
-def _trained(settings, prepared, stages, kept):
-    """All models' parameters (S, ...), and what they answer to everyone's records."""
-    dataset, dealt = prepared
+def train(
+    settings: settings_lib.Settings,
+    prepared: Prepared,
+    stages: progress.Stages,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
+) -> Trained:
+    """Trains all models and asks them about everyone's records."""
+    dataset, _, dealt = prepared
     model = training.target_model(settings, dataset, dataset.num_classes)
     stages.stage("target and reference models", STAGES["models"] * len(dealt.held))
     params = references.train(
@@ -175,23 +188,26 @@ def _trained(settings, prepared, stages, kept):
         stages.advance,
         kept,
     )
-    return params, references.outputs(model.apply, params, _everyone(prepared)[0])
+    x, y = prepared.records
+    first = jax.tree.map(lambda a: a[0], params)
+    outputs = references.outputs(jax.jit(model.apply), first, x[: len(dealt.attacked)])
+    return Trained(params, references.ask(model.apply, params, x, y), outputs)
 
 
-def _attacked(settings, prepared, params, outputs, stages):
+def _attacked(settings, prepared, trained, stages):
     """Every attack's scores, of each target in turn."""
-    names, records = reference_records.chosen(settings), _everyone(prepared)
-    several, scored = settings.targets_in_pool > 1, []
+    dataset, names, dealt = prepared
+    records, several, scored = prepared.records, settings.targets_in_pool > 1, []
     stages.stage("attacks", STAGES["attacks"])
     for target in range(settings.targets_in_pool):
         found = reference_scores.of_outputs(
-            outputs, records, prepared.dealt, names, target, settings.seed
+            trained.said, records, dealt, names, target, settings.seed
         )
         scored += [(target, one) for one in found]
         stages.advance(1 / settings.targets_in_pool)
     stages.stage("attacks from within", STAGES["attacks from within"])
     found = reference_scores.from_within(
-        settings, prepared.dataset, prepared.dealt, params, names, stages.advance
+        settings, dataset, dealt, trained.params, names, stages.advance
     )
     scored += [(0, one) for one in found]
     # Models of the pool differ in records and randomness, as those of seeds do.
@@ -201,34 +217,27 @@ def _attacked(settings, prepared, params, outputs, stages):
     ]
 
 
-def accuracies(outputs, y, dealt):
+def accuracies(
+    said: references.Said, dealt: reference_records.Dealt
+) -> dict[str, dict[str, float]]:
     """The accuracies on members and non-members: the target's, the references' mean."""
-    right = outputs[:, : dealt.held.shape[1]].argmax(-1) == y[: dealt.held.shape[1]]
-    if outputs.shape[-1] == 1:
-        right = (outputs[:, : dealt.held.shape[1], 0] > 0) == y[: dealt.held.shape[1]]
+    right = said.right[:, : len(dealt.attacked)]
     each = [
-        {
-            "train_accuracy": float(r[h].mean()),
-            "test_accuracy": float(r[~h].mean()),
-        }
+        {"train_accuracy": float(r[h].mean()), "test_accuracy": float(r[~h].mean())}
         for r, h in zip(right, dealt.held, strict=True)
     ]
     mean = {name: float(np.mean([e[name] for e in each[2:]])) for name in each[0]}
     return {"target": each[0], "references": mean if len(each) > 2 else {}}
 
 
-def _evidence(dataset, dealt, outputs):
+def _evidence(dataset, dealt, trained):
     member = dealt.held[0]
-    evaluated = ~dealt.selection & ~dealt.known
-    order = np.concatenate(
-        [np.flatnonzero(member & evaluated), np.flatnonzero(~member & evaluated)]
-    )
+    kinds = [np.flatnonzero(kind & dealt.judged) for kind in (member, ~member)]
     return evidence.of_target(
         dataset,
         dealt.attacked[member],
-        dealt.attacked[member & evaluated],
-        dealt.attacked[~member & evaluated],
-        outputs[0, order],
+        *(dealt.attacked[kind] for kind in kinds),
+        trained.outputs[np.concatenate(kinds)],
     )
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxprivacy import cards, checks, data as data_lib
 from jaxprivacy.data import copies, reference_sets, stratify
-from jaxprivacy.experiments import reference_attacks, settings as settings_lib
+from jaxprivacy.experiments import (
+    membership,
+    reference_attacks,
+    settings as settings_lib,
+)
 
 POPULATION = 0.2  # share of the records that no model is trained on
 COMBINED = "combined"
-# What these take, only who holds the model sees; two of them learn from known members.
-OF_INSIDE = ("gradient_norm", "black_box", "white_box")
-LEARN = ("black_box", "white_box")
+# What these take, only who holds the model sees; the networks learn from known members.
+OF_INSIDE = ("gradient_norm", *membership.NETWORKS)
 ATTACKS = (*reference_attacks.ATTACKS, *OF_INSIDE, COMBINED)
 
 
@@ -28,6 +32,16 @@ class Dealt(NamedTuple):
     selection: np.ndarray  # (N,) bool: thresholds and weights are chosen on these
     left_out: int  # records with exact copies
     kept: bool  # such records are attacked all the same
+
+    @property
+    def everyone(self) -> np.ndarray:
+        """The attacked records, and behind them the population: (N + Z,)."""
+        return np.concatenate([self.attacked, self.population])
+
+    @property
+    def judged(self) -> np.ndarray:
+        """(N,) bool: those that numbers come from."""
+        return ~self.known & ~self.selection
 
 
 def chosen(settings: settings_lib.Settings) -> tuple[str, ...]:
@@ -57,8 +71,15 @@ def needs_references(name: str) -> bool:
     return any(need.startswith("references") for need in cards.CARDS[name].needs)
 
 
-def deal(settings: settings_lib.Settings, dataset: data_lib.Dataset) -> Dealt:
+def deal(
+    settings: settings_lib.Settings, dataset: data_lib.Dataset, names: Sequence[str]
+) -> Dealt:
     """Deals the records: a population, and the others to the models.
+
+    Args:
+      settings: checked settings.
+      dataset: the data.
+      names: of `chosen`: where none learns from known records, there are none.
 
     Raises:
       InputError: of `reference_sets.halves`.
@@ -74,7 +95,7 @@ def deal(settings: settings_lib.Settings, dataset: data_lib.Dataset) -> Dealt:
     models = settings.references + 2
     held = reference_sets.halves(dataset.y[attacked], models, rng)
     order = rng.permutation(len(attacked))
-    learns = any(name in LEARN for name in chosen(settings))
+    learns = any(name in membership.NETWORKS for name in names)
     shares = settings.attack_train_fraction * learns, settings.selection_fraction
     ends = (np.cumsum(shares) * len(attacked)).astype(int)
     parts = np.split(order, ends)[:2]

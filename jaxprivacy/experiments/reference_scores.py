@@ -21,7 +21,7 @@ FEWEST_REFERENCES = 4  # a variance needs two models with a record and two witho
 
 
 def of_outputs(
-    outputs, records, dealt, names, target, seed
+    said, records, dealt, names, target, seed
 ) -> list[membership_rows.Scored]:
     """Each attack's scores of one target's outputs, and of its null check.
 
@@ -37,7 +37,7 @@ def of_outputs(
         left = reference_sets.others(models, attacked, *others)
         enough = len(left) >= FEWEST_REFERENCES
         seen = reference_attacks.shown(
-            outputs, dealt.held, *reversed(records), attacked, left, seed
+            said, dealt.held, *reversed(records), attacked, left, seed
         )
         run = [
             name
@@ -68,17 +68,16 @@ def from_within(
     settings, dataset, dealt, params, names, advance
 ) -> list[membership_rows.Scored]:
     """The attacks on the target's inside, which learn from known members."""
-    wanted = [name for name in reference_records.OF_INSIDE if name in names]
+    wanted = [name for name in names if name in reference_records.OF_INSIDE]
     if not wanted:
         return []
-    everyone = np.concatenate([dealt.attacked, dealt.population])
     nobodys = len(dealt.attacked) + np.arange(len(dealt.population))
     shares = settings.attack_train_fraction, settings.selection_fraction
     ends = (np.cumsum(shares) * len(nobodys)).astype(int)
     member = dealt.held[0]
-    parts = dealt.known, dealt.selection, ~dealt.known & ~dealt.selection
+    parts = dealt.known, dealt.selection, dealt.judged
     records = membership.Records(
-        training.batch(dataset, everyone),
+        training.batch(dataset, dealt.everyone),
         *(
             attack_training.Positions(*(np.flatnonzero(kind & part) for part in parts))
             for kind in (member, ~member)
@@ -89,19 +88,16 @@ def from_within(
     run = membership.Run(
         membership.observed(settings, dataset, snapshots, records.batch), {}
     )
-    scored = membership.simple_rules(run, records, "passive", wanted)
     layers = membership.captured_layers(settings, dataset)
-    for name in [name for name in reference_records.LEARN if name in wanted]:
-        of = layers if name == "white_box" else ()
-        scored += membership.attack_run(
-            {name: membership.make_fit(settings, of)},
-            run,
-            records,
-            "passive",
-            training.named_key(settings.seed, name),
-            lambda share: advance(share / len(reference_records.LEARN)),
-        )
-    return scored
+    fits = {
+        name: membership.make_fit(settings, layers if name == "white_box" else ())
+        for name in wanted
+        if name in membership.NETWORKS
+    }
+    return [
+        *membership.simple_rules(run, records, "passive", wanted),
+        *membership.named_attacks(fits, run, records, settings.seed, advance),
+    ]
 
 
 def _combined(by_name, known, member):
@@ -110,8 +106,8 @@ def _combined(by_name, known, member):
 
 
 def _sets(values, member, dealt) -> membership_evaluation.MembershipScores:
-    kinds, judged = (member, ~member), ~dealt.selection & ~dealt.known
+    kinds = member, ~member
     return membership_evaluation.MembershipScores(
         *(values[kind & dealt.selection] for kind in kinds),
-        *(values[kind & judged] for kind in kinds),
+        *(values[kind & dealt.judged] for kind in kinds),
     )

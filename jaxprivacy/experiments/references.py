@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks, types
+from jaxprivacy.attacks import membership
 from jaxprivacy.experiments import checkpoint, spread
-from jaxprivacy.training import population
+from jaxprivacy.training import losses, population
 
 AT_ONCE = {"cpu": 1}  # models of a device that are trained together
 OTHERWISE = 16
@@ -55,8 +57,7 @@ def train(
         )
         own = jax.tree.map(lambda a, which=which: a[which], share)
         kept = checkpoints(f"references_{start}")
-        shapes = jax.eval_shape(lot, records, own)
-        params = _restored(kept, shapes)
+        params = _restored(kept, lot, records, own)
         if params is None:
             params = lot(records, own)
             if kept is not None:
@@ -68,30 +69,59 @@ def train(
     return jax.tree.map(lambda *lots: np.concatenate(lots), *found)
 
 
-def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray:
-    """What each of S models answers: (S, N, K) float32.
+class Said(NamedTuple):
+    """What S models say of N records; of each output no more than its numbers here."""
+
+    log_odds: np.ndarray  # (S, N) of each record's own class
+    log_probability: np.ndarray  # (S, N)
+    entropy: np.ndarray  # (S, N) of the classes, with a minus
+    modified_entropy: np.ndarray  # (S, N) likewise
+    right: np.ndarray  # (S, N) bool
+
+    def of(self, model: int) -> Said:
+        """What one of the models says: each (N,)."""
+        return Said(*(a[model] for a in self))
+
+
+def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) -> Said:
+    """Asks each of S models about all records, one model after the other.
 
     Args:
-      apply: (params, (B, *D)) -> (B, K).
+      apply: (params, (B, *D)) -> logits (B, K).
       params: (S, ...).
       x: (N, *D).
+      y: (N,) classes.
     """
-    ask = jax.jit(apply)
-    count = len(jax.tree.leaves(params)[0])
-    found = []
-    for index in range(count):
-        of_one = jax.tree.map(lambda a, i=index: jnp.asarray(a[i]), params)
-        parts = [
-            np.asarray(ask(of_one, x[start : start + RECORDS]), np.float32)
-            for start in range(0, len(x), RECORDS)
-        ]
-        found.append(np.concatenate(parts))
-    return np.stack(found)
+    answer = jax.jit(apply)
+    said = (
+        _said(outputs(answer, jax.tree.map(lambda a, i=i: a[i], params), x), y)
+        for i in range(len(jax.tree.leaves(params)[0]))
+    )
+    return Said(*map(np.stack, zip(*said, strict=True)))
 
 
-def _restored(kept, shapes):
-    found = None if kept is None else kept.restore(lambda done: shapes)
-    return None if found is None else found[1]
+def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray:
+    """What one model answers, batch by batch: (N, K) float32."""
+    params = jax.tree.map(jnp.asarray, params)
+    starts = range(0, len(x), RECORDS)
+    parts = [apply(params, x[start : start + RECORDS]) for start in starts]
+    return np.concatenate([np.asarray(part, np.float32) for part in parts])
+
+
+def _said(logits, y) -> Said:
+    return Said(
+        membership.scaled_logit(logits, y),
+        membership.log_probability(logits, y),
+        membership.entropy(logits),
+        membership.modified_entropy(logits, y),
+        np.asarray(losses.predicted(logits)) == y,
+    )
+
+
+def _restored(kept, lot, *of):
+    """What is kept of a lot, None where nothing is."""
+    found = kept and kept.restore(lambda done: jax.eval_shape(lot, *of))
+    return found and found[1]
 
 
 def _check_finite(params, start):

@@ -23,8 +23,7 @@ from jaxprivacy.models import attack_presets
 from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.targets import tasks
 
-NETWORKS = ("white_box", "black_box")
-ATTACKS = (*NETWORKS, *membership.RULES)
+ATTACKS = (*membership.NETWORKS, *membership.RULES)
 OF_ANY_LOSS = ("loss_threshold", "gradient_norm")
 # Of the stages, relative to one trained attack.
 WEIGHTS = {"features": 1.0, "attacks": 2.0, "control": 1.0}
@@ -164,19 +163,10 @@ def _attacks(settings, features, records, stages):
         name: fit for name, fit in _fits(settings, features).items() if name in chosen
     }
     stages.stage("attacks", WEIGHTS["attacks"])
-    scored = []
-    for name, fit in fits.items():
-        scored += membership.attack_run(
-            {name: fit},
-            run,
-            records,
-            "passive",
-            training.named_key(settings.seed, name),
-            lambda share: stages.advance(share / len(fits)),
-        )
+    scored = membership.named_attacks(fits, run, records, settings.seed, stages.advance)
     rules = membership.simple_rules(run, records, "passive", chosen)
     stages.stage("positive control", WEIGHTS["control"])
-    best = {name: fits[name] for name in NETWORKS[:1] if name in fits}
+    best = {name: fits[name] for name in membership.NETWORKS[:1] if name in fits}
     controls = membership.control(
         best,
         run,

@@ -14,10 +14,6 @@ from jaxprivacy.experiments import streams
 from jaxprivacy.federated import transcript as transcripts
 from jaxprivacy.targets import target as targets, tasks
 
-_LISTED = (
-    "; a list or tuple is taken for snapshots: parameters that are one are [params]"
-)
-
 
 class Given(NamedTuple):
     """What was handed over, checked."""
@@ -101,7 +97,7 @@ def _outputs(
             f"target: cannot be applied to its parameters and records {records} "
             f"({said[:200]}); accepted are parameters and records "
             "of the model; options of its call, such as train=False, are given by "
-            f"jaxprivacy.linen or jaxprivacy.nnx{_LISTED * listed}"
+            f"jaxprivacy.linen or jaxprivacy.nnx{transcripts.LISTED * listed}"
         ) from error
     if not hasattr(found, "shape") or not found.shape or found.shape[0] != 2:
         raise checks.InputError(

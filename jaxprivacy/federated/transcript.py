@@ -11,6 +11,9 @@ import numpy as np
 
 from jaxprivacy import checks, types
 
+LISTED = (
+    "; a list or tuple is taken for snapshots: parameters that are one are [params]"
+)
 HOLDER, SERVER, PARTICIPANT = OBSERVERS = ("holder", "server", "participant")
 
 
@@ -64,8 +67,7 @@ def of_snapshots(snapshots: Sequence[types.Params]) -> Transcript:
         if shape != shapes[0]:
             raise checks.InputError(
                 f"params: snapshot {index} has other arrays than snapshot 0; accepted "
-                "are snapshots of one model; a list or tuple is taken for snapshots: "
-                "parameters that are one are [params]"
+                f"are snapshots of one model{LISTED}"
             )
     stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *arrays)
     return Transcript(np.arange(len(snapshots)) + 1, stacked)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import checks, types
+from jaxprivacy.attacks import membership
 from jaxprivacy.data import reference_sets
 from jaxprivacy.experiments import references
 from jaxprivacy.experiments.checkpoint import Checkpoint
@@ -79,7 +80,19 @@ def test_a_training_that_diverges_is_named():
         train(held(), of=diverges)
 
 
-def test_what_models_answer_is_that_of_each():
+def test_what_is_said_is_of_each_model_and_each_record():
     params = train(held())
-    found = references.outputs(lambda p, x: x @ p["mean"][:, None], params, RECORDS.x)
-    np.testing.assert_allclose(found[3, :, 0], RECORDS.x @ params["mean"][3], rtol=1e-5)
+
+    def apply(p, x):
+        return x @ jnp.outer(p["mean"], p["noise"])
+
+    said = references.ask(apply, params, RECORDS.x, RECORDS.y)
+    logits = RECORDS.x @ np.outer(params["mean"][3], params["noise"][3])
+    np.testing.assert_allclose(
+        said.of(3).log_odds, membership.scaled_logit(logits, RECORDS.y), rtol=1e-4
+    )
+    np.testing.assert_array_equal(said.right[3], logits.argmax(1) == RECORDS.y)
+    one = jax.tree.map(lambda a: a[3], params)
+    np.testing.assert_allclose(
+        references.outputs(apply, one, RECORDS.x), logits, rtol=1e-5
+    )

@@ -20,7 +20,6 @@ from scipy import optimize, special, stats
 
 from jaxprivacy import checks
 from jaxprivacy.attacks.membership import pool as pool_lib
-from jaxprivacy.attacks.membership.pool import Moments, Pool
 
 PREDICTIVES = ("t", "n")
 MOST_FREEDOM = 1e6  # of the prior; from there on all records share one variance
@@ -55,7 +54,9 @@ def fit(squares: np.ndarray, freedom: np.ndarray) -> Prior:
     return Prior(d0, float(np.exp(e.mean() + special.digamma(d0 / 2) - np.log(d0 / 2))))
 
 
-def bavaria_online(target: np.ndarray, pool: Pool, predictive: str = "t") -> np.ndarray:
+def bavaria_online(
+    target: np.ndarray, pool: pool_lib.Pool, predictive: str = "t"
+) -> np.ndarray:
     """Scores records by the log-likelihood ratio of membership: (N,).
 
     Args:
@@ -77,7 +78,7 @@ def bavaria_online(target: np.ndarray, pool: Pool, predictive: str = "t") -> np.
 
 
 def bavaria_offline(
-    target: np.ndarray, pool: Pool, predictive: str = "t"
+    target: np.ndarray, pool: pool_lib.Pool, predictive: str = "t"
 ) -> np.ndarray:
     """Scores records by the log-probability of a lower signal without them: (N,).
 
@@ -94,7 +95,7 @@ def bavaria_offline(
     return without.logcdf(pool_lib.queries(target)).mean(axis=-1)
 
 
-def _predictive(moments: Moments, predictive: str):
+def _predictive(moments: pool_lib.Moments, predictive: str):
     """The distribution of one more model's signal: frozen, of shape (N, Q)."""
     checks.one_of("predictive", predictive, PREDICTIVES)
     count = moments.count[:, None]

@@ -16,14 +16,16 @@ from scipy import stats
 
 from jaxprivacy import checks
 from jaxprivacy.attacks.membership import pool as pool_lib
-from jaxprivacy.attacks.membership.pool import Moments, Pool
 
 VARIANCES = ("per_example", "shared")
 FORMULAS = ("tail", "density")
+LEAST_MODELS = 2  # of a side, to have a variance
 LEAST_VARIANCE = 1e-30  # where all models say the same
 
 
-def lira_online(target: np.ndarray, pool: Pool, variance: str = "shared") -> np.ndarray:
+def lira_online(
+    target: np.ndarray, pool: pool_lib.Pool, variance: str = "shared"
+) -> np.ndarray:
     """Scores records by the log-likelihood ratio of membership: (N,).
 
     Args:
@@ -36,8 +38,8 @@ def lira_online(target: np.ndarray, pool: Pool, variance: str = "shared") -> np.
     Raises:
       InputError: too few models on one side of a record, or another `variance`.
     """
-    least = _least(variance)
-    pool_lib.check(pool, least, least)
+    checks.one_of("variance", variance, VARIANCES)
+    pool_lib.check(pool, LEAST_MODELS, LEAST_MODELS)
     with_it, without = (pool_lib.moments(pool.where(held)) for held in (True, False))
     ratio = _log_density(target, with_it, variance) - _log_density(
         target, without, variance
@@ -46,7 +48,10 @@ def lira_online(target: np.ndarray, pool: Pool, variance: str = "shared") -> np.
 
 
 def lira_offline(
-    target: np.ndarray, pool: Pool, variance: str = "shared", formula: str = "tail"
+    target: np.ndarray,
+    pool: pool_lib.Pool,
+    variance: str = "shared",
+    formula: str = "tail",
 ) -> np.ndarray:
     """Scores records by how unlikely their signal is without them: (N,).
 
@@ -64,7 +69,8 @@ def lira_offline(
       InputError: too few models without a record, another `variance` or `formula`.
     """
     checks.one_of("formula", formula, FORMULAS)
-    pool_lib.check(pool, 0, _least(variance))
+    checks.one_of("variance", variance, VARIANCES)
+    pool_lib.check(pool, 0, LEAST_MODELS)
     without = pool_lib.moments(pool.where(False))
     if formula == "density":
         return -_log_density(target, without, variance).mean(axis=-1)
@@ -73,7 +79,7 @@ def lira_offline(
     return stats.norm.logcdf(z).mean(axis=-1)
 
 
-def variances(moments: Moments, variance: str) -> np.ndarray:
+def variances(moments: pool_lib.Moments, variance: str) -> np.ndarray:
     """The variance of each record's signal over the models: (N, Q) or (1, Q)."""
     if variance == "per_example":
         found = moments.squares / moments.count[:, None]
@@ -86,9 +92,3 @@ def variances(moments: Moments, variance: str) -> np.ndarray:
 def _log_density(target, moments, variance):
     spread = np.sqrt(variances(moments, variance))
     return stats.norm.logpdf(pool_lib.queries(target), moments.mean, spread)
-
-
-def _least(variance):
-    """How many models a side needs: two have a variance."""
-    checks.one_of("variance", variance, VARIANCES)
-    return 2

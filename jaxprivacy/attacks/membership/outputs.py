@@ -41,9 +41,7 @@ def scaled_logit(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
       labels: (N,) integers.
     """
     log_p = log_probabilities(outputs)
-    own = np.arange(log_p.shape[-1]) == np.asarray(labels)[:, None]
-    others = special.logsumexp(np.where(own, -np.inf, log_p), axis=-1)
-    return _own(log_p, labels) - others
+    return _own(log_p, labels) - _log_others(log_p, _is(labels, log_p))
 
 
 def entropy(outputs: np.ndarray) -> np.ndarray:
@@ -65,9 +63,10 @@ def modified_entropy(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     infinite where it is sure and wrong.
     """
     log_p = log_probabilities(outputs)
-    own = np.arange(log_p.shape[-1]) == np.asarray(labels)[:, None]
     log_rest = _log_complement(log_p)
-    terms = np.where(own, np.exp(log_rest) * log_p, np.exp(log_p) * log_rest)
+    terms = np.where(
+        _is(labels, log_p), np.exp(log_rest) * log_p, np.exp(log_p) * log_rest
+    )
     return terms.sum(axis=-1)
 
 
@@ -79,8 +78,19 @@ def _own(values, labels):
     )[..., 0]
 
 
+def _is(labels, log_p):
+    """Where a class is the one that is given: (N,) -> (N, K) bool."""
+    return np.arange(log_p.shape[-1]) == np.asarray(labels)[..., None]
+
+
+def _log_others(log_p, one):
+    """The logarithm of the sum of all classes but one: (...,)."""
+    return special.logsumexp(np.where(one, -np.inf, log_p), axis=-1)
+
+
 def _log_complement(log_p):
-    """log(1 - p) of each class: of the sum of the others, exact where p is near 1."""
-    count = log_p.shape[-1]
-    others = np.where(np.eye(count, dtype=bool), -np.inf, log_p[..., None, :])
-    return special.logsumexp(others, axis=-1)
+    """log(1 - p) of each class; the likeliest may be so near 1 as to need a sum."""
+    top = _is(log_p.argmax(axis=-1), log_p)
+    with np.errstate(divide="ignore"):  # Of the likeliest, which is replaced.
+        plain = np.log1p(-np.exp(log_p))
+    return np.where(top, _log_others(log_p, top)[..., None], plain)

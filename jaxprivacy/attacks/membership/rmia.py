@@ -18,13 +18,12 @@ import numpy as np
 
 from jaxprivacy import checks
 from jaxprivacy.attacks.membership import pool as pool_lib
-from jaxprivacy.attacks.membership.pool import Pool
 
 GAMMA = 2.0
 A = 0.3
 
 
-def rmia_online(target: np.ndarray, pool: Pool) -> np.ndarray:
+def rmia_online(target: np.ndarray, pool: pool_lib.Pool) -> np.ndarray:
     """Scores records by the log-ratio of their probability to their prior: (N,).
 
     Args:
@@ -41,7 +40,7 @@ def rmia_online(target: np.ndarray, pool: Pool) -> np.ndarray:
     return _ratio(target, np.logaddexp(*both) - np.log(2))
 
 
-def rmia_offline(target: np.ndarray, pool: Pool, a: float = A) -> np.ndarray:
+def rmia_offline(target: np.ndarray, pool: pool_lib.Pool, a: float = A) -> np.ndarray:
     """Scores records by the log-ratio of their probability to a guessed prior: (N,).
 
     Args:

@@ -224,6 +224,15 @@ def test_outputs_by_hand():
     np.testing.assert_allclose(membership.modified_entropy(logits, labels), table)
 
 
+def test_a_probability_that_rounds_to_one_has_a_modified_entropy():
+    """Two classes whose logits are 40 apart: 1 - p and -log p are exp(-40)."""
+    [sure] = membership.modified_entropy(np.array([[40.0, 0.0]]), np.array([0]))
+    small = math.exp(-40)
+    assert sure == pytest.approx(-2 * small * small, rel=1e-9)
+    [wrong] = membership.modified_entropy(np.array([[40.0, 0.0]]), np.array([1]))
+    assert wrong == pytest.approx(-80, rel=1e-12)
+
+
 def test_one_logit_is_two_classes():
     one, two = np.array([[1.5], [-0.5]]), np.array([[0, 1.5], [0, -0.5]])
     labels = np.array([1, 0])
