@@ -10,10 +10,18 @@ from flax.core import FrozenDict
 
 import jaxprivacy
 from jaxprivacy.evaluation import membership
+from tests.experiments import by_heart
+from tests.experiments.by_heart import (
+    CLASSES,
+    MEMBERS,
+    OTHERS,
+    RULES,
+    SIZE,
+    audit,
+    linear,
+)
 from tests.launch import launched
 
-MEMBERS, OTHERS, SIZE, CLASSES = 60, 120, 64, 3
-RULES = ("loss_threshold", "gradient_norm")
 SAME = np.eye(60, SIZE), np.arange(60) % CLASSES
 ONE_HOT = np.eye(60, SIZE), np.eye(CLASSES)[np.arange(60) % CLASSES]
 
@@ -26,40 +34,17 @@ def fast():
 
 @pytest.fixture(scope="module")
 def records():
-    """Records of noise, labels without meaning."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(MEMBERS + OTHERS, SIZE)).astype(np.float32)
-    y = rng.integers(0, CLASSES, MEMBERS + OTHERS)
-    return (x[:MEMBERS], y[:MEMBERS]), (x[MEMBERS:], y[MEMBERS:])
+    return by_heart.records()
 
 
 @pytest.fixture(scope="module")
 def weights(records):
-    """Weights that learned the members by heart: more of them than records."""
-    (x, y), _ = records
-    return np.linalg.lstsq(x, 3 * np.eye(CLASSES)[y], rcond=None)[0].astype(np.float32)
-
-
-def linear(params, x):
-    return x @ params["w"]
-
-
-def audit(target, params, records, attacks=RULES, **options):
-    members, non_members = records
-    return jaxprivacy.audit(
-        target,
-        params,
-        members=members,
-        non_members=non_members,
-        attacks=attacks,
-        progress=False,
-        **options,
-    )
+    return by_heart.weights(records[0])
 
 
 @pytest.fixture(scope="module")
 def report(records, weights):
-    return audit(linear, {"w": weights}, records)
+    return audit(linear, {"w": weights}, *records)
 
 
 def test_members_learned_by_heart_are_found(report):
@@ -118,7 +103,7 @@ def test_every_form_of_a_model_has_the_same_findings(report, records, weights):
     )
     want = [finding.auc for finding in report.findings]
     for target, params in forms:
-        found = [f.auc for f in audit(target, params, records).findings]
+        found = [f.auc for f in audit(target, params, *records).findings]
         np.testing.assert_allclose(found, want, rtol=1e-6)
     assert not module.dropout.deterministic
 
@@ -126,7 +111,7 @@ def test_every_form_of_a_model_has_the_same_findings(report, records, weights):
 def test_snapshots_and_one_training_differ_in_the_last_alone(report, records, weights):
     """Rules go by the last snapshot; norms are shown of all."""
     blank = {"w": np.zeros_like(weights)}
-    both = audit(linear, [blank, {"w": weights}], records)
+    both = audit(linear, [blank, {"w": weights}], *records)
     for ours, theirs in zip(both.findings, report.findings, strict=True):
         np.testing.assert_allclose(ours.auc, theirs.auc, rtol=1e-6)
     assert both.contents.gradient_norms.members.shape[0] == 2
@@ -137,7 +122,7 @@ def test_a_loss_of_one_s_own_has_the_attacks_that_fit(records, weights):
         return jnp.sum((output - label) ** 2)
 
     targets = [(x, 3 * np.eye(CLASSES)[y]) for x, y in records]
-    found = audit(linear, {"w": weights}, targets, None, loss=squared)
+    found = audit(linear, {"w": weights}, *targets, None, loss=squared)
     assert [f.name for f in found.findings] == list(RULES)
     assert found.findings[0].auc.value > 0.99
     said = "white_box, black_box, confidence were not run: what outputs mean to a loss"
@@ -157,7 +142,8 @@ def test_one_output_is_a_logit(records):
     found = audit(
         linear,
         {"w": weights.astype(np.float32)},
-        ((x, y), (other_x, other_y)),
+        (x, y),
+        (other_x, other_y),
         ("confidence", "loss_threshold"),
     )
     assert all(f.auc.value > 0.55 for f in found.findings)
@@ -165,7 +151,8 @@ def test_one_output_is_a_logit(records):
     flat = audit(
         lambda params, x: linear(params, x)[:, 0],
         {"w": weights.astype(np.float32)},
-        ((x, y[:, None] == 1), (other_x, other_y.astype(float))),
+        (x, y[:, None] == 1),
+        (other_x, other_y.astype(float)),
         ("confidence", "loss_threshold"),
     )
     assert [f.auc for f in flat.findings] == [f.auc for f in found.findings]
@@ -180,10 +167,10 @@ def test_the_form_of_records_and_labels_changes_nothing(report, records, weights
         (np.asfortranarray(x), y.astype(np.uint8)),
     )
     for form in forms:
-        found = audit(linear, {"w": weights}, (form, (other_x, other_y)))
+        found = audit(linear, {"w": weights}, form, (other_x, other_y))
         assert [f.auc for f in found.findings] == [f.auc for f in report.findings]
     half = [(jnp.asarray(x, jnp.bfloat16), y) for x, y in records]
-    assert audit(linear, {"w": weights}, half, "loss_threshold").findings
+    assert audit(linear, {"w": weights}, *half, "loss_threshold").findings
 
 
 def test_the_report_is_written(report, tmp_path):
@@ -199,8 +186,8 @@ def test_the_report_is_written(report, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_numbers(report, records, weights):
-    again = audit(linear, {"w": weights}, records)
-    other = audit(linear, {"w": weights}, records, seed=1)
+    again = audit(linear, {"w": weights}, *records)
+    other = audit(linear, {"w": weights}, *records, seed=1)
     assert again.result["membership"] == report.result["membership"]
     assert other.result["membership"] != report.result["membership"]
 

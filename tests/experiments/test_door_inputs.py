@@ -5,10 +5,9 @@ import pytest
 
 import jaxprivacy
 from jaxprivacy.experiments import streams, target_signals
+from tests.experiments import by_heart
+from tests.experiments.by_heart import CLASSES, SIZE, audit, linear
 from tests.launch import launched
-
-MEMBERS, OTHERS, SIZE, CLASSES = 60, 120, 64, 3
-RULES = ("loss_threshold", "gradient_norm")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,33 +18,12 @@ def fast():
 
 @pytest.fixture(scope="module")
 def records():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(MEMBERS + OTHERS, SIZE)).astype(np.float32)
-    y = rng.integers(0, CLASSES, MEMBERS + OTHERS)
-    return (x[:MEMBERS], y[:MEMBERS]), (x[MEMBERS:], y[MEMBERS:])
+    return by_heart.records()
 
 
 @pytest.fixture(scope="module")
 def params(records):
-    (x, y), _ = records
-    weights = np.linalg.lstsq(x, 3 * np.eye(CLASSES)[y], rcond=None)[0]
-    return {"w": weights.astype(np.float32)}
-
-
-def linear(params, x):
-    return x @ params["w"]
-
-
-def audit(target, params, members, non_members, **options):
-    return jaxprivacy.audit(
-        target,
-        params,
-        members=members,
-        non_members=non_members,
-        attacks=RULES,
-        progress=False,
-        **options,
-    )
+    return {"w": by_heart.weights(records[0])}
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import pytest
 import jaxprivacy
 from jaxprivacy.experiments import target_audit
 from jaxprivacy.models import attack_presets
+from tests.experiments.by_heart import RULES, audit
 from tests.launch import launched
 
 MEMBERS, OTHERS, SIZE = 60, 120, 240
-RULES = ("loss_threshold", "gradient_norm")
 TOKENS, WORDS = 5, 4
 
 
@@ -85,18 +85,6 @@ def case(name):
     weights = np.linalg.lstsq(x[:MEMBERS], wanted(y[:MEMBERS]), rcond=None)[0]
     params = {"w": weights.astype(np.float32)} | more
     return apply, params, (x[:MEMBERS], y[:MEMBERS]), (x[MEMBERS:], y[MEMBERS:])
-
-
-def audit(target, params, members, non_members, attacks=RULES, **options):
-    return jaxprivacy.audit(
-        target,
-        params,
-        members=members,
-        non_members=non_members,
-        attacks=attacks,
-        progress=False,
-        **options,
-    )
 
 
 @pytest.mark.parametrize("name", CASES)

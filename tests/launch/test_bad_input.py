@@ -46,6 +46,9 @@ FILES = {
 # Arguments, and what the message must name: the flag, the value, what is accepted.
 ARGUMENTS = [
     ("--model=resnet", "--model=resnet", "mlp, cnn"),
+    ("--references=8", "--references=8", "--setting=standalone only"),
+    ("--checkpoint=kept", "--checkpoint=kept", "--setting=standalone only"),
+    ("--setting=central", "--setting=central", "federated, standalone"),
     ("--model=", "--model=", "mlp, cnn"),
     ("--partition=random", "--partition=random", "iid, by_class, dirichlet"),
     ("--preset=table-1", "--preset=table-1", "table-xiv"),
