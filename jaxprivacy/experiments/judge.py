@@ -12,7 +12,7 @@ import optax
 
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
-from jaxprivacy.evaluation import regions
+from jaxprivacy.evaluation import neighbours, regions
 from jaxprivacy.experiments import training
 from jaxprivacy.models import interception, judges, targets
 from jaxprivacy.report import text
@@ -31,25 +31,37 @@ class Seen(NamedTuple):
 
     probabilities: np.ndarray  # (N, K + 1), the last of noise
     features: np.ndarray  # (N, 64) inputs of the last layer
+    images: np.ndarray  # (N, H, W, C) themselves
 
 
 class Judge(NamedTuple):
-    """An independent classifier, its feature space, and where the classes lie in it."""
+    """An independent classifier, and where real images of the classes lie.
+
+    In the classifier's feature space, and pixel by pixel.
+    """
 
     look: Callable[[np.ndarray], Seen]  # images (N, H, W, C) ->
     accuracy: float  # on records that it has not learned from
-    regions: regions.Regions  # of these records
+    regions: regions.Regions  # of these records, in its features
+    neighbours: neighbours.Neighbours  # of the same, in pixels
 
 
 def hits(judge: Judge, seen: Seen, target_class: int) -> np.ndarray:
     """Which images are of a class: (N,) bool.
 
-    The judge gives them to the class, and they lie within its real images: a class has
-    to be named for noise too.
+    The judge gives them to the class, and they lie within its real images, in the
+    judge's features and in pixels: a class has to be named for noise too, and a pattern
+    that was found with one network may lie there in the features of another.
     """
     named = np.argmax(seen.probabilities, axis=1) == target_class
     finite = np.isfinite(seen.probabilities[:, target_class])
-    return named & finite & regions.within(judge.regions, seen.features, target_class)
+    within = regions.within(judge.regions, seen.features, target_class)
+    return (
+        named
+        & finite
+        & within
+        & neighbours.near(judge.neighbours, seen.images, target_class)
+    )
 
 
 def told(judges: Sequence[Judge], learned: int) -> str:
@@ -150,6 +162,7 @@ def train_judge(
         look,
         float(right.mean()),
         regions.fit(seen.features, labels, dataset.num_classes),
+        neighbours.fit(seen.images, labels, dataset.num_classes),
     )
 
 
@@ -175,6 +188,6 @@ def _looking(model: types.Model, params: types.Params):
             short = ((0, AT_ONCE - len(part)), (0, 0), (0, 0), (0, 0))
             seen = look(params, np.pad(part, short))
             parts.append([np.asarray(a)[: len(part)] for a in seen])
-        return Seen(*map(np.concatenate, zip(*parts, strict=True)))
+        return Seen(*map(np.concatenate, zip(*parts, strict=True)), images)
 
     return in_batches

@@ -21,6 +21,7 @@ from jaxprivacy.experiments import (
     results,
 )
 from jaxprivacy.experiments.settings import COMPARED, GanSettings
+from tests import arrays
 
 LAST = ["judge", "reconstruct"]
 # The judge says when the DCGAN has stopped improving.
@@ -164,12 +165,12 @@ def test_what_is_no_image_of_4_x_4_is_refused(x, saved):
 def looking(images):
     mean = images.mean(axis=(1, 2, 3))
     probabilities = np.stack([mean <= 0, mean > 0], axis=1).astype(np.float32)
-    return judge.Seen(probabilities, mean[:, None])
+    return judge.Seen(probabilities, mean[:, None], images)
 
 
 # A class reaches as far from 0 as there is a mean.
 EVERYWHERE = regions.Regions(np.zeros((2, 1)), np.eye(1), np.full(2, np.inf))
-JUDGE = judge.Judge(looking, 1.0, EVERYWHERE)
+JUDGE = judge.Judge(looking, 1.0, EVERYWHERE, arrays.near_all(2, (2, 2, 1)))
 
 
 def attacked(levels, started):

@@ -62,7 +62,7 @@ def test_the_judge_learns_from_the_records_it_is_given_and_from_no_other():
         mock.patch.object(
             judge,
             "_looking",
-            lambda *args: lambda x: judge.Seen(np.zeros((len(x), 5)), x[:, 0, 0]),
+            lambda *args: lambda x: judge.Seen(np.zeros((len(x), 5)), x[:, 0, 0], x),
         ),
     ):
         judged_by = judge.train_judge(grey, learns, unseen, KEY, lambda share: None)

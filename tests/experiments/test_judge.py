@@ -9,6 +9,7 @@ import pytest
 
 from jaxprivacy import types
 from jaxprivacy.data import Dataset, load
+from jaxprivacy.evaluation import neighbours, regions
 from jaxprivacy.experiments import collaboration, judge, seats
 from jaxprivacy.models import generators, judges, targets
 from tests.launch import launched
@@ -48,7 +49,7 @@ def trained(dataset):
 
 def test_it_learns_what_is_plain_and_tells_its_accuracy_on_the_unseen(trained, dataset):
     judged_by, shares = trained
-    probabilities, _ = judged_by.look(dataset.x)
+    probabilities, *_ = judged_by.look(dataset.x)
     right = probabilities.argmax(axis=1) == dataset.y
     assert right[LEARNS].mean() > 0.95
     assert not right[WRONG].any()
@@ -94,9 +95,10 @@ def test_regions_are_of_the_unseen_records_and_noise_has_its_own_label(dataset):
 def test_it_looks_at_any_number_of_images_alike(trained, dataset):
     judged_by, _ = trained
     count = judge.AT_ONCE + 30
-    probabilities, features = judged_by.look(dataset.x[:count])
+    probabilities, features, images = judged_by.look(dataset.x[:count])
     assert probabilities.shape == (count, CLASSES + 1)
     assert features.shape == (count, judge.FEATURES)
+    np.testing.assert_array_equal(images, dataset.x[:count])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     for start, stop in ((0, 1), (3, 10), (judge.AT_ONCE - 1, count)):
         part = judged_by.look(dataset.x[start:stop])
@@ -106,7 +108,7 @@ def test_it_looks_at_any_number_of_images_alike(trained, dataset):
 
 def test_features_are_what_the_last_layer_receives(trained, dataset):
     """The logits, of which probabilities tell the differences, are affine in them."""
-    probabilities, features = trained[0].look(dataset.x)
+    probabilities, features, _ = trained[0].look(dataset.x)
     log_odds = np.log(probabilities[:, 1:]) - np.log(probabilities[:, :1])
     features = np.c_[features, np.ones(len(features))].astype(np.float64)
     weights, *_ = np.linalg.lstsq(features, log_odds, rcond=None)
@@ -259,3 +261,26 @@ def test_a_hit_lies_within_the_class_as_well(of_digits):
     assert not judge.hits(
         judged_by, seen._replace(probabilities=seen.probabilities * np.nan), 0
     ).any()
+
+
+def test_a_hit_is_near_the_class_in_pixels_too():
+    """What its network takes for the class, wherever its features lie."""
+    rng = np.random.default_rng(0)
+    real = (np.arange(12) % 2)[:, None, None, None] + 0.1 * rng.normal(
+        size=(12, 4, 4, 1)
+    )
+    fitted = neighbours.fit(real, np.arange(12) % 2, classes=2)
+    everywhere = regions.Regions(np.zeros((2, 1)), np.eye(1), np.full(2, np.inf))
+
+    def looking(images):
+        sure = np.tile([0.0, 1.0, 0.0], (len(images), 1))
+        return judge.Seen(sure, np.zeros((len(images), 1)), images)
+
+    judged_by = judge.Judge(looking, 1.0, everywhere, fitted)
+    stripes = np.tile([0.0, 2.0], (3, 4, 2))[..., None]
+    for images, hit in (
+        (real[1::2] + 0.01, True),
+        (real[::2], False),
+        (stripes, False),
+    ):
+        np.testing.assert_array_equal(judge.hits(judged_by, looking(images), 1), hit)

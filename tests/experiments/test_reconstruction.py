@@ -104,7 +104,7 @@ def looking(images):
     """Takes an image for the target if it is bright; features are two of its pixels."""
     bright = images.mean(axis=(1, 2, 3)) > 0
     probabilities = np.where(bright[:, None], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1])
-    return judge.Seen(probabilities, images[:, 0, :2, 0])
+    return judge.Seen(probabilities, images[:, 0, :2, 0], images)
 
 
 # A class is where the two pixels are within 0.8 of the origin.
@@ -124,7 +124,7 @@ def test_rows_are_judged_alike():
         some(4),
         {0: some(5) + 0.5, 2: other, 3: private[:4]},
     )
-    judged_by = judge.Judge(looking, 1.0, REGIONS)
+    judged_by = judge.Judge(looking, 1.0, REGIONS, arrays.near_all(CLASSES, SHAPE))
     found = reconstruction.rows(TARGET, images, judged_by)
     names = ["real", "untrained", "gan", "other_class"]
     assert [row["attack"] for row in found] == names
@@ -132,7 +132,7 @@ def test_rows_are_judged_alike():
     judged = images.attacks | {"other_class": other}
     for row in found:
         attacked = judged[row["attack"]]
-        probabilities, features = looking(attacked)
+        probabilities, features, _ = looking(attacked)
         assert row["target_class"] == TARGET
         assert row["samples"] == len(attacked)
         near = np.linalg.norm(features, axis=1) <= 0.8
@@ -153,7 +153,7 @@ def test_few_images_leave_the_others_their_distance():
         "gan": rng.uniform(-1, 1, (6, *SHAPE)),
     }
     private = rng.uniform(-1, 1, (4, *SHAPE))
-    judged_by = judge.Judge(looking, 1.0, REGIONS)
+    judged_by = judge.Judge(looking, 1.0, REGIONS, arrays.near_all(CLASSES, SHAPE))
     images = reconstruction.Images(attacks, private, private, {})
     real, gan = reconstruction.rows(TARGET, images, judged_by)
     assert real["frechet"] is None

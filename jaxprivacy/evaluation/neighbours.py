@@ -1,0 +1,137 @@
+"""How near an image lies to real images of a class, pixel by pixel.
+
+What fools one network can fool another, since both answer to the same patterns; a
+distance in pixels answers to none. It is crude the other way round, and takes a smooth
+grey stripe for near to everything: the two together refuse what fools either.
+
+Source: Cover and Hart 1967, "Nearest neighbor pattern classification"; the thresholds
+are those of conformal prediction with nearest neighbours (Vovk, Gammerman, Shafer 2005,
+"Algorithmic learning in a random world", section 3.1): by construction a known share of
+real images passes, however hard they are to tell apart.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+PASS = 0.98  # share of a class's real images that pass each of the two conditions
+ENOUGH = 100  # images of a class, from which on it has thresholds of its own
+MOST = 5000  # images that are compared with; more are not needed for a quantile
+BLUR = 1 / 64  # of the image's size: what a person does not see from a step away
+AT_ONCE = 1024  # images compared at once
+
+
+class Neighbours(NamedTuple):
+    """Real images of K classes, and how near to each other those of a class lie."""
+
+    images: np.ndarray  # (N, D) float32, blurred
+    labels: np.ndarray  # (N,)
+    farthest: np.ndarray  # (K,) from the nearest of the class
+    ratios: np.ndarray  # (K,) of that to the distance from the nearest of the others
+
+
+def fit(images: np.ndarray, labels: np.ndarray, classes: int) -> Neighbours:
+    """Keeps real images and measures how near each lies to the others of its class.
+
+    Args:
+      images: (N, H, W, C).
+      labels: (N,) their classes.
+      classes: K.
+
+    Returns:
+      The neighbours, with thresholds for each class that has enough images, and those
+      of all classes together for the others. Where no class has two images, nothing is
+      near.
+    """
+    chosen = _spread_over_classes(labels)
+    images, labels = _blurred(images[chosen]), labels[chosen]
+    own, other = _nearest(images, images, labels, labels, itself=True)
+    counts = np.bincount(labels, minlength=classes)
+    return Neighbours(
+        images,
+        labels,
+        _thresholds(own, labels, counts),
+        _thresholds(_ratio(own, other), labels, counts),
+    )
+
+
+def near(neighbours: Neighbours, images: np.ndarray, label: int) -> np.ndarray:
+    """Which images lie as near to a class as its real images do: (N,) bool.
+
+    As near to the nearest of the class, and as near in comparison with the nearest of
+    all other classes.
+
+    Args:
+      neighbours: what `fit` returns.
+      images: (N, H, W, C).
+      label: the class.
+    """
+    labels = np.full(len(images), label)
+    finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
+    asked = _blurred(np.where(finite[:, None, None, None], images, 0))
+    own, other = _nearest(asked, neighbours.images, labels, neighbours.labels)
+    within = own <= neighbours.farthest[label]
+    return finite & within & (_ratio(own, other) <= neighbours.ratios[label])
+
+
+def _spread_over_classes(labels: np.ndarray) -> np.ndarray:
+    """Indices of at most so many images, as many of each class as there are, in turns.
+
+    The first of each class, which data sets and draws of records have in no order.
+    """
+    turn = np.empty(len(labels), int)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        turn[own] = np.arange(len(own))
+    return np.sort(np.argsort(turn, kind="stable")[:MOST])
+
+
+def _blurred(images: np.ndarray) -> np.ndarray:
+    sigma = [0, *(BLUR * size for size in images.shape[1:3]), 0]
+    blurred = ndimage.gaussian_filter(np.asarray(images, np.float32), sigma)
+    return blurred.reshape(len(images), -1)
+
+
+def _nearest(asked, images, asked_labels, labels, *, itself=False):
+    """Distances (N,) to the nearest image of the same class and of the others.
+
+    With `itself` the asked are the images, and none is its own neighbour.
+    """
+    squares, found = np.sum(images**2, axis=1), []
+    for start in range(0, len(asked), AT_ONCE):
+        part = asked[start : start + AT_ONCE]
+        squared = np.sum(part**2, axis=1)[:, None] + squares - 2 * part @ images.T
+        if itself:
+            squared[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        same = asked_labels[start : start + AT_ONCE, None] == labels
+        kinds = (np.where(which, squared, np.inf) for which in (same, ~same))
+        found.append([kind.min(axis=1, initial=np.inf) for kind in kinds])
+    own, other = np.concatenate(found, axis=1)
+    return np.sqrt(np.maximum(own, 0)), np.sqrt(np.maximum(other, 0))
+
+
+def _ratio(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Infinite where an image has no other of its class, 0 where it has only those."""
+    both = np.isfinite(own) & np.isfinite(other)
+    ratio = np.where(np.isinf(own), np.inf, 0.0)
+    ratio[both] = own[both] / np.maximum(other[both], np.finfo(np.float32).tiny)
+    return ratio
+
+
+def _thresholds(values, labels, counts):
+    """(K,) the quantile of each class, or of all."""
+    known = np.isfinite(values)
+    if not known.any():
+        return np.full(len(counts), -np.inf)
+    of_all = np.quantile(values[known], PASS)
+    return np.array(
+        [
+            np.quantile(values[known & (labels == label)], PASS)
+            if count >= ENOUGH
+            else of_all
+            for label, count in enumerate(counts)
+        ]
+    )
