@@ -31,7 +31,7 @@ class Capture(NamedTuple):
     """What one forward and one backward pass over a batch reveal."""
 
     logits: jax.Array  # (B, K), or whatever the model puts out
-    loss: jax.Array  # (B,)
+    loss: jax.Array  # (B,) float32
     inputs: dict[str, jax.Array]  # path -> h (B, ...), the layer's input
     deltas: dict[str, jax.Array]  # path -> (B, ...), d loss / d (the layer's output)
 
@@ -62,6 +62,17 @@ def capture(
         integers 0 to K - 1. Under `jax.jit`, where their values are not known, it makes
         of others NaN.
     """
+    return layered(apply, params, x, y, loss)[1]
+
+
+def layered(
+    apply: program_lib.Apply,
+    params: types.Params,
+    x: types.Array,
+    y: types.Array,
+    loss: program_lib.Loss = inputs_lib.cross_entropy,
+) -> tuple[tuple[types.Layer, ...], Capture]:
+    """Like `capture`, with the layers in order of execution."""
     program = program_lib.trace(apply, params, x, y, loss)
     if loss is inputs_lib.cross_entropy:
         losses.check_labels(y, max(1, program.outputs[0].aval.size))
@@ -78,7 +89,8 @@ def capture(
         h[path], deltas[path] = jax.vmap(lambda *a, b=bring, s=site: b(s, *a))(
             of, delta
         )
-    return Capture(seen.outputs[0], seen.loss, h, deltas)
+    found_layers = tuple(layer for layer, _ in found)
+    return found_layers, Capture(seen.outputs[0], seen.loss, h, deltas)
 
 
 def inputs(
