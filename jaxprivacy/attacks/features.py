@@ -18,7 +18,6 @@ from jaxprivacy import types
 from jaxprivacy.attacks import statistics as statistics_lib
 from jaxprivacy.targets import layer_capture, layer_gradients
 from jaxprivacy.training import losses
-from jaxprivacy.types import Layer
 
 TINY = 1e-12  # added to a scale, of which nothing may be 0
 
@@ -84,7 +83,7 @@ def extractor(
     model: types.Model,
     *,
     hidden: Sequence[str],
-    gradients: Sequence[Layer],
+    gradients: Sequence[types.Layer],
     loss: losses.Loss = losses.cross_entropy,
 ) -> Extractor:
     """Builds what computes the features of one batch at every snapshot.
@@ -145,7 +144,7 @@ def extract(
     y: jax.Array,
     *,
     hidden: Sequence[str],
-    gradients: Sequence[Layer],
+    gradients: Sequence[types.Layer],
     loss: losses.Loss = losses.cross_entropy,
     feature_batch: int = 256,
 ) -> Features:

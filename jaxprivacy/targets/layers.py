@@ -24,7 +24,6 @@ import numpy as np
 
 from jaxprivacy import types
 from jaxprivacy.targets import equations, plan, program as program_lib
-from jaxprivacy.types import Layer
 
 # What leaves the elements of a result as they are, in another order or type.
 _VIEWS = ("reshape", "transpose", "squeeze", "convert_element_type", "broadcast_in_dim")
@@ -33,13 +32,13 @@ _VIEWS = ("reshape", "transpose", "squeeze", "convert_element_type", "broadcast_
 class Found(NamedTuple):
     """A layer of a program, and where it is."""
 
-    layer: Layer
+    layer: types.Layer
     site: int  # its place among the program's
 
 
 def layers(
     apply: program_lib.Apply, params: types.Params, x: types.Array
-) -> tuple[Layer, ...]:
+) -> tuple[types.Layer, ...]:
     """Lists the layers of a model, in order of execution; nothing is computed.
 
     Args:
@@ -95,6 +94,20 @@ def receivers(
     return reached
 
 
+def hidden(program: program_lib.Program) -> set[str]:
+    """The paths of the layers whose input the parameters have a part in.
+
+    The input of the others is the record itself, or what a fixed function makes of it.
+    """
+    learned = [v for site in program.sites for v in site.eqn.outvars]
+    of = equations.depends(program.main, learned)
+    return {
+        layer.path
+        for layer, place in find(program)
+        if program.sites[place].eqn.invars[program.sites[place].data[0]] in of
+    }
+
+
 def find(program: program_lib.Program) -> tuple[Found, ...]:
     """The layers of a program, in order of execution."""
     uses, whole = _uses(program), {}
@@ -114,7 +127,7 @@ def find(program: program_lib.Program) -> tuple[Found, ...]:
         if form is not None:
             path = program.leaves[leaf].path
             bias = _has_bias(program, place, _sibling(program, path, alone), uses, made)
-            found.append(Found(Layer(_name(path), use_bias=bias, **form), place))
+            found.append(Found(types.Layer(_name(path), use_bias=bias, **form), place))
     return tuple(sorted(found, key=lambda each: each.site))
 
 
