@@ -13,7 +13,7 @@ from benchmarks import work
 from benchmarks.measure import Pair, Row, compiled, seconds
 from jaxprivacy import types
 from jaxprivacy.federated import roles, simulate
-from jaxprivacy.targets import layer_capture
+from jaxprivacy.targets import layer_capture, layers as layers_lib
 
 PARTICIPANTS, RECORDS, BATCH = 10, 1280, 64  # 20 steps a participant
 MATMULS = (1024, 2048, 3072)
@@ -73,8 +73,10 @@ def gflop_of_round(model: types.Model, params: types.Params) -> float:
         label,
     )
     forward = [
-        2 * math.prod(out.shape) * math.prod(params[path]["kernel"].shape[:-1])
-        for path, out in outputs.items()
+        2
+        * math.prod(outputs[layer.path].shape)
+        * math.prod(params[layer.path]["kernel"].shape[:-1])
+        for layer in layers_lib.layers(model.apply, params, example)
     ]
     return (3 * sum(forward) - forward[0]) * PARTICIPANTS * RECORDS / 1e9
 

@@ -32,7 +32,10 @@ def capture(apply, params, x, y):
     modules, zeros = {}, {}
 
     def record(path, module, h, out):
-        modules[path] = (module.features, module.use_bias)
+        strides = module.strides if isinstance(module, nn.Conv) else 1
+        window = getattr(module, "kernel_size", (1, 1))
+        pair = (strides,) * 2 if isinstance(strides, int) else strides or (1, 1)
+        modules[path] = (module.features, module.use_bias, window, pair)
         zeros[path] = jnp.zeros(out.shape, out.dtype)
         return out
 
