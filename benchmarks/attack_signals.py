@@ -27,7 +27,8 @@ from jaxprivacy.attacks import features as features_lib, threshold, whitebox
 from jaxprivacy.evaluation import membership
 from jaxprivacy.experiments import attack_training, provenance
 from jaxprivacy.experiments.attack_training import Positions
-from jaxprivacy.models import attack_presets, interception, targets
+from jaxprivacy.models import attack_presets, targets
+from jaxprivacy.targets import layers as layers_lib
 from jaxprivacy.training import losses
 
 _OUT = flags.DEFINE_string("out", "docs/attack_signals", "Folder of the result.")
@@ -88,7 +89,7 @@ def target(wrong: float, epochs: int):
 def observed(wrong: float, epochs: int):
     """Features of all records: outputs, and the last layer's gradient."""
     network, params, x, y = target(wrong, epochs)
-    last = interception.layers(network.apply, params, x[:1])[-1:]
+    last = layers_lib.layers(network.apply, params, x[:1])[-1:]
     extract = jax.jit(
         lambda snapshots, x, y: features_lib.extract(
             network, snapshots, x, y, hidden=(), gradients=last

@@ -9,9 +9,8 @@ import optax
 import jaxprivacy
 from benchmarks.measure import Pair, Row, compiled
 from jaxprivacy import types
-from jaxprivacy.attacks import capture
 from jaxprivacy.models import targets
-from jaxprivacy.targets import inputs
+from jaxprivacy.targets import inputs, layer_capture
 from jaxprivacy.training import gradients
 
 BATCH, INPUTS, CLASSES, WIDTHS = 512, 600, 100, (1024, 512, 256, 128)
@@ -34,7 +33,7 @@ def ours(model, params, batch):
     """(h, delta) of every layer and example, with logits and loss."""
 
     def run(params, x, y):
-        return capture.capture(model.apply, params, x, y)
+        return layer_capture.capture(model.apply, params, x, y)
 
     return compiled(run, params, batch.x, batch.y)
 

@@ -13,7 +13,7 @@ from benchmarks import work
 from benchmarks.measure import Pair, Row, compiled, seconds
 from jaxprivacy import types
 from jaxprivacy.federated import roles, simulate
-from jaxprivacy.models import interception
+from jaxprivacy.targets import layer_capture, layers as layers_lib
 
 PARTICIPANTS, RECORDS, BATCH = 10, 1280, 64  # 20 steps a participant
 MATMULS = (1024, 2048, 3072)
@@ -65,9 +65,18 @@ def gflop_of_round(model: types.Model, params: types.Params) -> float:
     the two gradients; the first layer needs none for its input.
     """
     example = jax.ShapeDtypeStruct((1, *work.IMAGE), jnp.float32)
+    label = jax.ShapeDtypeStruct((1,), jnp.int32)
+    outputs = jax.eval_shape(
+        lambda *of: layer_capture.capture(model.apply, *of).deltas,
+        params,
+        example,
+        label,
+    )
     forward = [
-        2 * math.prod(out.shape) * math.prod(params[layer.path]["kernel"].shape[:-1])
-        for layer, out in interception.trace(model.apply, params, example)
+        2
+        * math.prod(outputs[layer.path].shape)
+        * math.prod(params[layer.path]["kernel"].shape[:-1])
+        for layer in layers_lib.layers(model.apply, params, example)
     ]
     return (3 * sum(forward) - forward[0]) * PARTICIPANTS * RECORDS / 1e9
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own convention
 
 from benchmarks import peers
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.types import Layer
 
 Weights = list[torch.Tensor]
 

@@ -15,9 +15,10 @@ from benchmarks import capture_rows, work
 from benchmarks.measure import Pair, Row, Run, compiled
 from jaxprivacy import types
 from jaxprivacy.attacks import features as features_lib, whitebox
-from jaxprivacy.models import attack_presets, interception, targets
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.models import attack_presets, targets
+from jaxprivacy.targets import layers as layers_lib
 from jaxprivacy.training import gradients
+from jaxprivacy.types import Layer
 
 IMAGE, CLASSES = (32, 32, 3), 100
 SIZE, BATCHES = 64, 2  # records whose features are computed at once; how often
@@ -72,7 +73,7 @@ def mlp(
 
 def _target(name, model, records):
     params = _drawn(jax.eval_shape(model.init, jax.random.key(0)))
-    layers = interception.layers(model.apply, params, records.x[:1])
+    layers = layers_lib.layers(model.apply, params, records.x[:1])
     return Target(model, params, records, layers, name)
 
 

@@ -29,3 +29,17 @@ class Model(NamedTuple):
 
     init: Callable[[jax.Array], Params]  # key -> params
     apply: Callable[[Params, Array], jax.Array]  # params, (B, *D) -> (B, K)
+
+
+class Layer(NamedTuple):
+    """A layer whose gradient is a sum of outer products; hashable, static under jit."""
+
+    path: str  # "Block_0/Dense_1"; "" for a bare layer
+    kind: str  # "dense" or "conv"
+    features: int
+    use_bias: bool
+    window: tuple[int, int] = (1, 1)  # the following are those of a convolution
+    strides: tuple[int, int] = (1, 1)
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1

@@ -7,7 +7,6 @@ section II-A; PAPERS row B8), and the record's label.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,9 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxprivacy import types
-from jaxprivacy.attacks import capture, statistics as statistics_lib
-from jaxprivacy.models import interception
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.attacks import statistics as statistics_lib
+from jaxprivacy.targets import layer_capture, layer_gradients
 from jaxprivacy.training import losses
 
 TINY = 1e-12  # added to a scale, of which nothing may be 0
@@ -85,7 +83,7 @@ def extractor(
     model: types.Model,
     *,
     hidden: Sequence[str],
-    gradients: Sequence[Layer],
+    gradients: Sequence[types.Layer],
     loss: losses.Loss = losses.cross_entropy,
 ) -> Extractor:
     """Builds what computes the features of one batch at every snapshot.
@@ -103,21 +101,25 @@ def extractor(
     """
     kept = {layer.path for layer in gradients}
 
+    def of_one(output, label):
+        return loss(output[None], label[None])[0]
+
     def per_snapshot(params, x, y):
-        layers = interception.layers(model.apply, params, x[:1])
-        seen = capture.capture(model.apply, params, x, y, loss)
+        layers, seen = layer_capture.layered(model.apply, params, x, y, of_one)
         pairs = [
             (layer, seen.inputs[layer.path], seen.deltas[layer.path])
             for layer in layers
         ]
-        squares = [capture.squared_gradient_norm(*pair) for pair in pairs]
+        squares = [layer_gradients.squared_gradient_norm(*pair) for pair in pairs]
         return Features(
             label=jax.nn.one_hot(y, seen.logits.shape[-1]),
             loss=seen.loss[:, None],
             output=losses.probabilities(seen.logits),
             hidden={path: seen.inputs[path].reshape(len(y), -1) for path in hidden},
             gradients={
-                pair[0].path: compact(*pair) for pair in pairs if pair[0].path in kept
+                pair[0].path: layer_gradients.compact(*pair)
+                for pair in pairs
+                if pair[0].path in kept
             },
             norm=jnp.sqrt(sum(squares)),
             layer_norms=jnp.sqrt(jnp.stack(squares, axis=-1)),
@@ -142,7 +144,7 @@ def extract(
     y: jax.Array,
     *,
     hidden: Sequence[str],
-    gradients: Sequence[Layer],
+    gradients: Sequence[types.Layer],
     loss: losses.Loss = losses.cross_entropy,
     feature_batch: int = 256,
 ) -> Features:
@@ -206,30 +208,6 @@ def _in_batches(function, records, size):
 
 def _with_records(shape, count):
     return (shape[0], count, *shape[2:])
-
-
-def compact(layer: Layer, h: jax.Array, delta: jax.Array) -> dict[str, jax.Array]:
-    """Keeps a layer's gradient in the smaller of its two forms.
-
-    (h, delta) as captured, or the materialised gradient (B, G, I, O), which is smaller
-    for a convolution with few channels and many positions.
-    """
-    positions_h, positions_delta = jax.eval_shape(
-        lambda h, d: capture.positions(layer, h, d), h, delta
-    )
-    _, _, groups, inputs = positions_h.shape
-    materialised = groups * inputs * positions_delta.shape[-1]
-    if math.prod(h.shape[1:]) + math.prod(delta.shape[1:]) <= materialised:
-        return {"h": h, "delta": delta}
-    return {"gradient": gradient_matrix(layer, {"h": h, "delta": delta})}
-
-
-def gradient_matrix(layer: Layer, kept: dict[str, jax.Array]) -> jax.Array:
-    """Materialises a gradient from either form: (B, G, I, O)."""
-    if "gradient" in kept:
-        return kept["gradient"]
-    h, delta = capture.positions(layer, kept["h"], kept["delta"])
-    return jnp.einsum("bsgi,bsgo->bgio", h, delta)
 
 
 def take(features: Features, indices: jax.Array) -> Features:

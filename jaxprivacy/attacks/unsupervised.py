@@ -19,7 +19,7 @@ from jax import lax
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib, statistics, whitebox
-from jaxprivacy.models import attack_networks, attack_presets, interception
+from jaxprivacy.models import attack_networks, attack_presets
 
 RECONSTRUCTED = 4  # numbers of a record at a snapshot
 LANDMARKS = 1000  # embeddings that are clustered; the affinities take 8 MB
@@ -91,7 +91,7 @@ def standardise(targets: jax.Array) -> jax.Array:
 
 
 def autoencoder(
-    layers: tuple[interception.Layer, ...],
+    layers: tuple[types.Layer, ...],
     preset: attack_presets.Preset = attack_presets.TABLE_XIV,
     *,
     take: whitebox.Take = features_lib.take,

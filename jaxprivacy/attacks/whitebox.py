@@ -12,7 +12,7 @@ from jax import lax
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import features as features_lib, threshold
-from jaxprivacy.models import attack_networks, attack_presets, interception
+from jaxprivacy.models import attack_networks, attack_presets
 
 SCORED_AT_ONCE = 256  # records; bounds the memory that scoring takes
 
@@ -79,7 +79,7 @@ def in_chunks(
 
 
 def network(
-    layers: tuple[interception.Layer, ...],
+    layers: tuple[types.Layer, ...],
     preset: attack_presets.Preset,
     use_output: bool = True,
     use_loss: bool = True,
@@ -131,7 +131,7 @@ def _order(key, indices, length):
 
 
 def supervised(
-    layers: tuple[interception.Layer, ...],
+    layers: tuple[types.Layer, ...],
     preset: attack_presets.Preset = attack_presets.TABLE_XIV,
     *,
     take: Take = features_lib.take,

@@ -60,9 +60,10 @@ def audit(
         (N, ...), which the target is given as a dictionary.
       non_members: likewise M records, drawn as the members were and not trained on.
       attacks: names of attacks; None: all that are defined for the outputs. Accepted
-        are `white_box` (outputs, loss and the norms of the gradients by each array of
-        the parameters), `black_box` (outputs and loss), `loss_threshold`,
-        `gradient_norm` and, where a record has one class, `confidence`.
+        are `white_box` (outputs, loss, the norms of the gradients by each array of the
+        parameters, hidden outputs and the gradient of the last layers), `black_box`
+        (outputs and loss), `loss_threshold`, `gradient_norm` and, where a record has
+        one class, `confidence`.
       loss: of one record, (output, label) -> (); one of the table's, such as
         `jaxprivacy.squared_error` or `jaxprivacy.summed_token_loss`, says what outputs
         are taken for. With one of your own `loss_threshold` and `gradient_norm` are

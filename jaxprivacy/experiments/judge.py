@@ -14,8 +14,9 @@ from jaxprivacy import types
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import neighbours, regions
 from jaxprivacy.experiments import training
-from jaxprivacy.models import interception, judges, targets
+from jaxprivacy.models import judges, targets
 from jaxprivacy.report import text
+from jaxprivacy.targets import layer_capture
 from jaxprivacy.training import gradients, local
 
 STEPS, BATCH, CHUNKS = 1500, 64, 10
@@ -171,14 +172,8 @@ def _looking(model: types.Model, params: types.Params):
 
     @jax.jit
     def look(params, x):
-        seen = {}
-
-        def record(path, h, out):
-            seen[path] = h
-            return out
-
-        logits = interception.call(model.apply, params, x, record)
-        return jax.nn.softmax(logits), list(seen.values())[-1]
+        logits, hidden = layer_capture.inputs(model.apply, params, x)
+        return jax.nn.softmax(logits), list(hidden.values())[-1]
 
     def in_batches(images):
         parts = []

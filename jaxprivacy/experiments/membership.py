@@ -27,7 +27,7 @@ from jaxprivacy.experiments.attack_training import (
     train_attack,
 )
 from jaxprivacy.federated import roles, simulate
-from jaxprivacy.models import interception
+from jaxprivacy.targets import layers as layers_lib
 from jaxprivacy.training import losses
 
 
@@ -69,11 +69,11 @@ def attacked_records(dataset: Dataset, split: Split) -> Records:
 
 def captured_layers(
     settings: settings_lib.Settings, dataset: Dataset
-) -> tuple[interception.Layer, ...]:
+) -> tuple[types.Layer, ...]:
     """The target's layers; nothing is computed."""
     model = training.target_model(settings, dataset, dataset.num_classes)
     params = jax.eval_shape(model.init, jax.random.key(0))
-    return interception.layers(model.apply, params, dataset.x[:1])
+    return layers_lib.layers(model.apply, params, dataset.x[:1])
 
 
 def federated_run(

@@ -16,6 +16,7 @@ from jaxprivacy.experiments import (
     settings as settings_lib,
     target_facts,
     target_given,
+    target_layers,
     target_records,
     training,
 )
@@ -64,8 +65,6 @@ def fitting(
         names = [name for name in left if left[name] == reason]
         were = "was" if len(names) == 1 else "were"
         notes.append(f"{', '.join(names)} {were} not run: {reason}.")
-    if "white_box" in fit:
-        notes.append(target_facts.WHITE_BOX)
     return fit, notes
 
 
@@ -101,10 +100,13 @@ def run(
     """
     begun = results.begin()
     stages.stage("what the target shows of its records", WEIGHTS["features"])
-    observed = target_records.observe(given, stages.advance)
+    sees_layers = "white_box" in settings.attacks
+    observed = target_records.observe(given, stages.advance, sees_layers)
     dealt = target_records.deal(observed, given.task, settings.seed)
     records, features = dealt.records, dealt.features
-    scored, controls = _attacks(settings, features, records, stages)
+    scored, controls = _attacks(
+        settings, features, records, observed.taken.gradients, stages
+    )
     rows, null_rows = membership_rows.rows(scored, "standalone")
     told = target_facts.answers(given.task, dealt)
     in_effect = {
@@ -148,6 +150,7 @@ def run(
         reconstructions=None,
         notes=[
             *notes,
+            *[target_layers.told(observed.taken)] * sees_layers,
             *copies.notes(*observed.copies),
             *target_facts.caveats(given),
         ],
@@ -155,12 +158,14 @@ def run(
     )
 
 
-def _attacks(settings, features, records, stages):
+def _attacks(settings, features, records, layers, stages):
     """The scores of all attacks, and of the positive control."""
     run = membership.Run(features, {})
     chosen = settings.attacks
     fits = {
-        name: fit for name, fit in _fits(settings, features).items() if name in chosen
+        name: fit
+        for name, fit in _fits(settings, features, layers).items()
+        if name in chosen
     }
     stages.stage("attacks", WEIGHTS["attacks"])
     scored = membership.named_attacks(fits, run, records, settings.seed, stages.advance)
@@ -178,16 +183,19 @@ def _attacks(settings, features, records, stages):
     return scored + rules, controls
 
 
-def _fits(settings, features):
+def _fits(settings, features, layers):
     if not features.statistics:
         return {}
     preset = attack_presets.PRESETS[settings.preset]
-    names = tuple(features.statistics.log_norms)
+    seen = {
+        "white_box": (layers, None, tuple(features.statistics.log_norms)),
+        "black_box": ((), (), ()),
+    }
     return {
         name: attack_training.make_fit(
-            whitebox.supervised((), preset, norms=norms), preset
+            whitebox.supervised(layers, preset, hidden=hidden, norms=norms), preset
         )
-        for name, norms in (("white_box", names), ("black_box", ()))
+        for name, (layers, hidden, norms) in seen.items()
     }
 
 

@@ -15,10 +15,6 @@ from jaxprivacy.federated.transcript import Transcript
 from jaxprivacy.report import contents
 from jaxprivacy.targets import tasks
 
-WHITE_BOX = (
-    "The white-box attack takes the outputs, the loss and the norms of the gradients "
-    "by each array of the parameters; not the gradients themselves, nor hidden outputs."
-)
 _ANSWERS = {tasks.LABELS: "labels", tasks.TOKENS: "tokens"}
 
 

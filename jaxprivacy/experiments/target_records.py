@@ -17,6 +17,7 @@ from jaxprivacy.experiments import (
     membership,
     streams,
     target_given,
+    target_layers,
     target_signals,
 )
 from jaxprivacy.targets import tasks
@@ -33,22 +34,40 @@ class Observed(NamedTuple):
     members: np.ndarray  # indices of the records that can be attacked
     non_members: np.ndarray
     copies: tuple[int, bool]  # of `copies.Left`
+    taken: target_layers.Taken
 
 
-def observe(given: target_given.Given, advance: Callable[[float], None]) -> Observed:
+def observe(
+    given: target_given.Given, advance: Callable[[float], None], layers: bool = True
+) -> Observed:
     """Reads all records, batch by batch, and takes down what the target shows of them.
+
+    Args:
+      given: the target and its records.
+      advance: what progress is told.
+      layers: whether an attack takes hidden outputs and gradients of its layers.
 
     Raises:
       InputError: for records that are read only now; too few are left; most of one kind
         are among the other.
     """
     kinds = given.members, given.non_members
-    look = target_signals.extractor(
-        given.target, given.task, given.transcript.parameters, given.members.first.y
-    )
-    size = min(target_signals.AT_ONCE, given.members.count or target_signals.AT_ONCE)
     known = all(kind.count for kind in kinds)
     total = sum(kind.count for kind in kinds) if known else 0
+    taken = target_layers.Taken()
+    if layers:
+        first, snapshots = given.members.first, len(given.transcript.rounds)
+        taken = target_layers.taken(
+            given.target, given.task, first.x, first.y, total * snapshots
+        )
+    look = target_signals.extractor(
+        given.target,
+        given.task,
+        given.transcript.parameters,
+        given.members.first.y,
+        taken,
+    )
+    size = min(target_signals.AT_ONCE, given.members.count or target_signals.AT_ONCE)
     found = []
     for kind in kinds:
         parts = []
@@ -62,7 +81,7 @@ def observe(given: target_given.Given, advance: Callable[[float], None]) -> Obse
     _apart(both.digests, *where)
     left = copies.leave_out(copies.have_copies(both.digests), where)
     target_given.enough(*map(len, left.kinds))
-    return Observed(both, *left.kinds, (left.left_out, left.kept))
+    return Observed(both, *left.kinds, (left.left_out, left.kept), taken)
 
 
 def _apart(digests: np.ndarray, members: np.ndarray, others: np.ndarray) -> None:

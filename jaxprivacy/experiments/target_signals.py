@@ -1,4 +1,4 @@
-"""What any target shows of its records: outputs, losses, norms of gradients."""
+"""What any target shows of its records: outputs, losses, gradients, hidden outputs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import answers, features as features_lib
 from jaxprivacy.data import copies
+from jaxprivacy.experiments import target_layers
 from jaxprivacy.targets import gradients, inputs, target as targets, tasks
 
 AT_ONCE = 256  # records that pass the target together
@@ -35,22 +36,24 @@ def extractor(
     task: tasks.Task,
     snapshots: types.Params,
     known: np.ndarray,
+    taken: target_layers.Taken = target_layers.Taken(),  # noqa: B008
 ) -> Look:
-    """Builds what takes down a batch's outputs, loss and norms of gradients.
+    """Builds what takes down a batch's outputs, loss and gradients.
 
-    The norms are those of each array of the parameters, which any function of JAX has;
-    the gradients themselves and hidden outputs are not taken. One program serves all
-    batches of a size, and all snapshots.
+    The gradients' norms are those of each array of the parameters, which any function
+    of JAX has; the gradients themselves, and hidden outputs, are those of some layers.
+    One program serves all batches of a size, and all snapshots.
 
     Args:
       target: the model.
       task: what it answers.
       snapshots: its parameters (T, ...).
       known: labels (N, ...), by whose scale a regression's numbers are told.
+      taken: of which layers hidden outputs and gradients are taken.
     """
     count = len(jax.tree.leaves(snapshots)[0])
     answer = _answer(task, known)
-    look = jax.jit(lambda *of: _of_records(target, task, answer, *of))
+    look = jax.jit(lambda *of: _of_records(target, task, answer, taken, *of))
     several = [jax.tree.map(lambda a, i=i: a[i], snapshots) for i in range(count)]
     checked = []
 
@@ -116,7 +119,7 @@ def _check_numbers(seen) -> None:
             )
 
 
-def _of_records(target, task, answer, params, x, y):
+def _of_records(target, task, answer, taken, params, x, y):
     """Features of one snapshot, (N, ...), what is right, and where outputs are NaN."""
     norms = gradients.gradient_norms_by_leaf(target.apply, params, x, y, loss=task.loss)
     squares = {name: norm**2 for name, norm in targets.learned(params, norms).items()}
@@ -127,8 +130,7 @@ def _of_records(target, task, answer, params, x, y):
         label=seen.label,
         loss=jax.vmap(task.loss)(outputs, y).astype(jnp.float32)[:, None],
         output=seen.output,
-        hidden={},
-        gradients={},
+        **target_layers.features(target, task, taken, params, x, y),
         norm=jnp.sqrt(sum(squares.values())),
         statistics=seen.statistics,
     )

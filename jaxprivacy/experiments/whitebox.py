@@ -26,8 +26,8 @@ from jaxprivacy.experiments import (
     whitebox_targets,
     whitebox_views as views_lib,
 )
-from jaxprivacy.models import interception
 from jaxprivacy.report import contents, progress, verdict
+from jaxprivacy.targets import layers as layers_lib
 
 
 def prepare(settings: whitebox_settings.WhiteboxSettings) -> shared.Prepared:
@@ -51,8 +51,8 @@ def prepare(settings: whitebox_settings.WhiteboxSettings) -> shared.Prepared:
     except ValueError as error:  # It names the argument, which is a flag here.
         raise checks.InputError(f"--{error}") from error
     params = jax.eval_shape(network.init, jax.random.key(0))
-    layers = interception.layers(network.apply, params, dataset.x[:1])
-    receivers = interception.receivers(network.apply, params, dataset.x[:1])
+    layers = layers_lib.layers(network.apply, params, dataset.x[:1])
+    receivers = layers_lib.receivers(network.apply, params, dataset.x[:1])
     views = [
         (
             variant,

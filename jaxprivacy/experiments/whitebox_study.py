@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxprivacy import data as data_lib
+from jaxprivacy import data as data_lib, types
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     evidence,
@@ -18,7 +18,6 @@ from jaxprivacy.experiments import (
     whitebox_splits as splits,
     whitebox_targets,
 )
-from jaxprivacy.models import interception
 from jaxprivacy.report import contents, progress
 
 DIAGNOSED_ROUNDS = 10
@@ -30,7 +29,7 @@ class Prepared(NamedTuple):
 
     dataset: data_lib.Dataset
     splits: dict[tuple[int, int], splits.Split]  # (participants, seed) -> its split
-    layers: tuple[interception.Layer, ...]
+    layers: tuple[types.Layer, ...]
     views: list
     channels: dict[str, int]  # of the layers' inputs that are images
 

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import checks, types
-from jaxprivacy.attacks import capture, features as features_lib, unsupervised, whitebox
+from jaxprivacy.attacks import features as features_lib, unsupervised, whitebox
 from jaxprivacy.experiments import attack_training, whitebox_settings
-from jaxprivacy.models import attack_presets, interception
+from jaxprivacy.models import attack_presets
+from jaxprivacy.targets import layer_capture
 
 
 class View(NamedTuple):
@@ -26,13 +27,13 @@ class View(NamedTuple):
     output: bool
     loss: bool  # the loss and the label
     hidden: tuple[str, ...]  # of the layers before which the hidden output is taken
-    gradients: tuple[interception.Layer, ...]
+    gradients: tuple[types.Layer, ...]
 
 
 BLACK_BOX = View(True, True, (), ())
 
 
-def chosen(flag: str, text: str, layers: Sequence[interception.Layer]) -> list[int]:
+def chosen(flag: str, text: str, layers: Sequence[types.Layer]) -> list[int]:
     """Reads which layers are meant: all, none, paths, or numbers from the end.
 
     Args:
@@ -64,7 +65,7 @@ def chosen(flag: str, text: str, layers: Sequence[interception.Layer]) -> list[i
 
 def view(
     variant: whitebox_settings.Variant,
-    layers: Sequence[interception.Layer],
+    layers: Sequence[types.Layer],
     receivers: Mapping[str, str | None],
     *,
     loss: bool = False,
@@ -79,7 +80,7 @@ def view(
     Args:
       variant: which outputs and gradients.
       layers: the target's.
-      receivers: of `interception.receivers`.
+      receivers: of `layers.receivers`.
       loss: whether the loss and the label are seen in any case. The paper does not say
         whether they are in its comparisons of single layers.
 
@@ -231,12 +232,8 @@ def image_channels(
       params: its parameters, or their shapes.
       x: records, or their shape; nothing is computed.
     """
-    y = jax.ShapeDtypeStruct((1,), jnp.int32)
     seen = jax.eval_shape(
-        lambda params, x, y: capture.capture(model.apply, params, x, y).inputs,
-        params,
-        x[:1],
-        y,
+        lambda params, x: layer_capture.inputs(model.apply, params, x)[1], params, x[:1]
     )
     return {path: a.shape[-1] for path, a in seen.items() if a.ndim == 4}
 

@@ -8,7 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxprivacy.models import attack_presets, convolution, interception
+from jaxprivacy import types
+from jaxprivacy.models import attack_presets, convolution
 
 
 def initial_weights(init_std: float | None) -> nn.initializers.Initializer:
@@ -49,7 +50,7 @@ class GradientComponent(nn.Module):
     authors' script has, needs them formed, and only in training.
     """
 
-    layer: interception.Layer
+    layer: types.Layer
     preset: attack_presets.Preset
 
     @nn.compact
@@ -123,7 +124,7 @@ class AttackNetwork(nn.Module):
     """
 
     preset: attack_presets.Preset
-    layers: tuple[interception.Layer, ...]  # those whose gradients are taken
+    layers: tuple[types.Layer, ...]  # those whose gradients are taken
     use_output: bool = True
     use_loss: bool = True
     use_label: bool = True

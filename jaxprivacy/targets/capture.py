@@ -22,6 +22,7 @@ class Capture(NamedTuple):
 
     loss: jax.Array  # (B,) float32
     undefined: jax.Array  # (B,) whether an output of the model is NaN
+    outputs: tuple[jax.Array, ...]  # of the model, (B, ...) each
     data: list[tuple[jax.Array, ...]]  # for each site its operands h, (B, ...) each
     deltas: list[tuple[jax.Array, ...]]  # for each site its results' gradients
 
@@ -47,10 +48,11 @@ def capture(
             found, data = _run(program, env, x, y, perturbations)
             outputs = [equations.read(found, v) for v in program.outputs]
             undefined = jnp.stack([jnp.isnan(o).any() for o in outputs]).any()
-            return found[program.loss], (found[program.loss], undefined, data)
+            seen = found[program.loss], undefined, tuple(outputs), data
+            return found[program.loss], seen
 
-        deltas, (loss, undefined, data) = jax.grad(value, has_aux=True)(zeros)
-        return Capture(loss.astype(jnp.float32), undefined, data, deltas)
+        deltas, (loss, *seen, data) = jax.grad(value, has_aux=True)(zeros)
+        return Capture(loss.astype(jnp.float32), *seen, data, deltas)
 
     return jax.vmap(one)(x, y)
 

@@ -23,7 +23,9 @@ def flatten(closed: core.ClosedJaxpr, shapes: Sequence[Any]) -> core.ClosedJaxpr
     """Inlines the transparent calls of a jaxpr, and the branch of this platform.
 
     `lax.platform_dependent` is a `cond` over the index of a platform; what it calls for
-    JAX's default backend takes its place.
+    JAX's default backend takes its place. But where one of its branches is a single
+    convolution, that one does on every platform: it says what layer this is, and
+    `evaluate_learned` knows the fast way to do it.
 
     Args:
       closed: the program.
@@ -54,15 +56,22 @@ def _body(eqn: core.JaxprEqn) -> tuple[core.ClosedJaxpr | None, int]:
     if eqn.primitive.name == "cond" and eqn.params.get("branches_platforms"):
         here = jax.default_backend()
         here = {"gpu": {"cuda", "rocm"}}.get(here, {here})
-        platforms = eqn.params["branches_platforms"]
+        branches, platforms = eqn.params["branches"], eqn.params["branches_platforms"]
+        if platforms[-1] is None and _convolves(branches[-1]):
+            return branches[-1], 1
         fits = [names is None or not here.isdisjoint(names) for names in platforms]
-        return eqn.params["branches"][fits.index(True)], 1
+        return branches[fits.index(True)], 1
     if eqn.primitive.name not in TRANSPARENT:
         return None, 0
     body = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
     if isinstance(body, core.Jaxpr):
         body = core.ClosedJaxpr(body, ())
     return body, 0
+
+
+def _convolves(body: core.ClosedJaxpr) -> bool:
+    """Whether a body is one convolution and nothing else."""
+    return [e.primitive.name for e in body.jaxpr.eqns] == ["conv_general_dilated"]
 
 
 def read(env: Env, atom: core.Var | core.Literal) -> Any:

@@ -73,7 +73,7 @@ def _groups(
         return None
     indices = np.arange(np.prod(program.leaves[leaf].shape, dtype=int), dtype=np.int32)
     indices = indices.reshape(program.leaves[leaf].shape)
-    views = _views(program, leaf, indices)
+    views = views_of(program, leaf, indices)
     if not all(root in views for _, root, _ in found):
         return None
     groups = []
@@ -107,7 +107,7 @@ def _add(groups: list[Group], piece: Piece, elements: np.ndarray) -> None:
     groups.append(Group((piece,), elements))
 
 
-def _views(
+def views_of(
     program: program_lib.Program, leaf: int, indices: np.ndarray
 ) -> dict[core.Var, np.ndarray]:
     """Which element of the leaf each element of its views is.

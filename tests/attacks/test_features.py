@@ -9,8 +9,9 @@ import pytest
 
 from jaxprivacy import checks
 from jaxprivacy.attacks import features
-from jaxprivacy.models import interception, targets
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.models import targets
+from jaxprivacy.targets import layer_gradients, layers as layers_lib
+from jaxprivacy.types import Layer
 from tests import arrays
 
 
@@ -38,7 +39,7 @@ def snapshots():
 
 def extract(feature_batch=2, **kwargs):
     params = snapshots()
-    layers = interception.layers(MODEL.apply, jax.tree.map(lambda a: a[0], params), X)
+    layers = layers_lib.layers(MODEL.apply, jax.tree.map(lambda a: a[0], params), X)
     options = {"hidden": HIDDEN, "gradients": layers, **kwargs}
     run = jax.jit(
         lambda params, x, y: features.extract(
@@ -175,9 +176,9 @@ def compacted():
         out = {}
         for name, (h, delta) in signals.items():
             layer = SIGNALS[name][0]
-            kept = features.compact(layer, h, delta)
-            full = features.gradient_matrix(layer, {"h": h, "delta": delta})
-            out[name] = kept, features.gradient_matrix(layer, kept), full
+            kept = layer_gradients.compact(layer, h, delta)
+            full = layer_gradients.gradient_matrix(layer, {"h": h, "delta": delta})
+            out[name] = kept, layer_gradients.gradient_matrix(layer, kept), full
         return out
 
     signals = {

@@ -15,7 +15,7 @@ from jaxprivacy.attacks import threshold, unsupervised, whitebox
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.attacks.statistics import Statistics
 from jaxprivacy.models import attack_presets
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.types import Layer
 from tests import arrays
 from tests.launch import launched
 

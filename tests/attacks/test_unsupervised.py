@@ -13,7 +13,7 @@ from jaxprivacy import checks
 from jaxprivacy.attacks import features as features_lib, unsupervised
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.models import attack_presets
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.types import Layer
 from tests import arrays
 
 PRESET = dataclasses.replace(

@@ -14,8 +14,9 @@ from jaxprivacy import checks
 from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.evaluation import membership
-from jaxprivacy.models import attack_presets, interception, targets
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.models import attack_presets, targets
+from jaxprivacy.targets import layers as layers_lib
+from jaxprivacy.types import Layer
 from tests import arrays
 
 PRESET = dataclasses.replace(
@@ -270,7 +271,7 @@ def test_computed_features_serve_like_kept_ones():
     model = targets.build("mlp", (6,), 3, widths=(4,))
     x, y = arrays.normal(1, 24, 6), jnp.arange(24) % 3
     snapshots = jax.tree.map(lambda a: a[None], arrays.params_of(model))
-    layers = interception.layers(model.apply, arrays.params_of(model), x)[-1:]
+    layers = layers_lib.layers(model.apply, arrays.params_of(model), x)[-1:]
     batch = features_lib.extractor(model, hidden=[], gradients=layers)
     kept = jax.jit(batch)(snapshots, x, y)
     of_statistics = jax.tree.map(lambda a: 1.0, kept.statistics)
@@ -304,7 +305,7 @@ def test_an_anchored_attack_begins_as_the_simplest_rule_on_what_it_sees(seen):
     model = targets.build("mlp", (6,), 3, widths=(4,))
     x, y = arrays.normal(1, 40, 6), jnp.arange(40) % 3
     params = arrays.params_of(model)
-    layers = interception.layers(model.apply, params, x)
+    layers = layers_lib.layers(model.apply, params, x)
     first = layers[:1] if seen != "a hidden output" else ()
     hidden = ["Dense_1"] if seen != "a gradient" else []
     found = features_lib.extract(

@@ -10,8 +10,12 @@ import pytest
 pytest.importorskip("torch", reason="the peers need PyTorch: pip install -e '.[bench]'")
 
 from benchmarks import federated_rows, loop_rows, peers, run, work  # noqa: E402
-from jaxprivacy.attacks import capture  # noqa: E402
-from jaxprivacy.models import convolution, interception, targets  # noqa: E402
+from jaxprivacy.models import convolution, targets  # noqa: E402
+from jaxprivacy.targets import (  # noqa: E402
+    layer_capture,
+    layer_gradients,
+    layers as layers_lib,
+)
 from jaxprivacy.training import local  # noqa: E402
 from tests import arrays  # noqa: E402
 
@@ -58,15 +62,15 @@ def images(*count):
 @pytest.mark.parametrize("peer", [peers.gradients_by_vmap, peers.gradients_by_loop])
 def test_per_example_gradients_are_the_captured_ones(peer):
     model, params, data = mlp()
-    found = capture.capture(model.apply, params, data.x, data.y)
+    found = layer_capture.capture(model.apply, params, data.x, data.y)
     x, y = peers.torch.from_numpy(data.x), peers.labels(data.y)
     theirs = peer(peers.from_linen(params), x, y)
     if peer is peers.gradients_by_loop:  # one list an example, not one array a layer
         theirs = [np.stack(layer) for layer in zip(*theirs, strict=True)]
-    for i, layer in enumerate(interception.layers(model.apply, params, data.x)):
+    for i, layer in enumerate(layers_lib.layers(model.apply, params, data.x)):
         h, delta = found.inputs[layer.path], found.deltas[layer.path]
-        kernel = capture.kernel_gradient(layer, h, delta)
-        bias = capture.bias_gradient(layer, delta)
+        kernel = layer_gradients.kernel_gradient(layer, h, delta)
+        bias = layer_gradients.bias_gradient(layer, delta)
         np.testing.assert_allclose(
             np.swapaxes(kernel, 1, 2), np.asarray(theirs[2 * i]), **close
         )

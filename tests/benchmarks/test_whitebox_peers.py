@@ -15,9 +15,10 @@ from benchmarks import (  # noqa: E402
     whitebox_peers,
     whitebox_rows,
 )
-from jaxprivacy.attacks import capture, features, whitebox  # noqa: E402
+from jaxprivacy.attacks import features, whitebox  # noqa: E402
 from jaxprivacy.models import attack_presets  # noqa: E402
-from jaxprivacy.models.interception import Layer  # noqa: E402
+from jaxprivacy.targets import layer_gradients  # noqa: E402
+from jaxprivacy.types import Layer  # noqa: E402
 from tests import arrays  # noqa: E402
 
 close = {"rtol": 1e-4, "atol": 1e-5}
@@ -61,8 +62,8 @@ def our_gradients(target):
         found, gradients = look(params, x, y).gradients, []
         for layer in target.layers:
             kept = {name: a[0] for name, a in found[layer.path].items()}
-            gradients.append(capture.kernel_gradient(layer, **kept))
-            gradients.append(capture.bias_gradient(layer, kept["delta"]))
+            gradients.append(layer_gradients.kernel_gradient(layer, **kept))
+            gradients.append(layer_gradients.bias_gradient(layer, kept["delta"]))
         return gradients
 
     found = jax.jit(run)(target.params, target.records.x, target.records.y)
@@ -103,7 +104,7 @@ def attack_on_made_up_features():
         jnp.zeros((1, 4)),
     )
     gradients = [
-        peers.torch.tensor(as_torch(capture.kernel_gradient(layer, *pair)))
+        peers.torch.tensor(as_torch(layer_gradients.kernel_gradient(layer, *pair)))
         for layer, pair in zip(layers, kept, strict=True)
     ]
     as_tensors = [peers.torch.tensor(np.asarray(a)) for a in (label, loss, output)]

@@ -30,8 +30,8 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.attack_training import Positions, Trained
 from jaxprivacy.experiments.whitebox_settings import Variant, WhiteboxSettings
-from jaxprivacy.models.interception import Layer
 from jaxprivacy.report.progress import Stages
+from jaxprivacy.types import Layer
 
 KEY = jax.random.key(0)
 ROW = {"attacker": "global", "mode": "passive"}

@@ -21,7 +21,7 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.attack_training import Positions, Trained
 from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
-from jaxprivacy.models import interception
+from jaxprivacy.targets import layers as layers_lib
 
 SETTINGS = WhiteboxSettings(
     model="mlp",
@@ -51,7 +51,7 @@ def model(dataset):
 @pytest.fixture(scope="module")
 def layers(model, dataset):
     params = jax.eval_shape(model.init, jax.random.key(0))
-    return interception.layers(model.apply, params, dataset.x[:1])
+    return layers_lib.layers(model.apply, params, dataset.x[:1])
 
 
 @pytest.fixture(scope="module")

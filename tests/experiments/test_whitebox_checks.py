@@ -20,7 +20,7 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.experiments.whitebox_settings import Variant, WhiteboxSettings
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.types import Layer
 
 COUNT = 600
 LAYERS = (Layer("a", "dense", 2, True), Layer("b", "dense", 2, True))

@@ -12,7 +12,8 @@ import pytest
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.models import attack_networks, attack_presets
 from jaxprivacy.models.attack_networks import AttackNetwork, GradientComponent
-from jaxprivacy.models.interception import Layer
+from jaxprivacy.targets import layer_gradients
+from jaxprivacy.types import Layer
 from tests import arrays
 
 SMALL = dataclasses.replace(
@@ -65,7 +66,7 @@ def test_gradient_component_needs_no_gradient(name):
 
     @jax.jit
     def run(params):
-        gradient = {"gradient": features_lib.gradient_matrix(layer, kept)}
+        gradient = {"gradient": layer_gradients.gradient_matrix(layer, kept)}
         return [component.apply(params, g, training=False) for g in (kept, gradient)]
 
     # No negative weights: no ReLU after the kernels hides them.
@@ -92,7 +93,7 @@ def loop_over_kernels(layer, matrix, kernel, bias):
 def test_gradient_component_equals_a_loop_over_kernels(name):
     layer, kept = signals(name)
     bare = dataclasses.replace(SMALL, gradient_widths=())  # The kernels alone.
-    matrix = np.asarray(features_lib.gradient_matrix(layer, kept), np.float64)
+    matrix = np.asarray(layer_gradients.gradient_matrix(layer, kept), np.float64)
     span = matrix.shape[2 if layer.kind == "conv" else 3]
     kernel = np.sin(np.arange(span * 3.0)).reshape(span, 3)
     bias = np.array([0.3, -0.2, 0.0])

@@ -12,8 +12,8 @@ import pytest
 from jax import lax
 
 from jaxprivacy import checks
-from jaxprivacy.attacks import capture
-from jaxprivacy.models import image_layers, interception, targets
+from jaxprivacy.models import image_layers, targets
+from jaxprivacy.targets import layer_capture, layer_gradients, layers as layers_lib
 from jaxprivacy.training import losses
 from tests import arrays
 
@@ -109,16 +109,16 @@ def captured(name):
 @pytest.mark.parametrize("name", CAPTURED)
 def test_capture_equals_a_gradient_per_example(name):
     model, params, x, y = captured(name)
-    layers = interception.layers(model.apply, params, x)
+    layers = layers_lib.layers(model.apply, params, x)
 
     def loss(params, x, y):
         return losses.cross_entropy(model.apply(params, x[None]), y[None])[0]
 
     @functools.partial(jax.jit, compiler_options=COMPILED_FAST)
     def both(params, x, y):
-        got = capture.capture(model.apply, params, x, y)
+        got = layer_capture.capture(model.apply, params, x, y)
         kernels = {
-            layer.path: capture.kernel_gradient(
+            layer.path: layer_gradients.kernel_gradient(
                 layer, got.inputs[layer.path], got.deltas[layer.path]
             )
             for layer in layers

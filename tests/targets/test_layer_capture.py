@@ -1,15 +1,19 @@
 """Capture equals one gradient per example, on the models that Linen can make."""
 
+import math
+
 import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
 
+import jaxprivacy
 from jaxprivacy import checks
-from jaxprivacy.attacks import capture
-from jaxprivacy.models import convolution, interception, targets
+from jaxprivacy.models import convolution, targets
+from jaxprivacy.targets import layer_capture, layer_gradients, layers
 from jaxprivacy.training import losses
+from jaxprivacy.types import Layer
 
 
 class Block(nn.Module):
@@ -90,19 +94,21 @@ def test_equals_a_gradient_per_example(name):
 
     oracle = jax.vmap(jax.value_and_grad(loss), (None, 0, 0))
     value, expected = jax.jit(oracle)(params, x, y)
-    layers = interception.layers(model.apply, params, x)
+    found = layers.layers(model.apply, params, x)
 
     @jax.jit
     def fast(params, x, y):
-        got = capture.capture(model.apply, params, x, y)
+        got = layer_capture.capture(model.apply, params, x, y)
         gradients, norms = {}, {}
-        for layer in layers:
+        for layer in found:
             h, delta = got.inputs[layer.path], got.deltas[layer.path]
-            gradients[layer.path] = {"kernel": capture.kernel_gradient(layer, h, delta)}
+            gradients[layer.path] = {
+                "kernel": layer_gradients.kernel_gradient(layer, h, delta)
+            }
             if layer.use_bias:
-                bias = capture.bias_gradient(layer, delta)
+                bias = layer_gradients.bias_gradient(layer, delta)
                 gradients[layer.path]["bias"] = bias
-            norms[layer.path] = capture.squared_gradient_norm(layer, h, delta)
+            norms[layer.path] = layer_gradients.squared_gradient_norm(layer, h, delta)
         return got.loss, gradients, norms
 
     loss_values, gradients, norms = fast(params, x, y)
@@ -122,8 +128,8 @@ def test_labels_outside_the_outputs_are_refused(label):
     model, params, x, y = example("bare dense")
     y = y.at[3].set(label)
     with pytest.raises(checks.InputError, match=f"^y: holds {label} at record 3"):
-        capture.capture(model.apply, params, x, y)
-    traced = jax.jit(capture.capture, static_argnums=0)(model.apply, params, x, y)
+        layer_capture.capture(model.apply, params, x, y)
+    traced = jax.jit(layer_capture.capture, static_argnums=0)(model.apply, params, x, y)
     wrong = jnp.isnan(traced.loss)
     assert wrong.tolist() == [False, False, False, True, False]
     assert jnp.isnan(traced.deltas[""][3]).all()
@@ -133,7 +139,7 @@ def test_one_output_is_captured_as_a_logit():
     model = targets.as_model(nn.Dense(1), (4,))
     params = {"kernel": jnp.ones((4, 1)), "bias": jnp.zeros(1)}
     x, y = jnp.array([[1.0, 0, 0, 1], [1, 0, 0, 1]]), jnp.array([0, 1])
-    got = capture.capture(model.apply, params, x, y)
+    got = layer_capture.capture(model.apply, params, x, y)
     p = 1 / (1 + jnp.exp(-2.0))
     chex.assert_trees_all_close(got.loss, jnp.array([-jnp.log(1 - p), -jnp.log(p)]))
     chex.assert_trees_all_close(got.deltas[""][:, 0], jnp.array([p, p - 1]), rtol=1e-6)
@@ -141,7 +147,7 @@ def test_one_output_is_captured_as_a_logit():
 
 def test_layers_are_named_by_path_in_call_order():
     model, params, x, _ = example("residual")
-    paths = [layer.path for layer in interception.layers(model.apply, params, x)]
+    paths = [layer.path for layer in layers.layers(model.apply, params, x)]
     assert paths == [
         "Dense_0",
         "Block_0/Dense_1",  # Made second, called first.
@@ -152,42 +158,52 @@ def test_layers_are_named_by_path_in_call_order():
     ]
 
 
-def test_a_layer_called_twice_is_refused_by_name():
+def test_a_layer_called_twice_is_passed_by():
     class Shared(nn.Module):
         @nn.compact
         def __call__(self, x):
             layer = nn.Dense(4, name="tied")
-            return layer(jnp.tanh(layer(x)))
+            return nn.Dense(2, name="head")(layer(jnp.tanh(layer(x))))
 
     model = targets.as_model(Shared(), (4,))
     params = model.init(jax.random.key(0))
-    with pytest.raises(ValueError, match="'tied' is called twice"):
-        capture.capture(model.apply, params, jnp.ones((2, 4)), jnp.zeros(2, int))
+    found = layers.layers(model.apply, params, jnp.ones((1, 4)))
+    assert [layer.path for layer in found] == ["head"]
 
 
 @pytest.mark.parametrize(
-    ("module", "shape"),
+    ("module", "shape", "is_layer"),
     [
-        (nn.Conv(2, (3,)), (6, 2)),
-        (nn.Conv(2, (3, 3), input_dilation=2, padding=1), (6, 6, 2)),
-        (nn.Conv(2, (3, 3), padding="CIRCULAR"), (6, 6, 2)),
+        (nn.Conv(2, (3,)), (6, 2), True),
+        (nn.Conv(2, (3, 3), input_dilation=2, padding=1), (6, 6, 2), False),
+        (nn.Conv(2, (3, 3), padding="CIRCULAR"), (6, 6, 2), True),
+        (nn.Conv(2, (2, 2, 2)), (4, 4, 4, 1), False),
+        (nn.DenseGeneral((3, 2)), (6, 4), True),
+        (nn.Embed(5, 2), (6,), False),
     ],
 )
-def test_other_convolutions_are_refused_by_name(module, shape):
+def test_layers_of_other_forms_are_whole_or_passed_by(module, shape, is_layer):
     class Model(nn.Module):
         @nn.compact
         def __call__(self, x):
-            return nn.Dense(2)(module.copy(name="odd")(x).reshape(x.shape[0], -1))
+            x = module.copy(name="odd")(x)
+            return nn.Dense(2, name="head")(x.reshape(x.shape[0], -1))
 
-    model = targets.as_model(Model(), shape)
-    params = model.init(jax.random.key(0))
-    with pytest.raises(ValueError, match="'odd'"):
-        interception.layers(model.apply, params, jnp.ones((1, *shape)))
-
-
-def test_a_function_without_layers_is_refused():
-    with pytest.raises(ValueError, match="no Linen Dense or Conv"):
-        interception.layers(lambda w, x: x @ w, jnp.ones((4, 2)), jnp.ones((1, 4)))
+    kind = jnp.int32 if isinstance(module, nn.Embed) else jnp.float32
+    x = jnp.arange(2 * math.prod(shape)).reshape(2, *shape) % 5
+    x, y = x.astype(kind), jnp.array([0, 1])
+    model = Model()
+    params = jax.jit(model.init)(jax.random.key(0), x[:1])
+    found, seen = layer_capture.layered(model.apply, params, x, y)
+    assert [layer.path for layer in found] == ["odd", "head"][not is_layer :]
+    norms = jaxprivacy.gradient_norms_by_leaf(model.apply, params, x, y)
+    for layer in found:
+        h, delta = seen.inputs[layer.path], seen.deltas[layer.path]
+        square = norms[f"params/{layer.path}/kernel"] ** 2
+        if layer.use_bias:
+            square += norms[f"params/{layer.path}/bias"] ** 2
+        got = layer_gradients.squared_gradient_norm(layer, h, delta)
+        chex.assert_trees_all_close(got, square, rtol=1e-4)
 
 
 def test_capture_in_a_loop_equals_capture_outside():
@@ -196,24 +212,26 @@ def test_capture_in_a_loop_equals_capture_outside():
     @jax.jit
     def in_loop(x, y):
         return jax.lax.map(
-            lambda xy: capture.capture(model.apply, params, *xy), (x[None], y[None])
+            lambda xy: layer_capture.capture(model.apply, params, *xy),
+            (x[None], y[None]),
         )
 
-    once = capture.capture(model.apply, params, x, y)
+    whole = jax.jit(lambda x, y: layer_capture.capture(model.apply, params, x, y))
+    once = whole(x, y)
     looped = jax.tree.map(lambda a: a[0], in_loop(x, y))
     chex.assert_trees_all_close(looped, once, rtol=1e-5, atol=1e-6)
 
 
 def test_norm_of_many_positions_is_that_of_the_gradient():
     """Where positions outnumber weights, another formula is taken."""
-    layer = interception.Layer("", "conv", 2, False, (3, 3), padding=((1, 1), (1, 1)))
+    layer = Layer("", "conv", 2, False, (3, 3), padding=((1, 1), (1, 1)))
     h = jax.random.normal(jax.random.key(0), (3, 9, 9, 1))
     delta = jax.random.normal(jax.random.key(1), (3, 9, 9, 2))
 
     @jax.jit
     def norms(h, delta):
-        gradient = capture.kernel_gradient(layer, h, delta)
-        return capture.squared_gradient_norm(layer, h, delta), gradient
+        gradient = layer_gradients.kernel_gradient(layer, h, delta)
+        return layer_gradients.squared_gradient_norm(layer, h, delta), gradient
 
     norm, gradient = norms(h, delta)
     chex.assert_trees_all_close(norm, jnp.sum(gradient**2, (1, 2, 3, 4)), rtol=1e-5)
