@@ -107,11 +107,7 @@ def extractor(
 
     def per_snapshot(params, x, y):
         layers, seen = layer_capture.layered(model.apply, params, x, y, of_one)
-        if not layers:
-            raise checks.InputError(
-                "model: no product or convolution with a single kernel is in it; "
-                "accepted are models with at least one such layer"
-            )
+        _check_layers(layers)
         pairs = [
             (layer, seen.inputs[layer.path], seen.deltas[layer.path])
             for layer in layers
@@ -141,6 +137,14 @@ def extractor(
         return features._replace(label=features.label[0])
 
     return batch
+
+
+def _check_layers(layers: Sequence[types.Layer]) -> None:
+    if not layers:
+        raise checks.InputError(
+            "model: no product or convolution with a single kernel is in it; accepted "
+            "are models with at least one such layer"
+        )
 
 
 def extract(
