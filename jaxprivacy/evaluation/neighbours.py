@@ -21,7 +21,7 @@ from jaxprivacy.evaluation import regions
 
 PASS = 0.98  # share of a class's real images that pass each of the two conditions
 MOST = 5000  # images that are compared with; more are not needed for a quantile
-BLUR = 1 / 64  # of the image's size: what a person does not see from a step away
+BLUR = 0.05  # of the image's size: grain, which a person looks through
 AT_ONCE = 1024  # images compared at once
 
 
