@@ -67,9 +67,7 @@ def many_runs(
     Nasr et al., "Adversary instantiation: lower bounds for differentially private
     machine learning", S&P 2021, section III.
     """
-    tpr, tnr = _rates(
-        true_positives, members, false_positives, non_members, confidence
-    )
+    tpr, tnr = _rates(true_positives, members, false_positives, non_members, confidence)
     with np.errstate(divide="ignore"):
         ratios = [
             np.log(np.maximum(rate - delta, 0)) - np.log1p(-other)
@@ -95,9 +93,7 @@ def many_runs_gaussian(
     Source: Nasr et al., "Tight auditing of differentially private machine learning",
     USENIX Security 2023, section 4.
     """
-    tpr, tnr = _rates(
-        true_positives, members, false_positives, non_members, confidence
-    )
+    tpr, tnr = _rates(true_positives, members, false_positives, non_members, confidence)
     return np.maximum(0, special.ndtri(tpr) + special.ndtri(tnr))
 
 
@@ -109,7 +105,7 @@ def many_runs_from_scores(
     delta: float,
     confidence: float = CONFIDENCE,
 ) -> float:
-    """Returns the epsilon that scores refute: threshold on one half, bound on the other.
+    """Returns the epsilon that scores refute, half of them choosing the threshold.
 
     The threshold is the one at which the half that chooses it would refute most.
 
