@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special, stats
 
-from jaxprivacy.evaluation.intervals import clopper_pearson_tail
+from jaxprivacy.evaluation import intervals, trade_offs
 
 # Beyond it no bound is looked for: so much would take e^60 records to refute.
 MOST = 60.0
@@ -87,7 +87,7 @@ def many_runs_gaussian(
     """Returns the mu that the error rates of an attack refute at a threshold.
 
     It presumes that the mechanism's trade-off between the two errors is that of a
-    Gaussian mechanism; `gaussian_epsilon` turns mu to epsilon. Otherwise as
+    Gaussian mechanism; `trade_offs.gaussian_epsilon` turns mu to epsilon. Otherwise as
     `many_runs`.
 
     Source: Nasr et al., "Tight auditing of differentially private machine learning",
@@ -193,28 +193,47 @@ def one_run(
     return _largest(excess)
 
 
+def one_run_refutes(
+    canaries: int,
+    made: int,
+    right: int,
+    trade_off: trade_offs.TradeOff,
+    *,
+    confidence: float = CONFIDENCE,
+) -> bool:
+    """Whether the guesses of canaries of one training refute a whole trade-off.
+
+    Args:
+      canaries: m, each in with probability 1/2, independently.
+      made: how many were guessed, from 0 to m.
+      right: how many of these rightly, from 0 to `made`.
+      trade_off: claimed, symmetric.
+      confidence: 1 less the probability, at most, that a true claim is refuted.
+
+    Source: Mahloujifar, Melis and Chaudhuri, "Auditing f-differential privacy in one
+    run", ICML 2025, theorem of section 3 and algorithm 3, for two choices a canary.
+    """
+    _check(canaries, made, right)
+    error = 1 - confidence
+    return _excess_mass(canaries, made, right, error, trade_off) > 0
+
+
 def one_run_gaussian(
     canaries: int, made: int, right: int, *, confidence: float = CONFIDENCE
 ) -> float:
     """Returns the mu that the guesses of canaries of one training refute.
 
     It presumes that the mechanism's trade-off between the two errors is that of a
-    Gaussian mechanism, f = G_mu; `gaussian_epsilon` turns mu to epsilon. Tighter than
-    `one_run`, most of all when few guesses are made or delta is small.
-
-    Args:
-      canaries: m, each in with probability 1/2, independently.
-      made: how many were guessed, from 0 to m.
-      right: how many of these rightly, from 0 to `made`.
-      confidence: the probability at least that the bound holds, in (0, 1).
-
-    Source: Mahloujifar, Melis and Chaudhuri, "Auditing f-differential privacy in one
-    run", ICML 2025, theorem of section 3 and algorithm 3, for two choices a canary.
+    Gaussian mechanism; `trade_offs.gaussian_epsilon` turns mu to epsilon. Tighter than
+    `one_run`, most of all when few guesses are made or delta is small. The arguments
+    and the source are those of `one_run_refutes`.
     """
     _check(canaries, made, right)
+    error = 1 - confidence
 
     def excess(mu):
-        return -_excess_mass(canaries, made, right, 1 - confidence, mu)
+        trade_off = trade_offs.gaussian(mu)
+        return -_excess_mass(canaries, made, right, error, trade_off)
 
     return _largest(excess)
 
@@ -245,42 +264,12 @@ def one_run_from_scores(
     return found[best], tried[best]
 
 
-def gaussian_delta(mu: float, epsilon: float) -> float:
-    """Returns the delta of a Gaussian mechanism at an epsilon.
-
-    Args:
-      mu: the sensitivity over the standard deviation of the noise, above 0.
-      epsilon: at least 0.
-
-    Source: Balle and Wang, "Improving the Gaussian mechanism for differential
-    privacy", ICML 2018, theorem 8.
-    """
-    # e^epsilon overflows long before its product with the tail does.
-    tail = np.exp(epsilon + special.log_ndtr(-mu / 2 - epsilon / mu))
-    return float(special.ndtr(mu / 2 - epsilon / mu) - tail)
-
-
-def gaussian_epsilon(mu: float, delta: float) -> float:
-    """Returns the smallest epsilon of a Gaussian mechanism at a delta.
-
-    Args:
-      mu: the sensitivity over the standard deviation of the noise, at least 0.
-      delta: in (0, 1).
-    """
-    if mu == 0 or gaussian_delta(mu, 0.0) <= delta:
-        return 0.0
-    most = 1.0
-    while gaussian_delta(mu, most) > delta:
-        most *= 2
-    return optimize.brentq(lambda e: gaussian_delta(mu, e) - delta, 0, most)
-
-
 def _rates(true_positives, members, false_positives, non_members, confidence):
     """Lower bounds on the TPR and the TNR, which both hold with the confidence."""
     tail = (1 - confidence) / 2
-    tpr = clopper_pearson_tail(np.asarray(true_positives), members, tail)
+    tpr = intervals.clopper_pearson_tail(np.asarray(true_positives), members, tail)
     negatives = non_members - np.asarray(false_positives)
-    return tpr, clopper_pearson_tail(negatives, non_members, tail)
+    return tpr, intervals.clopper_pearson_tail(negatives, non_members, tail)
 
 
 def _at(scores, thresholds, delta, confidence):
@@ -297,7 +286,7 @@ def _at(scores, thresholds, delta, confidence):
     )
 
 
-def _excess_mass(canaries, made, right, probability, mu):
+def _excess_mass(canaries, made, right, probability, trade_off):
     """How much more than all the probability a mechanism would need, times made / m.
 
     With C the number of right guesses, r_i = E[C; C >= i] / m and
@@ -305,11 +294,12 @@ def _excess_mass(canaries, made, right, probability, mu):
     wrong and leaves the others, so f-differential privacy bounds r_(i + 1) by
     1 - f(h_i). From "C >= right has at least this probability" downwards, each h_i
     must be so large at least, and with it the probability that C = i. If in the end
-    r_0 + h_0 is more than the made / m that it is, the beginning was impossible.
+    r_0 + h_0 is more than the made / m that it is, the beginning was impossible. As f
+    is symmetric, r <= 1 - f(h) is h >= f(1 - r).
     """
     r, h = (probability * share / canaries for share in (right, made - right))
     for i in range(right - 1, -1, -1):
-        least = max(h, special.ndtr(special.ndtri(min(r, 1.0)) - mu))
+        least = max(h, trade_off(1 - min(r, 1.0)))
         r, h = r + i / (made - i) * (least - h), least
     return r + h - made / canaries
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from jaxprivacy.evaluation import privacy_audit
+from jaxprivacy.evaluation import privacy_audit, trade_offs
 
 RUNS, CONFIDENCE, DELTA = 400, 0.9, 1e-5
 # More failures than this in `RUNS` at an error of 10 % have a probability of 0.1 %.
@@ -152,6 +152,34 @@ def test_one_run_gaussian_by_hand():
     assert privacy_audit.one_run_gaussian(1, 1, 0) == 0
 
 
+def test_a_trade_off_is_refuted_where_its_mu_is():
+    """That of a Gaussian's curve of epsilons and deltas too, a little later."""
+    guessed = privacy_audit.guesses(*canaries(2.0, 0), M // 5)
+    found = privacy_audit.one_run_gaussian(M, *guessed)
+    epsilons = np.linspace(0, 12, 200)
+
+    def curve(mu):
+        deltas = [trade_offs.gaussian_delta(mu, e) for e in epsilons]
+        return trade_offs.of_curve(epsilons, np.array(deltas))
+
+    for mu, refuted in ((found - 0.03, True), (found + 0.01, False)):
+        for trade_off in (trade_offs.gaussian(mu), curve(mu)):
+            assert privacy_audit.one_run_refutes(M, *guessed, trade_off) == refuted
+
+
+def test_trade_off_of_a_curve():
+    """Of one (epsilon, delta) it is that of randomised response that fails openly."""
+    trade_off = trade_offs.of_curve(np.log([3.0]), np.array([0.1]))
+    found = [trade_off(alpha) for alpha in (0, 0.1, 0.225, 0.3, 0.9, 1)]
+    np.testing.assert_allclose(found, [0.9, 0.6, 0.225, 0.2, 0, 0], atol=1e-12)
+    epsilons = np.linspace(0, 12, 400)
+    deltas = np.array([trade_offs.gaussian_delta(1.5, e) for e in epsilons])
+    for alpha in (1e-4, 0.01, 0.2, 0.7):
+        exact = trade_offs.gaussian(1.5)(alpha)
+        lower = trade_offs.of_curve(epsilons, deltas)(alpha)
+        assert exact - 1e-3 <= lower <= exact + 1e-12
+
+
 def test_wrong_counts_are_refused():
     for counts in ((5, 6, 2), (5, 4, 5), (5, 4, -1)):
         with pytest.raises(ValueError, match="accepted are"):
@@ -179,12 +207,12 @@ def test_epsilon_of_a_gaussian_mechanism():
     for mu, epsilon in ((1.0, 1.0), (0.5, 0.3), (2.0, 5.0)):
         gap = stats.norm.pdf(outcome - mu) - np.exp(epsilon) * stats.norm.pdf(outcome)
         delta = np.trapezoid(np.maximum(gap, 0), outcome)
-        assert privacy_audit.gaussian_delta(mu, epsilon) == pytest.approx(delta)
-        found = privacy_audit.gaussian_epsilon(mu, delta)
+        assert trade_offs.gaussian_delta(mu, epsilon) == pytest.approx(delta)
+        found = trade_offs.gaussian_epsilon(mu, delta)
         assert found == pytest.approx(epsilon, rel=1e-5)
-    assert privacy_audit.gaussian_epsilon(0, DELTA) == 0
-    assert privacy_audit.gaussian_epsilon(1e-7, DELTA) == 0
-    assert np.isfinite(privacy_audit.gaussian_epsilon(40, DELTA))
+    assert trade_offs.gaussian_epsilon(0, DELTA) == 0
+    assert trade_offs.gaussian_epsilon(1e-7, DELTA) == 0
+    assert np.isfinite(trade_offs.gaussian_epsilon(40, DELTA))
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "mu"])
@@ -194,7 +222,7 @@ def test_one_run_refutes_nothing_on_null_scores(kind):
 
 @pytest.mark.parametrize("mu", [0.5, 2.0])
 def test_one_run_exceeds_the_truth_no_more_often_than_it_says(mu):
-    epsilon = privacy_audit.gaussian_epsilon(mu, DELTA)
+    epsilon = trade_offs.gaussian_epsilon(mu, DELTA)
     assert (bounds_of_runs("epsilon", mu) > epsilon).sum() <= MOST_FAILURES
     assert (bounds_of_runs("mu", mu) > mu).sum() <= MOST_FAILURES
 
@@ -212,7 +240,7 @@ def many_runs_of(mu, seed, size=1000, delta=0.01):
 
 @pytest.mark.parametrize("mu", [0.0, 1.0])
 def test_many_runs_exceed_the_truth_no_more_often_than_they_say(mu):
-    epsilon = privacy_audit.gaussian_epsilon(mu, 0.01)
+    epsilon = trade_offs.gaussian_epsilon(mu, 0.01)
     found = np.array([many_runs_of(mu, seed) for seed in range(RUNS)])
     assert (found > epsilon).sum() <= MOST_FAILURES
 
@@ -242,20 +270,20 @@ def test_many_canaries_come_close():
     guessed = privacy_audit.guesses(*canaries(1.0, 0, m), m // 20)
     assert 0.6 < privacy_audit.one_run_gaussian(m, *guessed) < 1
     epsilon = privacy_audit.one_run(m, *guessed, delta=DELTA)
-    assert 0.4 < epsilon / privacy_audit.gaussian_epsilon(1, DELTA) < 1
+    assert 0.4 < epsilon / trade_offs.gaussian_epsilon(1, DELTA) < 1
     above = (rng.normal(1, size=m) > 0.5).sum(), (rng.normal(size=m) > 0.5).sum()
     assert 0.93 < privacy_audit.many_runs_gaussian(above[0], m, above[1], m) <= 1
     found = many_runs_of(1.0, 0, size=m, delta=0.1)
-    assert 0.8 < found / privacy_audit.gaussian_epsilon(1, 0.1) <= 1
+    assert 0.8 < found / trade_offs.gaussian_epsilon(1, 0.1) <= 1
 
 
 def test_halved_noise_is_caught():
     """The claim is mu = 1; with half the noise mu is 2, and both bounds refute it."""
-    claimed = privacy_audit.gaussian_epsilon(1.0, DELTA)
+    claimed = trade_offs.gaussian_epsilon(1.0, DELTA)
     for seed in range(20):
         guessed = privacy_audit.guesses(*canaries(2.0, seed), M // 5)
         mu = privacy_audit.one_run_gaussian(M, *guessed)
-        assert privacy_audit.gaussian_epsilon(mu, DELTA) > claimed
+        assert trade_offs.gaussian_epsilon(mu, DELTA) > claimed
         honest = privacy_audit.guesses(*canaries(1.0, seed), M // 5)
         assert privacy_audit.one_run_gaussian(M, *honest) < 1
     # Laplace noise of scale 1 is epsilon = 1; of scale 1/2 it is 2.
