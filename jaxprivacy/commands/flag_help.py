@@ -180,7 +180,8 @@ GROUPS = {
     "training": "model mlp_widths depth growth_rate block normalisation import_target "
     "export_target targets setting rounds local_epochs epochs batch_size optimizer "
     "noise_multiplier max_norm sampling learning_rate learning_rate_decay "
-    "learning_rate_drops momentum weight_decay fine_tuning_fraction fine_tuning_rounds seed seeds",
+    "learning_rate_drops momentum weight_decay fine_tuning_fraction "
+    "fine_tuning_rounds seed seeds",
     "federation": "participants members_per_participant partition dirichlet_alpha "
     "order upload_fraction download_fraction upload_rule threshold gradient_bound "
     "epsilon_per_parameter clip_first",

@@ -36,6 +36,15 @@ class Dealt(NamedTuple):
             jax.tree.map(lambda a: a[self.included], self.probes(dataset)),
         )
 
+    def everyone(self, dataset: Dataset) -> types.Batch:
+        """All that may be trained on, with the probability that it is for a mask."""
+        held, probes = training.batch(dataset, self.trained), self.probes(dataset)
+        return jax.tree.map(
+            lambda *parts: jnp.concatenate(parts),
+            held,
+            probes._replace(mask=probes.mask / 2),
+        )
+
     def probes(self, dataset: Dataset) -> types.Batch:
         """The canaries, with their labels."""
         found = training.batch(dataset, self.canaries)
@@ -73,7 +82,7 @@ class Scores(NamedTuple):
     """Of the canaries, (M,) each; higher means included."""
 
     loss_difference: np.ndarray  # what the training took off the loss
-    gradient_product: np.ndarray  # of what was released and the canary's own gradient
+    gradient_product: np.ndarray  # of the canary's gradient and what was not expected
 
 
 class Trained(NamedTuple):
@@ -90,6 +99,7 @@ def train(
     data: types.Batch,
     probes: types.Batch,
     batches: np.ndarray,
+    expected: Callable[[types.Params], types.Params],
     *,
     learning_rate: float,
     max_norm: float,
@@ -104,6 +114,8 @@ def train(
       data: what it is trained on.
       probes: (M, ...) the canaries.
       batches: (T, B) indices into `data`; past its end: no record.
+      expected: what an attacker who knows all but which canaries are included expects
+        to be released at some parameters.
       learning_rate: of plain descent.
       max_norm: what a canary's gradient is clipped to before the product.
       key: randomness of initial parameters and noise.
@@ -114,7 +126,9 @@ def train(
         params, product = carry
         key, indices = inputs
         released, loss = gradient(key, params, local.take(data, indices))
-        product += _products(model, params, released, probes, max_norm)
+        known = expected(params)
+        surprise = jax.tree.map(jnp.subtract, released, known)
+        product += _products(model, params, surprise, probes, max_norm)
         descend = jax.tree.map(lambda p, g: p - learning_rate * g, params, released)
         return (descend, product), loss
 

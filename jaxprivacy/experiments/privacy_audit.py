@@ -136,6 +136,7 @@ def train(
         data,
         dealt.probes(dataset),
         batches,
+        _expected(settings, prepared, model),
         learning_rate=settings.learning_rate,
         max_norm=settings.max_norm,
         key=training.named_key(settings.seed, "training with canaries"),
@@ -143,6 +144,18 @@ def train(
     )
     training.check_finite(trained[:2], learning_rate=settings.learning_rate)
     return trained
+
+
+def _expected(settings, prepared, model):
+    """What is released at some parameters, on average over batches, canaries, noise."""
+    everyone = prepared.dealt.everyone(prepared.dataset)
+    average = dp_sgd.gradient(
+        model,
+        max_norm=settings.max_norm,
+        noise_multiplier=0.0,
+        expected_batch=settings.batch_size / prepared.rate,
+    )
+    return lambda params: average(jax.random.key(0), params, everyone)[0]
 
 
 def claim(
