@@ -1,9 +1,9 @@
-"""Bounds epsilon of a training from below, and holds the bound against its claim.
+"""Bounds a training's epsilon from below, and holds that against its claim.
 
 jaxprivacy audit-privacy --data=npz:FILE --noise_multiplier=1 --out=FOLDER
 
-Canaries, records with a wrong label, are put into the training or left out, each
-by a fair coin. How many of these coins the trained model and its gradients give
+Canaries, records with a wrong label, are put into the training or left out,
+each by a fair coin. How many of these coins the model and its gradients give
 away bounds epsilon from below; DP-SGD's accountant bounds it from above.
 """
 

@@ -159,6 +159,8 @@ WHITEBOX = HELP | {
 PRIVACY = HELP | {
     "records": "How many records are used, drawn at random class by class. Absent: "
     "all.",
+    "model": "Model: mlp, or cnn (paper A's network for the image size), which takes "
+    "ten times as long.",
     "canaries": "How many canaries there are, records with a wrong label, each of "
     "which is trained on with probability 1/2.",
     "epochs": "How often a record is in a batch, on average.",

@@ -17,7 +17,7 @@ class PrivacySettings:
 
     data: str = "digits"
     records: int | None = None  # None: all
-    model: str | None = None  # None: cnn for images, mlp for tables
+    model: str = "mlp"
     mlp_widths: tuple[int, ...] = (256, 128)
     canaries: int = 500
     epochs: int = 30
@@ -37,8 +37,7 @@ def check(settings: PrivacySettings) -> None:
     Raises:
       InputError: naming the flag, its value and what is accepted.
     """
-    if settings.model is not None:
-        checks.one_of("--model", settings.model, settings_lib.MODELS)
+    checks.one_of("--model", settings.model, settings_lib.MODELS)
     checks.one_of("--sampling", settings.sampling, SAMPLINGS)
     settings_lib.each(settings, ("canaries", "epochs", "batch_size"))
     if settings.records is not None:

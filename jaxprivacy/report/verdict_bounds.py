@@ -8,6 +8,7 @@ ATTACKS = {
     "loss_difference": "the loss before and after the training",
     "gradient_product": "the released gradients",
 }
+ASSUMED = {"nothing": "any", "gaussian": "Gaussian"}
 # What a bound that assumes nothing amounts to: e^epsilon is 20 and 2.7.
 STRENGTHS = ((3.0, "severe"), (1.0, "clear"), (0.0, "slight"))
 
@@ -30,6 +31,29 @@ def verdict(audited: dict) -> dict:
         "sentences": [*_found(audited, best), _claimed(audited), _means(audited)],
         "parts": {"membership": level, "reconstruction": None},
     }
+
+
+def rows(audited: dict) -> list[dict[str, str]]:
+    """Returns the bounds for a table, title -> cell of each row."""
+    return [
+        {
+            "canaries guessed by": ATTACKS[row["attack"]],
+            "right": f"{row['right']} of {row['made']}",
+            "trade-off": ASSUMED[row["assumes"]],
+            "epsilon, at least": text.number(row["epsilon"], 2),
+        }
+        for row in audited["bounds"]
+    ]
+
+
+def told(audited: dict) -> str:
+    """Returns what stands below the table."""
+    return (
+        f"{audited['included']} of {audited['canaries']} canaries were trained on. All "
+        f"bounds hold together with {text.percent(audited['confidence'])} % "
+        f"confidence, at delta {text.significant(audited['delta'])}; those of a "
+        "Gaussian trade-off only if the training has one."
+    )
 
 
 def best_of(audited: dict, assumes: str) -> dict:
