@@ -93,8 +93,8 @@ def clipped_gradient(
     """The sum over the records of their gradients, each clipped to a norm.
 
     A gradient g becomes g min(1, max_norm / |g|), |g| being over all parameters (Abadi
-    et al. 2016, arXiv:1607.00133, algorithm 1). One forward and one backward pass; no
-    single record's gradient is kept (book-keeping, arXiv:2210.00038).
+    et al., arXiv:1607.00133, algorithm 1). One backward pass; no single record's
+    gradient is kept (book-keeping, arXiv:2210.00038).
 
     Args:
       apply: as `gradient_norms` takes it, like the other arguments.
@@ -102,14 +102,12 @@ def clipped_gradient(
       x: likewise.
       y: likewise.
       max_norm: above 0; infinity clips nothing.
-      mask: (N,) 1 for records that count, 0 for those that only fill a batch up.
-        Default: all count.
+      mask: (N,) weights, 0 for records that fill a batch up. Default: 1.
       loss: likewise.
       at_once: likewise.
 
     Returns:
-      A tree like `params`; where these are no real numbers, zeros of `float0`, as
-      `jax.grad` has them.
+      A tree like `params`, with zeros of `float0` where `jax.grad` has them.
 
     Raises:
       InputError: like `gradient_norms`, and for `max_norm`.
