@@ -9,6 +9,11 @@ ATTACKS = {
     "gradient_product": "the released gradients",
 }
 ASSUMED = {"nothing": "any", "gaussian": "Gaussian"}
+MEANING = (
+    "A lower bound says what these attacks found: the true epsilon lies between it and "
+    "what is proven of the training. A claim that is not refuted is not shown to be "
+    "true."
+)
 # What a bound that assumes nothing amounts to: e^epsilon is 20 and 2.7.
 STRENGTHS = ((3.0, "severe"), (1.0, "clear"), (0.0, "slight"))
 
@@ -22,13 +27,13 @@ def verdict(audited: dict) -> dict:
     """
     best = best_of(audited, "nothing")
     level = next((word for least, word in STRENGTHS if best["epsilon"] > least), "")
-    if audited["refuted"] or _exceeded(audited):
+    if audited["refuted"]:
         level = "severe"
     elif not level:
         level = "none_found" if audited["detectable"] > 0 else "cannot_tell"
     return {
         "level": level,
-        "sentences": [*_found(audited, best), _claimed(audited), _means(audited)],
+        "sentences": [*_found(audited, best), _claimed(audited), MEANING],
         "parts": {"membership": level, "reconstruction": None},
     }
 
@@ -60,13 +65,6 @@ def best_of(audited: dict, assumes: str) -> dict:
     """Returns the row with the largest bound among those with an assumption."""
     rows = [row for row in audited["bounds"] if row["assumes"] == assumes]
     return max(rows, key=lambda row: row["epsilon"])
-
-
-def _exceeded(audited):
-    """Whether a bound that assumes nothing lies above what is claimed."""
-    claimed = audited["claim"]
-    best = best_of(audited, "nothing")["epsilon"]
-    return claimed is not None and best > claimed
 
 
 def _found(audited, best):
@@ -101,15 +99,6 @@ def _claimed(audited):
         f"The accountant claims epsilon {text.number(audited['claim'], 2)} at delta "
         f"{text.significant(audited['delta'])}"
     )
-    if audited["refuted"] or _exceeded(audited):
+    if audited["refuted"]:
         return f"{claimed}; the guesses refute that: the training is not what it says."
     return f"{claimed}; the guesses do not refute that."
-
-
-def _means(audited):
-    del audited
-    return (
-        "A lower bound says what these attacks found: the true epsilon lies between it "
-        "and what is proven of the training. A claim that is not refuted is not shown "
-        "to be true."
-    )

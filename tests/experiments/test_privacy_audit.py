@@ -173,9 +173,20 @@ def test_noise_that_is_secretly_halved_is_caught():
         assert best["epsilon"] < CLAIM.epsilon
 
 
+def test_a_bound_above_the_claim_refutes_it_too():
+    """Here of an epsilon that goes with no trade-off."""
+    rng = np.random.default_rng(0)
+    included = rng.random(2000) < 0.5
+    scores = canaries.Scores(*rng.normal(size=(2, 2000)) + 2 * included)
+    low = CLAIM._replace(epsilon=1.0, deltas=np.ones_like(CLAIM.deltas))
+    assert privacy_audit.bounds(SETTINGS, scores, included, low)["refuted"]
+    none = low._replace(epsilon=50.0)
+    assert privacy_audit.bounds(SETTINGS, scores, included, none)["refuted"] is False
+
+
 def test_null_scores_refute_nothing():
     """At 95 % over all four rows: of 60, 9 or more have a probability of 0.5 %."""
-    found = [simulated(0.0, seed) for seed in range(60)]
+    found = [simulated(0.0, seed, 500) for seed in range(60)]
     assert sum(any(b["epsilon"] > 0 for b in f["bounds"]) for f in found) < 9
     assert not any(f["refuted"] for f in found)
 
