@@ -253,7 +253,7 @@ def _refuted(claimed, scores, included, rows, confidence) -> bool:
 def _no_claim(settings) -> str:
     """Why nothing is claimed of the training."""
     if not settings.noise_multiplier:
-        return "no noise was added"
+        return "no noise was added, and without it no epsilon bounds it from above"
     return "the batches were shuffled, and the accountant is for Poisson batches"
 
 

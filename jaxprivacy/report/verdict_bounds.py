@@ -84,7 +84,8 @@ def _found(audited, best):
             f"bounded by {text.number(audited['detectable'], 2)}."
         )
     assumed = best_of(audited, "gaussian")
-    if assumed["epsilon"] > best["epsilon"]:
+    # Without noise no training trades errors so.
+    if audited["claim"] is not None and assumed["epsilon"] > best["epsilon"]:
         yield (
             "If the training trades an attack's errors as a Gaussian mechanism does, "
             "which many small noisy steps come near to, it is at least "
