@@ -101,6 +101,7 @@ def test_scores_equal_a_plain_loop(prepared):
         )
 
     start = params = model.init(jax.random.split(key)[0])
+    some = np.arange(0, 100, 9)  # Canaries that are looked at.
     product = np.zeros(100)
     everyone = np.concatenate([dealt.trained, dealt.canaries])
     labels = np.concatenate([dataset.y[dealt.trained], dealt.labels])
@@ -110,19 +111,21 @@ def test_scores_equal_a_plain_loop(prepared):
         released = summed(params, data.x[which], data.y[which], np.ones(len(which)))
         expected = summed(params, dataset.x[everyone], labels, chance)
         gap = jax.tree.map(lambda a, b: (a - b) / 4, released, expected)
-        for i in range(100):
+        for i in some:
             own = clipped(of_one(params, probes.x[i], probes.y[i]), 0.7)
             products = jax.tree.map(lambda a, b: (a * b).sum(), gap, own)
             product[i] += sum(jax.tree.leaves(products))
         params = jax.tree.map(lambda p, g: p - 2.0 * g / 4, params, released)
     np.testing.assert_allclose(
-        found.scores.gradient_product, product, rtol=1e-3, atol=1e-5
+        found.scores.gradient_product[some], product[some], rtol=1e-3, atol=1e-5
     )
     fell = [
         loss(start, x, y) - loss(params, x, y)
-        for x, y in zip(probes.x, probes.y, strict=True)
+        for x, y in zip(probes.x[some], probes.y[some], strict=True)
     ]
-    np.testing.assert_allclose(found.scores.loss_difference, fell, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        found.scores.loss_difference[some], fell, rtol=1e-3, atol=1e-5
+    )
 
 
 def test_a_claim_is_made_of_noised_poisson_batches_alone(prepared):
