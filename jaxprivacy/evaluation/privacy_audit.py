@@ -63,9 +63,9 @@ def many_runs(
       () or (N,) lower bounds on epsilon, each valid by itself and at least 0.
 
     Source: Jagielski, Ullman and Oprea, "Auditing differentially private machine
-    learning: how private is private SGD?", NeurIPS 2020, section 4; both directions in
+    learning: how private is private SGD?", NeurIPS 2020; both directions in
     Nasr et al., "Adversary instantiation: lower bounds for differentially private
-    machine learning", S&P 2021, section III.
+    machine learning", S&P 2021.
     """
     tpr, tnr = _rates(true_positives, members, false_positives, non_members, confidence)
     with np.errstate(divide="ignore"):
@@ -91,7 +91,7 @@ def many_runs_gaussian(
     `many_runs`.
 
     Source: Nasr et al., "Tight auditing of differentially private machine learning",
-    USENIX Security 2023, section 4.
+    USENIX Security 2023.
     """
     tpr, tnr = _rates(true_positives, members, false_positives, non_members, confidence)
     return np.maximum(0, special.ndtri(tpr) + special.ndtri(tnr))
@@ -159,7 +159,7 @@ def one_run_p_value(
       delta: of the claim, in [0, 1].
 
     Source: Steinke, Nasr and Jagielski, "Privacy auditing with one (1) training run",
-    NeurIPS 2023, theorem 5.2 and algorithm of appendix D.
+    NeurIPS 2023, theorem 5.2.
     """
     binomial = stats.binom(made, special.expit(epsilon))
     tail = binomial.sf(right - 1)
@@ -211,7 +211,7 @@ def one_run_refutes(
       confidence: 1 less the probability, at most, that a true claim is refuted.
 
     Source: Mahloujifar, Melis and Chaudhuri, "Auditing f-differential privacy in one
-    run", ICML 2025, theorem of section 3 and algorithm 3, for two choices a canary.
+    run", ICML 2025, algorithm 3, for two choices a canary.
     """
     _check(canaries, made, right)
     error = 1 - confidence

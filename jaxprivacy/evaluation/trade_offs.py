@@ -32,7 +32,7 @@ def of_curve(epsilons: np.ndarray, deltas: np.ndarray) -> TradeOff:
       epsilons: (E,) at least 0.
       deltas: (E,) that go with them, in [0, 1].
 
-    Source: Dong, Roth and Su, JRSS B 2022, proposition 2.12.
+    Source: Dong, Roth and Su, JRSS B 2022, section 2.3.
     """
     factors = np.exp(epsilons)
 
