@@ -21,7 +21,7 @@ MAY_USE = {
     "training": {"models"},
     "federated": {"models", "training"},
     "attacks": {"federated", "models", "targets", "training"},
-    "defenses": {"models", "training"},
+    "defenses": {"models", "targets", "training"},
     "evaluation": set(),
     "report": {"evaluation"},
     "experiments": {

@@ -155,19 +155,40 @@ WHITEBOX = HELP | {
     "seeds": "How many seeds are run, from --seed on.",
 }
 
+# Of the audit of a privacy claim.
+PRIVACY = HELP | {
+    "records": "How many records are used, drawn at random class by class. Absent: "
+    "all.",
+    "model": "Model: mlp, or cnn (paper A's network for the image size), which takes "
+    "ten times as long.",
+    "canaries": "How many canaries there are, records with a wrong label, each of "
+    "which is trained on with probability 1/2.",
+    "epochs": "How often a record is in a batch, on average.",
+    "batch_size": "How many records a batch has, on average.",
+    "learning_rate": "Learning rate of DP-SGD.",
+    "noise_multiplier": "Standard deviation of the noise on the summed gradients, in "
+    "units of --max_norm; 0: none.",
+    "max_norm": "Norm to which each record's gradient is clipped; inf: not clipped.",
+    "sampling": "How batches are drawn: poisson, each record apart from the others, "
+    "or shuffled, of which nothing is claimed.",
+    "delta": "Delta of the claim and of the bounds.",
+    "confidence": "Confidence with which all bounds hold together.",
+}
+
 # Every flag of the commands stands in one group, and is told in this order.
 GROUPS = {
     "data": "target params data records held_fraction adversary_data dataset "
     "manual_dir data_dir",
     "training": "model mlp_widths depth growth_rate block normalisation import_target "
-    "export_target targets setting rounds local_epochs batch_size optimizer "
-    "learning_rate learning_rate_decay learning_rate_drops momentum weight_decay "
-    "fine_tuning_fraction fine_tuning_rounds seed seeds",
+    "export_target targets setting rounds local_epochs epochs batch_size optimizer "
+    "noise_multiplier max_norm sampling learning_rate learning_rate_decay "
+    "learning_rate_drops momentum weight_decay fine_tuning_fraction "
+    "fine_tuning_rounds seed seeds",
     "federation": "participants members_per_participant partition dirichlet_alpha "
     "order upload_fraction download_fraction upload_rule threshold gradient_bound "
     "epsilon_per_parameter clip_first",
-    "attacks": "grid attacks references targets_in_pool attacker mode victim victims "
-    "supervision shadows layers gradients "
+    "attacks": "grid attacks canaries delta confidence references targets_in_pool "
+    "attacker mode victim victims supervision shadows layers gradients "
     "loss_and_label black_box observed_rounds attack_members attack_non_members "
     "attack_train_fraction selection_fraction evaluation_records preset "
     "gradient_kernels attack_learning_rate attack_epochs null_checks ascent_rate "

@@ -12,6 +12,7 @@ import numpy as np
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import membership as membership_evaluation
 from jaxprivacy.experiments import (
+    privacy_settings,
     provenance,
     settings as settings_lib,
     training,
@@ -25,6 +26,7 @@ Settings = (
     settings_lib.Settings
     | settings_lib.GanSettings
     | whitebox_settings.WhiteboxSettings
+    | privacy_settings.PrivacySettings
 )
 
 

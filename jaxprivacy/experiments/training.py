@@ -64,6 +64,23 @@ def target_model(settings: Settings, dataset: Dataset, outputs: int) -> types.Mo
     return targets.as_model(targets.MLP(settings.mlp_widths, outputs), shape)
 
 
+def check_model(settings: Settings, dataset: Dataset) -> None:
+    """Checks that the model takes the data.
+
+    Raises:
+      InputError: it does not.
+    """
+    if settings.model == "cnn" and not dataset.is_image:
+        raise checks.InputError("--model=cnn: the data is a table; accepted is mlp")
+    if model_name(settings, dataset) == "cnn":
+        height, width = dataset.x.shape[1:3]
+        if min(height, width) < targets.SMALLEST:
+            raise checks.InputError(
+                f"--model=cnn: the images are {height} x {width}, accepted are 4 x 4 "
+                "and larger; --model=mlp takes any size"
+            )
+
+
 def participant(settings: Settings, model: types.Model) -> roles.Participant:
     """The honest role: local epochs of SGD."""
     optimizer = optax.sgd(settings.learning_rate, settings.momentum or None)

@@ -20,6 +20,7 @@ from jaxprivacy.report import (
     plots,
     text,
     verdict,
+    verdict_bounds,
     verdict_membership,
     verdict_privacy,
     verdict_rows,
@@ -154,6 +155,7 @@ def _context(
         "strengths": verdict_membership.STRENGTHS,
         **_membership_context(membership),
         **_privacy_context(result),
+        "bounds": _bounds(result),
         "three_way": three_way.summarise(result.get("three_way", [])),
         "checks": checks,
         "many_checks": text.is_long(checks),
@@ -228,6 +230,16 @@ def _privacy_context(result: dict) -> dict[str, Any]:
         "guaranteed": privacy and verdict_privacy.guarantees(privacy),
         "privacy_claim": privacy and verdict_privacy.claim(privacy),
         "uploads": verdict_privacy.uploads(result),
+    }
+
+
+def _bounds(result: dict) -> dict[str, Any] | None:
+    audited = result.get("privacy_audit")
+    if not audited:
+        return None
+    return {
+        "rows": verdict_bounds.rows(audited),
+        "told": verdict_bounds.told(audited),
     }
 
 

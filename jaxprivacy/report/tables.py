@@ -16,6 +16,7 @@ from jaxprivacy.report import (
     facts as facts_lib,
     text,
     verdict,
+    verdict_bounds,
     verdict_privacy,
     verdict_rows,
     words,
@@ -54,6 +55,9 @@ def print_result(
     if privacy := result.get("privacy"):
         console.print(_privacy(privacy, verdict_privacy.uploads(result)))
         console.print(_explained((verdict_privacy.term(privacy),)))
+    if audited := result.get("privacy_audit"):
+        console.print(_budgets(verdict_bounds.rows(audited), "Lower bounds on epsilon"))
+        console.print(Text(f"  {verdict_bounds.told(audited)}", style="dim"))
     if facts.budgets:
         console.print(_budgets(facts.budgets))
         console.print(Text(f"  {facts.budgets_claim}", style="dim"))
@@ -237,10 +241,10 @@ def _two_digits(value: float) -> str:
     return text.number(value, 2)
 
 
-def _budgets(rows: list[dict[str, str]]) -> Table:
-    """A sweep's budgets, and what became of the uploads from first to last round."""
+def _budgets(rows: list[dict[str, str]], title: str = "Noise on the uploads") -> Table:
+    """A sweep's budgets, and what became of the uploads; or rows of another title."""
     table = Table(
-        title="Noise on the uploads",
+        title=title,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         title_style="bold",

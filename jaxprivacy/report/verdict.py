@@ -6,6 +6,7 @@ from jaxprivacy.evaluation import three_way
 from jaxprivacy.report import (
     text,
     threats,
+    verdict_bounds,
     verdict_evidence,
     verdict_membership,
     verdict_privacy,
@@ -39,6 +40,8 @@ def verdict(result: dict) -> dict:
       `level`, one of `LEVELS`; `sentences`, the most important first; and `parts`, the
       level of `membership` and of `reconstruction`, None where it was not attacked.
     """
+    if result.get("privacy_audit"):
+        return verdict_bounds.verdict(result["privacy_audit"])
     members, said_of_members = None, []
     if result["membership"]:
         members, said_of_members = verdict_membership.membership(result)
