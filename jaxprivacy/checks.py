@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,6 +25,12 @@ class UserCodeFailed(InputError):
 
 class NotWritten(OSError):
     """A finished result found no place on any disk; its message is one line."""
+
+
+def warn(problem: object) -> None:
+    """Says in one line on standard error what went wrong, and that the run goes on."""
+    # The bar, where there is one, lets lines on standard error pass above it.
+    print("warning: " + " ".join(str(problem).split()), file=sys.stderr)
 
 
 def positive_integer(name: str, value: int, least: int = 1) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import neighbours, regions
 from jaxprivacy.experiments import training
 from jaxprivacy.models import judges, targets
+from jaxprivacy.programs import chunks, compilation
 from jaxprivacy.report import text
 from jaxprivacy.targets import layer_capture
 from jaxprivacy.training import gradients, local
@@ -155,14 +157,24 @@ def train_judge(
 
     epochs = min(MOST_EPOCHS, STEPS * BATCH // len(learns))
     epochs = max(1, epochs // CHUNKS)
-    train = jax.jit(local.sgd(augmented, optimizer, epochs=epochs, batch_size=BATCH))
+    train = local.sgd(augmented, optimizer, epochs=epochs, batch_size=BATCH)
     key_params, key_train = jax.random.split(key)
-    params = jax.jit(model.init)(key_params)
-    state, data = optimizer.init(params), training.batch(dataset, learns)
-    for chunk in range(CHUNKS):
-        key_chunk = jax.random.fold_in(key_train, chunk)
-        params, state, _ = train(key_chunk, params, state, data)
-        advance(1 / CHUNKS)
+    params = compilation.initial(model.init, key_params)
+    data = training.batch(dataset, learns)
+
+    @compilation.compiled
+    def step(learned, data, chunk):
+        key = jax.random.fold_in(key_train, chunk[0])
+        *learned, loss = train(key, *learned, data)
+        return tuple(learned), loss[None]
+
+    (params, _), _ = chunks.run(
+        lambda learned, chunk: step(learned, data, chunk),
+        (params, optimizer.init(params)),
+        CHUNKS,
+        length=1,
+        advance=advance,
+    )
     look = _looking(model, params)
     seen, labels = look(dataset.x[unseen]), dataset.y[unseen]
     right = seen.probabilities.argmax(axis=1) == labels
@@ -180,19 +192,14 @@ def train_judge(
 def _looking(model: types.Model, params: types.Params):
     """Returns images -> (probabilities, inputs of the last layer), in batches."""
 
-    @jax.jit
+    @compilation.compiled
     def look(params, x):
         logits, hidden = layer_capture.inputs(model.apply, params, x)
         return jax.nn.softmax(logits), list(hidden.values())[-1]
 
     def in_batches(images):
-        parts = []
-        for start in range(0, len(images), AT_ONCE):
-            part = images[start : start + AT_ONCE]
-            # Padded to one size, so that it is compiled once.
-            short = ((0, AT_ONCE - len(part)), (0, 0), (0, 0), (0, 0))
-            seen = look(params, np.pad(part, short))
-            parts.append([np.asarray(a)[: len(part)] for a in seen])
-        return Seen(*map(np.concatenate, zip(*parts, strict=True)), images)
+        look_at = functools.partial(look, params)
+        seen = compilation.in_batches(look_at, images, AT_ONCE, filled=True)
+        return Seen(*seen, images)
 
     return in_batches

@@ -27,6 +27,7 @@ from jaxprivacy.experiments.attack_training import (
     train_attack,
 )
 from jaxprivacy.federated import roles, simulate
+from jaxprivacy.programs import chunks, compilation
 from jaxprivacy.targets import layers as layers_lib
 from jaxprivacy.training import losses
 
@@ -109,9 +110,9 @@ def federated_run(
     )
     # The same initial model and order of records in both modes: the server differs.
     key_params, key_run = jax.random.split(key)
-    params = jax.jit(model.init)(key_params)
-    state, info = training.run(
-        training.runner(lambda swept: simulation),
+    params = compilation.initial(model.init, key_params)
+    state, info = chunks.run_rounds(
+        chunks.runner(lambda swept: simulation),
         (),
         tuple(jax.random.split(key_run)),
         params,
@@ -134,7 +135,7 @@ def observed(
     """What snapshots of the target (T, ...) show of records: of all its layers."""
     model = training.target_model(settings, dataset, dataset.num_classes)
     layers = captured_layers(settings, dataset)
-    extract = jax.jit(
+    extract = compilation.compiled(
         lambda snapshots, x, y: features_lib.extract(
             model,
             snapshots,
@@ -157,7 +158,7 @@ def black_box(features: features_lib.Features) -> features_lib.Features:
 
 
 def make_fit(settings: settings_lib.Settings, layers) -> Fit:
-    """Jits a supervised attack on the gradients of `layers`; () is the black box."""
+    """Builds a supervised attack on the gradients of `layers`; () is the black box."""
     preset = settings.attack_preset()
     return attack_training.make_fit(whitebox.supervised(tuple(layers), preset), preset)
 

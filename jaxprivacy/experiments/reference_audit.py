@@ -15,7 +15,6 @@ from jaxprivacy.data import Dataset, copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     audit_data,
-    checkpoint,
     evidence,
     provenance,
     reference_records,
@@ -25,6 +24,7 @@ from jaxprivacy.experiments import (
     settings as settings_lib,
     training,
 )
+from jaxprivacy.programs import checkpoint
 from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.training import gradients, local
 
@@ -36,10 +36,12 @@ TRAINED_BY = (
     "experiments/reference_audit.py",
     "experiments/reference_records.py",
     "experiments/references.py",
-    "experiments/spread.py",
     "experiments/training.py",
     "models/convolution.py",
     "models/targets.py",
+    "programs/chunks.py",
+    "programs/compilation.py",
+    "programs/placement.py",
     "training",
 )
 # Relative to the training of one model.
@@ -108,7 +110,7 @@ def checkpoints(
         ).split()
     }
     code = {"code": provenance.code(TRAINED_BY)}
-    data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
+    data = {"content_of_data": provenance.fingerprint(prepared.dataset)}
     return checkpoint.study(folder, trained_by | data | training.versions() | code)
 
 
@@ -190,7 +192,7 @@ def train(
     )
     x, y = prepared.records
     first = jax.tree.map(lambda a: a[0], params)
-    outputs = references.outputs(jax.jit(model.apply), first, x[: len(dealt.attacked)])
+    outputs = references.outputs(model.apply, first, x[: len(dealt.attacked)])
     return Trained(params, references.ask(model.apply, params, x, y), outputs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from jaxprivacy import checks, types
 from jaxprivacy.attacks import membership
-from jaxprivacy.experiments import checkpoint, spread
+from jaxprivacy.programs import checkpoint, chunks, compilation, placement
 from jaxprivacy.training import losses, population
 
 AT_ONCE = {"cpu": 1}  # models of a device that are trained together
@@ -44,29 +45,22 @@ def train(
     """
     share = population.shares(key, held)
     together = AT_ONCE.get(jax.default_backend(), OTHERWISE) * jax.device_count()
-    lot = jax.jit(
-        lambda records, share: spread.over_runs(
-            population.trainer(train_one), (records,), (share,)
-        )
-    )
+    models = placement.program(population.trainer(train_one), placement.SPREAD)
     records = jax.tree.map(jnp.asarray, records)
     found = []
-    for start in range(0, len(held), together):
-        which = start + spread.repeated(
-            min(together, len(held) - start), jax.device_count()
+    for lot in placement.lots(len(held), together):
+        own = jax.tree.map(lambda a, lot=lot: a[lot.which], share)
+        _, params = chunks.run(
+            lambda state, _, own=own: (state, models((records,), (own,))),
+            (),
+            1,
+            length=1,
+            advance=lambda share, lot=lot: advance(share * lot.count / len(held)),
+            checkpoint=checkpoints(f"references_{lot.start}"),
         )
-        own = jax.tree.map(lambda a, which=which: a[which], share)
-        kept = checkpoints(f"references_{start}")
-        params = _restored(kept, lot, records, own)
-        if params is None:
-            params = lot(records, own)
-            if kept is not None:
-                kept.save(1, params)
-        count = min(together, len(held) - start)
-        found.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:n], params))
-        _check_finite(found[-1], start)
-        advance(count / len(held))
-    return jax.tree.map(lambda *lots: np.concatenate(lots), *found)
+        _check_finite(params, lot.start)
+        found.append(params)
+    return chunks.joined(found)
 
 
 class Said(NamedTuple):
@@ -92,9 +86,8 @@ def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) ->
       x: (N, *D).
       y: (N,) classes.
     """
-    answer = jax.jit(apply)
     said = (
-        _said(outputs(answer, jax.tree.map(lambda a, i=i: a[i], params), x), y)
+        _said(outputs(apply, jax.tree.map(lambda a, i=i: a[i], params), x), y)
         for i in range(len(jax.tree.leaves(params)[0]))
     )
     return Said(*map(np.stack, zip(*said, strict=True)))
@@ -102,10 +95,10 @@ def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) ->
 
 def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray:
     """What one model answers, batch by batch: (N, K) float32."""
-    params = jax.tree.map(jnp.asarray, params)
-    starts = range(0, len(x), RECORDS)
-    parts = [apply(params, x[start : start + RECORDS]) for start in starts]
-    return np.concatenate([np.asarray(part, np.float32) for part in parts])
+    answer = functools.partial(
+        compilation.compiled(apply), jax.tree.map(jnp.asarray, params)
+    )
+    return np.asarray(compilation.in_batches(answer, x, RECORDS), np.float32)
 
 
 def _said(logits, y) -> Said:
@@ -116,12 +109,6 @@ def _said(logits, y) -> Said:
         membership.modified_entropy(logits, y),
         np.asarray(losses.predicted(logits)) == y,
     )
-
-
-def _restored(kept, lot, *of):
-    """What is kept of a lot, None where nothing is."""
-    found = kept and kept.restore(lambda done: jax.eval_shape(lot, *of))
-    return found and found[1]
 
 
 def _check_finite(params, start):

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from jaxprivacy import lock
 from jaxprivacy.checks import InputError, NotWritten
-from jaxprivacy.report import facts, html, lock, plots, store, tables
+from jaxprivacy.report import facts, html, plots, store, tables
 
 _ACCEPTED = f"accepted is a folder with the {store.RESULT} of a report"
 

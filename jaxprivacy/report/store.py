@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxprivacy import lock
 from jaxprivacy.checks import InputError, NotWritten
-from jaxprivacy.report import contents, facts, html, lock, plots
+from jaxprivacy.report import contents, facts, html, plots
 
 RESULT, PAGE = "result.json", "report.html"
 _ACCEPTED = "accepted is a folder that does not exist yet, or one without a report"

@@ -9,8 +9,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from jaxprivacy.checks import InputError
-from jaxprivacy.report import progress
+from jaxprivacy.checks import InputError, warn
 
 NAME = ".lock"
 # What a file system says that has no locks; a run there goes on without one.
@@ -80,7 +79,7 @@ def _lock(file: int, named: str) -> None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        progress.warn(f"{named}: cannot be locked ({error.strerror})")
+        warn(f"{named}: cannot be locked ({error.strerror})")
 
 
 def _is_at(file: int, path: pathlib.Path) -> bool:
