@@ -13,10 +13,12 @@ from jaxprivacy import checks, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import training
 from jaxprivacy.experiments.privacy_settings import PrivacySettings
+from jaxprivacy.programs import chunks, compilation
 from jaxprivacy.targets import gradients as clipping
 from jaxprivacy.training import gradients, local, losses
 
 TESTED = 0.2  # share of the records
+CHUNKS = 10  # of the training, after each of which progress is told
 
 
 class Dealt(NamedTuple):
@@ -132,20 +134,24 @@ def train(
         descend = jax.tree.map(lambda p, g: p - learning_rate * g, params, released)
         return (descend, product), loss
 
-    run = jax.jit(lambda carry, inputs: jax.lax.scan(step, carry, inputs))
-    loss = jax.jit(lambda params: _losses(model, params, probes))
+    @compilation.compiled
+    def run(carry, keys, batches):
+        return jax.lax.scan(step, carry, (keys, batches))
+
+    loss = compilation.compiled(lambda params: _losses(model, params, probes))
     key_init, key_noise = jax.random.split(key)
-    start = params = jax.jit(model.init)(key_init)
-    steps, product, logged = len(batches), jnp.zeros(len(probes.y)), []
-    keys, length = jax.random.split(key_noise, steps), training.chunk_length(steps)
-    for begun in range(0, steps, length):
-        here = slice(begun, begun + length)
-        inputs = keys[here], jnp.asarray(batches[here])
-        (params, product), lost = run((params, product), inputs)
-        logged.append(np.asarray(lost))
-        advance(length / steps)
+    start = compilation.initial(model.init, key_init)
+    steps, batches = len(batches), jnp.asarray(batches)
+    keys = jax.random.split(key_noise, steps)
+    (params, product), logged = chunks.run(
+        lambda carry, at: run(carry, keys[at], batches[at]),
+        (start, jnp.zeros(len(probes.y))),
+        steps,
+        length=-(-steps // CHUNKS),
+        advance=advance,
+    )
     scores = Scores(np.asarray(loss(start) - loss(params)), np.asarray(product))
-    return Trained(params, scores, np.concatenate(logged))
+    return Trained(params, scores, logged)
 
 
 def _losses(model, params, records):

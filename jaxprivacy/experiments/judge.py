@@ -176,6 +176,11 @@ def train_judge(
         advance=advance,
     )
     look = _looking(model, params)
+    return _measured(look, dataset, unseen)
+
+
+def _measured(look: Callable, dataset: Dataset, unseen: np.ndarray) -> Judge:
+    """The judge, with what records that it has not learned from say of it."""
     seen, labels = look(dataset.x[unseen]), dataset.y[unseen]
     right = seen.probabilities.argmax(axis=1) == labels
     of_class = seen.probabilities[np.arange(len(labels)), labels]

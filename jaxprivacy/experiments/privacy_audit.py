@@ -19,6 +19,7 @@ from jaxprivacy.experiments import (
     results,
     training,
 )
+from jaxprivacy.programs import compilation
 from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.training import losses, poisson
 
@@ -79,7 +80,7 @@ def run(
     audited = bounds(
         settings, trained.scores, dealt.included, claim(settings, prepared)
     )
-    accuracy = jax.jit(functools.partial(losses.accuracy, model))
+    accuracy = compilation.compiled(functools.partial(losses.accuracy, model))
     head = results.head(command, settings, dataset, begun, rate=rate, steps=steps)
     head["versions"] |= {"dp_accounting": metadata.version("dp_accounting")}
     result = {

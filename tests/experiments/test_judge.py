@@ -70,7 +70,7 @@ def test_regions_are_of_the_unseen_records_and_noise_has_its_own_label(dataset):
     def sgd(gradient, optimizer, **options):
         def train(key, params, state, data):
             gradient(key, params, data)
-            return params, state, None
+            return params, state, jnp.zeros(())
 
         return train
 
