@@ -55,15 +55,17 @@ def hits(judge: Judge, seen: Seen, target_class: int) -> np.ndarray:
     """Which images are of a class: (N,) bool.
 
     The judge gives them to the class, or finds it as plausible as of most real images
-    of it, and they lie within its real images, in the judge's features and in pixels: a
-    class has to be named for noise too, and a pattern that was found with one network
-    may lie there in the features of another. Each condition is one that a known share
-    of real images meets, none of which the judge learned from, so that at least 92 % of
-    them are hits, however hard the classes are to tell apart.
+    of it and takes them for no noise; and they lie within its real images, in the
+    judge's features and in pixels: a class has to be named for noise too, and a pattern
+    that was found with one network may lie there in the features of another. Each
+    condition is one that a known share of real images meets, none of which the judge
+    learned from, so that about 92 % of them or more are hits, however hard the classes
+    are to tell apart.
     """
-    of_class = seen.probabilities[:, target_class]
-    named = np.argmax(seen.probabilities, axis=1) == target_class
-    named |= of_class >= judge.plausible[target_class]
+    of_class, given = seen.probabilities[:, target_class], seen.probabilities.argmax(1)
+    noise = seen.probabilities.shape[1] - 1
+    plausible = of_class >= judge.plausible[target_class]
+    named = (given == target_class) | (plausible & (given != noise))
     finite = np.isfinite(of_class)
     within = regions.within(judge.regions, seen.features, target_class)
     return (

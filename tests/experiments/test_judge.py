@@ -12,6 +12,7 @@ from jaxprivacy.data import Dataset, load
 from jaxprivacy.evaluation import neighbours, regions
 from jaxprivacy.experiments import collaboration, judge, seats
 from jaxprivacy.models import generators, judges, targets
+from tests import arrays
 from tests.launch import launched
 
 CLASSES = 3
@@ -303,3 +304,14 @@ def test_of_classes_that_nobody_can_tell_apart_real_images_are_hits():
     new, grey = x[500:], np.full((50, 6, 4, 1), 0.3, np.float32)
     assert judge.hits(judged_by, judged_by.look(new), 1).mean() > 0.88
     assert not judge.hits(judged_by, judged_by.look(grey + 0.9), 1).any()
+
+
+def test_what_is_taken_for_noise_is_no_hit_however_plausible():
+    """And what is plausible is one, even if another class is likelier."""
+    images = np.zeros((3, 4, 4, 1), np.float32)
+    probabilities = np.array([[0.5, 0.4, 0.1], [0.1, 0.4, 0.5], [0.8, 0.1, 0.1]])
+    everywhere = regions.Regions(np.zeros((2, 1)), np.eye(1), np.full(2, np.inf))
+    near = arrays.near_all(2, (4, 4, 1))
+    judged_by = judge.Judge(None, 1.0, np.full(2, 0.3), everywhere, near)
+    seen = judge.Seen(probabilities, np.zeros((3, 1)), images)
+    np.testing.assert_array_equal(judge.hits(judged_by, seen, 1), [True, False, False])
