@@ -40,9 +40,23 @@ def quantile_regression(
       Signals less the expected mean, in expected standard deviations: a threshold on
       them that a share of further non-members exceeds is the attack at that rate.
     """
+    import threadpoolctl
+
+    # Of so little data, threads that wait for each other take longer than the work:
+    # beside another process 15 s and more against 2 s.
+    with threadpoolctl.threadpool_limits(1, user_api="openmp"):
+        return _scores(
+            target,
+            _design(records, labels),
+            others,
+            _design(other_records, other_labels),
+            seed,
+        )
+
+
+def _scores(target, asked, others, seen, seed):
     from sklearn import model_selection
 
-    seen, asked = _design(other_records, other_labels), _design(records, labels)
     mean = _trees(seed).fit(seen, others)
     # Of records that the fit has not seen: its own residuals are too small.
     folds = model_selection.KFold(FOLDS, shuffle=True, random_state=seed)
