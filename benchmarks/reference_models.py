@@ -26,7 +26,7 @@ from jaxprivacy.experiments import (
     results,
 )
 from jaxprivacy.experiments.settings import Settings
-from jaxprivacy.report import progress
+from jaxprivacy.report import plots_references, plots_style, progress
 
 _DATA = flags.DEFINE_string("data", "digits", "As of launch.audit.")
 _RECORDS = flags.DEFINE_integer("records", None, "As of launch.audit.")
@@ -116,6 +116,8 @@ def main(argv):
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    figure = plots_references.references_figure(found)
+    figure.savefig(out / "references.png", dpi=plots_style.DPI)
 
 
 def flags_given() -> list[str]:
