@@ -122,14 +122,25 @@ def audit_named(
     Args:
       target: `FILE.py:NAME` or `package.module:NAME`.
       params: the path of its parameters; None: the target's own.
-      settings: of which `data`, `preset` and `seed` count; the data are members and
-        non-members.
+      settings: of which `data`, `attacks`, `references`, `preset` and `seed` count; the
+        data are members and non-members.
       command: how it was started.
 
     Raises:
       InputError: naming the flag.
     """
+    attacks = None if settings.attacks in ((), ("all",)) else settings.attacks
+    references = settings.references
+    try:
+        target_audit.check(attacks, settings.preset, settings.seed, references)
+    except checks.InputError as error:  # Begins with the name of the argument.
+        raise checks.InputError(f"--{error}") from error
     found = load.target(target)
+    if references and found.train is None:
+        raise checks.InputError(
+            f"--references={references}: --target={target} does not say how it is "
+            "trained; accepted beside it is a jaxprivacy.Target with `train`"
+        )
     read = None if params is None else load.parameters(params)
     if read is None and found.params is None:
         raise checks.InputError(
@@ -141,6 +152,8 @@ def audit_named(
         read,
         members=members,
         non_members=non_members,
+        attacks=attacks,
+        references=references,
         preset=settings.preset,
         seed=settings.seed,
         command=command,

@@ -73,9 +73,8 @@ def check(names: tuple[str, ...] | None, count: int) -> None:
     asked = [name for name in names or () if name in ATTACKS]
     if asked and not count:
         raise checks.InputError(
-            f"attacks={asked[0]}: takes reference models or records that none of them "
-            f"holds; accepted beside it are references=S, even numbers of at least "
-            f"{FEWEST}, and train="
+            f"attacks={asked[0]}: is run beside reference models, of which there are "
+            f"none; accepted are even numbers of references of at least {FEWEST}"
         )
     if count and names is not None and not asked:
         raise checks.InputError(
