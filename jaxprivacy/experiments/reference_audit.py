@@ -16,6 +16,7 @@ from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     audit_data,
     evidence,
+    mimicry,
     provenance,
     reference_records,
     reference_scores,
@@ -160,7 +161,10 @@ def run(
         gradient_norms=None,
         training=None,
         reconstructions=None,
-        notes=[_mimicry(right), *copies.notes(dealt.left_out, dealt.kept)],
+        notes=[
+            mimicry.told(right["target"], right["references"]),
+            *copies.notes(dealt.left_out, dealt.kept),
+        ],
     )
 
 
@@ -224,12 +228,8 @@ def accuracies(
 ) -> dict[str, dict[str, float]]:
     """The accuracies on members and non-members: the target's, the references' mean."""
     right = said.right[:, : len(dealt.attacked)]
-    each = [
-        {"train_accuracy": float(r[h].mean()), "test_accuracy": float(r[~h].mean())}
-        for r, h in zip(right, dealt.held, strict=True)
-    ]
-    mean = {name: float(np.mean([e[name] for e in each[2:]])) for name in each[0]}
-    return {"target": each[0], "references": mean if len(each) > 2 else {}}
+    each = mimicry.accuracies(right, dealt.held)
+    return {"target": each[0], "references": mimicry.mean(each[2:])}
 
 
 def _evidence(dataset, dealt, trained):
@@ -257,16 +257,3 @@ def _counts(dealt: reference_records.Dealt) -> Sequence[tuple[str, int, str]]:
         ),
         ("population", len(dealt.population), "in no model"),
     ]
-
-
-def _mimicry(right) -> str:
-    """How far the references are models like the target."""
-    if not right["references"]:
-        return "No reference models were trained: attacks that need them were not run."
-    target, like = right["target"], right["references"]
-    return (
-        f"The reference models are right on {100 * like['train_accuracy']:.1f} % of "
-        f"what they were trained on and {100 * like['test_accuracy']:.1f} % of the "
-        f"rest, the target on {100 * target['train_accuracy']:.1f} and "
-        f"{100 * target['test_accuracy']:.1f} %."
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -28,7 +28,20 @@ def train(
     advance: Callable[[float], None],
     checkpoints: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> types.Params:
-    """Trains S models, a lot of them at a time: (S, ...), in the host's memory.
+    """Trains S models: (S, ...), in the host's memory; for the arguments see `lots`."""
+    found = list(lots(train_one, records, held, key, advance, checkpoints))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+
+
+def lots(
+    train_one: population.Train,
+    records: types.Batch,
+    held: np.ndarray,
+    key: jax.Array,
+    advance: Callable[[float], None],
+    checkpoints: checkpoint.Checkpoints = checkpoint.nowhere,
+) -> Iterator[types.Params]:
+    """Trains S models, a lot of them at a time, and hands out each lot as it ends.
 
     Each lot is kept as it ends, so that a killed run trains no lot twice.
 
@@ -40,6 +53,9 @@ def train(
       advance: told the share done.
       checkpoints: where lots are kept.
 
+    Yields:
+      The parameters of some models, (L, ...), in the host's memory.
+
     Raises:
       InputError: a training diverges.
     """
@@ -47,7 +63,6 @@ def train(
     together = AT_ONCE.get(jax.default_backend(), OTHERWISE) * jax.device_count()
     models = placement.program(population.trainer(train_one), placement.SPREAD)
     records = jax.tree.map(jnp.asarray, records)
-    found = []
     for lot in placement.lots(len(held), together):
         own = jax.tree.map(lambda a, lot=lot: a[lot.which], share)
         _, params = chunks.run(
@@ -59,8 +74,7 @@ def train(
             checkpoint=checkpoints(f"references_{lot.start}"),
         )
         _check_finite(params, lot.start)
-        found.append(params)
-    return chunks.joined(found)
+        yield params
 
 
 class Said(NamedTuple):
@@ -91,6 +105,31 @@ def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) ->
         for i in range(len(jax.tree.leaves(params)[0]))
     )
     return Said(*map(np.stack, zip(*said, strict=True)))
+
+
+def ask_each(
+    apply: Callable, some: Iterable[types.Params], x: types.Array, y: np.ndarray
+) -> Said:
+    """Asks lots of models as they come, and keeps what they say in place of them.
+
+    Args:
+      apply: see `ask`.
+      some: lots of parameters, (L, ...) each.
+      x: (N, *D).
+      y: (N,) classes.
+
+    Raises:
+      InputError: a model's output is no number.
+    """
+    found = [ask(apply, params, x, y) for params in some]
+    said = Said(*map(np.concatenate, zip(*found, strict=True)))
+    wrong = ~np.isfinite(said.log_odds).all(axis=1)
+    if wrong.any():
+        raise checks.InputError(
+            f"references: model {int(np.argmax(wrong))} answers with what is no finite "
+            "number; accepted are trainings whose models answer in numbers"
+        )
+    return said
 
 
 def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray:
