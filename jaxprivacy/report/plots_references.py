@@ -24,10 +24,17 @@ def references_figure(rows: Sequence[dict]) -> Figure:
       rows: of `membership` in result.json, each with `references`, one a target.
     """
     figure = plots_style.new_figure(3.4)
-    panels = figure.subplots(1, len(FPRS))
+    known = {
+        each["fpr"]
+        for row in rows
+        for each in row["tpr_at_fpr"]
+        if each["value"] is not None
+    }
+    fprs = [fpr for fpr in FPRS if fpr in known]  # Of few records no small rate is told.
+    panels = figure.subplots(1, max(1, len(fprs)), squeeze=False)[0]
     counts = sorted({row["references"] for row in rows if row["references"]})
     attacks = list(dict.fromkeys(row["attack"] for row in rows))
-    for axes, fpr in zip(panels, FPRS, strict=True):
+    for axes, fpr in zip(panels, fprs, strict=False):
         for number, attack in enumerate(attacks):
             found = _means(rows, attack, fpr)
             if list(found) == [0]:
