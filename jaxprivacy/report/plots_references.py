@@ -30,7 +30,8 @@ def references_figure(rows: Sequence[dict]) -> Figure:
         for each in row["tpr_at_fpr"]
         if each["value"] is not None
     }
-    fprs = [fpr for fpr in FPRS if fpr in known]  # Of few records no small rate is told.
+    # Of few records no small rate is told.
+    fprs = [fpr for fpr in FPRS if fpr in known]
     panels = figure.subplots(1, max(1, len(fprs)), squeeze=False)[0]
     counts = sorted({row["references"] for row in rows if row["references"]})
     attacks = list(dict.fromkeys(row["attack"] for row in rows))
