@@ -106,7 +106,8 @@ def audit(
     chosen, notes = target_audit.fitting(attacks, given.task, references)
     if references:
         target_references.check_training(given)
-    settings = target_audit.TargetSettings(chosen, preset, seed, references)
+    compares = bool(set(chosen) & set(target_references.ATTACKS))
+    settings = target_audit.TargetSettings(chosen, preset, seed, references * compares)
     shown = progress_lib.progress if progress else progress_lib.silent
     with shown(target_audit.weight(settings)) as stages:
         return findings.AuditReport(

@@ -200,7 +200,7 @@ def _attacks(settings, features, records, layers, stages):
 
 def _references(settings, given, observed, dealt, stages):
     """What comes of reference models, where an attack takes them."""
-    if not set(settings.attacks) & set(target_references.ATTACKS):
+    if not settings.references:
         return target_references.Found([], {}, [])
     stages.stage("reference models", WEIGHTS["references"] * settings.references)
     return target_references.attack(

@@ -33,19 +33,21 @@ def check(target: Target, x: np.ndarray, y: np.ndarray, count: int) -> None:
     """
     if not callable(target.train):
         raise checks.InputError(f"train={target.train}: {_ACCEPTED}")
+    # Two trainings side by side, as they are run; on a CPU one after the other.
     records = tuple(
-        jax.ShapeDtypeStruct((count, *a.shape[1:]), a.dtype) for a in (x, y)
+        jax.ShapeDtypeStruct((2, count, *a.shape[1:]), a.dtype) for a in (x, y)
     )
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    mask = jax.ShapeDtypeStruct((count,), jnp.float32)
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0)))
+    mask = jax.ShapeDtypeStruct((2, count), jnp.float32)
     try:
-        found = jax.eval_shape(target.train, key, records, mask)
+        found = jax.eval_shape(jax.vmap(target.train), keys, records, mask)
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise checks.InputError(
             f"train: fails where it is traced ({type(error).__name__}: {said}); "
             f"{_ACCEPTED}"
         ) from error
+    found = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), found)
     _check_alike(found, target.params)
     _check_fit(target, found, x)
 
