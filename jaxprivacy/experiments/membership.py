@@ -26,7 +26,7 @@ from jaxprivacy.experiments.attack_training import (
     scores,
     train_attack,
 )
-from jaxprivacy.federated import roles, simulate
+from jaxprivacy.federated import roles, simulate, transcript as transcript_lib
 from jaxprivacy.models import interception
 from jaxprivacy.training import losses
 
@@ -45,6 +45,7 @@ class Run(NamedTuple):
 
     features: features_lib.Features  # of all attacked records
     info: dict  # per round: loss (R, P), train_accuracy, test_accuracy (R,)
+    transcript: transcript_lib.Transcript | None = None  # with all uploads, if kept
 
 
 def observed_rounds(settings: settings_lib.Settings) -> list[int]:
@@ -85,8 +86,13 @@ def federated_run(
     advance: Advance,
     *,
     ascent: bool,
+    all_uploads: bool = False,
 ) -> Run:
-    """Trains by FedAvg, honestly or under gradient ascent; computes the features."""
+    """Trains by FedAvg, honestly or under gradient ascent; computes the features.
+
+    With `all_uploads` the server keeps what every participant uploads, not the victim's
+    parameters alone.
+    """
     model = training.target_model(settings, dataset, dataset.num_classes)
     data = training.stack(dataset, split.participants)
     held = np.concatenate(split.participants)
@@ -100,8 +106,9 @@ def federated_run(
     simulation = simulate.simulate(
         server,
         [simulate.Group(training.participant(settings, model), data)],
-        observed_participant=split.victim,
+        observed_participant=simulate.EVERYONE if all_uploads else split.victim,
         observed_rounds=observed_rounds(settings),
+        observe=_keep_all if all_uploads else roles.add,
         measure=lambda params: {
             "train_accuracy": losses.accuracy(model, params, train),
             "test_accuracy": losses.accuracy(model, params, test),
@@ -118,11 +125,25 @@ def federated_run(
         settings.rounds,
         advance,
     )
-    features = observed(settings, dataset, state.snapshots, records.batch)
+    snapshots, transcript = state.snapshots, None
+    if all_uploads:
+        received, uploads = snapshots
+        rounds = np.array(observed_rounds(settings)) + 1
+        transcript = transcript_lib.Transcript(
+            rounds, received, uploads, transcript_lib.SERVER
+        )
+        victims = jax.tree.map(lambda a: a[:, split.victim], uploads)
+        snapshots = roles.add(received, victims)
+    features = observed(settings, dataset, snapshots, records.batch)
     flag = "ascent_rate" if ascent else "learning_rate"
     shown = features.loss, features.output, features.norm
     training.check_finite(shown, **{flag: getattr(settings, flag)})
-    return Run(features, info)
+    return Run(features, info, transcript)
+
+
+def _keep_all(sent, updates):
+    """What an averaging server sends to all alike, and what each uploads, (P, ...)."""
+    return jax.tree.map(lambda a: a[0], sent), updates
 
 
 def observed(
