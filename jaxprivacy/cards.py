@@ -220,7 +220,7 @@ MEMBERSHIP = (
         "gradient_difference",
         "Gradient difference",
         "The attacker sees what the gradient cosine sees. It takes a record without "
-        "whose gradient the update would be shorter for a member; one threshold is learned.",
+        "whose gradient the update would be shorter for a member.",
         sees=("gradients", "uploads"),
         source="Li, Li and Ribeiro, ICLR 2023",
     ),
@@ -235,8 +235,8 @@ MEMBERSHIP = (
     Card(
         "mean_cosine",
         "Mean gradient cosine",
-        "The attacker sees what the gradient cosine sees, at several rounds, and takes "
-        "their mean; only one threshold is learned.",
+        "The attacker sees what the gradient cosine sees, at several rounds. It takes a"
+        " record whose mean cosine is large for a member.",
         sees=("gradients", "uploads"),
         source="Zhu et al., CVPR 2025, Table 1",
     ),

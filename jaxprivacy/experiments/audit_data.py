@@ -25,8 +25,10 @@ def load(settings: Settings) -> data_lib.Dataset:
         dataset = data_lib.load(
             settings.data, records=RECORDS_OF_LARGE_IMAGES, seed=settings.seed
         )
-    if settings.model == "cnn" and not dataset.is_image:
-        raise checks.InputError("--model=cnn: the data is a table; accepted is mlp")
+    if settings.model in ("cnn", "alexnet") and not dataset.is_image:
+        raise checks.InputError(
+            f"--model={settings.model}: the data is a table; accepted is mlp"
+        )
     if training.model_name(settings, dataset) == "cnn":
         height, width = dataset.x.shape[1:3]
         if min(height, width) < targets.SMALLEST:
@@ -34,4 +36,6 @@ def load(settings: Settings) -> data_lib.Dataset:
                 f"--model=cnn: the images are {height} x {width}, accepted are 4 x 4 "
                 "and larger; --model=mlp takes any size"
             )
+    if settings.model == "alexnet":  # Refuses images that do not fit.
+        training.target_model(settings, dataset, dataset.num_classes)
     return dataset

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import types
 from jaxprivacy.attacks import membership as attacks, statistics
-from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import attack_training, membership
-from jaxprivacy.federated.transcript import Transcript
 from jaxprivacy.targets import directions, gradients
 
 NAMES = tuple(attacks.SERVER_ATTACKS)
+FEWEST = 3  # participants: a spread needs two others
 COMPARE = ("fedmia_loss", "fedmia_gradient")  # with two other participants at least
 AT_ONCE = 256  # records that pass a model together
 
 
 def signals(
-    model: types.Model,
-    transcript: Transcript,
-    x: types.Array,
-    y: types.Array,
+    apply: Callable,
+    run: membership.Run,
+    x: jax.Array,
+    y: jax.Array,
     *,
+    advance: attack_training.Advance = lambda share: None,
     at_once: int = AT_ONCE,
 ) -> attacks.Signals:
     """What every participant's uploads show of N records, round by round.
 
     Args:
-      model: the target.
-      transcript: T rounds of a server, with the uploads of P participants, who all
-        received the same parameters.
+      apply: the target, (params, (B, *D)) -> logits (B, K).
+      run: with a transcript of T rounds, in each of which all P participants received
+        the same parameters.
       x: (N, *D) records.
       y: (N,) their classes.
+      advance: told the share done.
       at_once: records that pass the model together, which bounds the memory.
     """
 
@@ -44,7 +44,7 @@ def signals(
         def odds(update):
             local = jax.tree.map(jnp.add, received, update)
             return jax.lax.map(
-                lambda record: _log_odds(model, local, *record),
+                lambda record: _log_odds(apply, local, *record),
                 (x, y),
                 batch_size=at_once,
             )
@@ -56,25 +56,23 @@ def signals(
         return attacks.Signals(
             log_odds=jax.lax.map(odds, updates),
             inner=directions.gradient_products(
-                model.apply, received, updates, x, y, at_once=at_once
+                apply, received, updates, x, y, at_once=at_once
             ),
-            gradient_norm=gradients.gradient_norms(model.apply, received, x, y),
+            gradient_norm=gradients.gradient_norms(apply, received, x, y),
             update_norm=jnp.sqrt(sum(squares)),
         )
 
-    x, y = jnp.asarray(x), jnp.asarray(y)
-    found = []
-    for i in range(len(transcript.rounds)):
-        one = jax.tree.map(
-            lambda a, i=i: a[i], (transcript.parameters, transcript.uploads)
-        )
+    kept, found = run.transcript, []
+    for i in range(len(kept.rounds)):
+        one = jax.tree.map(lambda a, i=i: a[i], (kept.parameters, kept.uploads))
         found.append(jax.tree.map(np.asarray, of_round(*one)))
+        advance(1 / len(kept.rounds))
     return jax.tree.map(lambda *parts: np.stack(parts), *found)
 
 
-def _log_odds(model, params, x, y):
+def _log_odds(apply, params, x, y):
     """Of one record's class: ()."""
-    return statistics.statistics(model.apply(params, x[None])[0], y, {}).confidence[0]
+    return statistics.statistics(apply(params, x[None])[0], y, {}).confidence[0]
 
 
 def attack(
@@ -82,25 +80,20 @@ def attack(
     records: membership.Records,
     victim: int,
     names: Sequence[str],
-) -> list[Scored]:
+) -> list[membership.Scored]:
     """Scores records by the uploads, with the null check that all rules have.
 
     Args:
       seen: of `signals`, of all attacked records.
       records: the attacked ones.
       victim: number of the participant whose members are asked for.
-      names: of `NAMES`.
+      names: of attacks, of which those in `NAMES` are run.
     """
     others = _others(seen, victim)
     found = []
-    for name in names:
+    for name in (name for name in names if name in NAMES):
         values = attacks.SERVER_ATTACKS[name](seen, victim, others)
-        kinds = records.members, records.untrained
-        real, null = (
-            attack_training.scores(values, kind, records.non_members) for kind in kinds
-        )
-        row = {"attack": name, "attacker": "global", "mode": "passive"}
-        found.append(Scored(row, real, null))
+        found.append(membership.scored_rule(name, values, "passive", records))
     return found
 
 
@@ -109,7 +102,7 @@ def stand_ins(
     records: membership.Records,
     victim: int,
     names: Sequence[str],
-) -> list[Scored]:
+) -> list[membership.Scored]:
     """Further null checks: another participant is attacked in the victim's place.
 
     It holds none of the victim's records, so that its updates are to say no more of
@@ -121,22 +114,19 @@ def stand_ins(
       seen: of `signals`.
       records: the attacked ones.
       victim: whose members are asked for.
-      names: of `NAMES`.
+      names: as `attack` takes them.
     """
     another, *others = _others(seen, victim)
-    if len(others) < 2:
-        return []
     found = []
     for name in (name for name in names if name in COMPARE):
+        if len(others) < FEWEST - 1:
+            continue
         values = attacks.SERVER_ATTACKS[name](seen, another, others)
-        row = {"attack": name, "attacker": "global", "mode": "passive"}
-        found.append(
-            Scored(
-                row | {"target": "stand-in"},
-                attack_training.scores(values, records.members, records.non_members),
-                None,
-            )
-        )
+        scored = membership.scored_rule(name, values, "passive", records)
+        row = scored.row | {"target": "stand-in"}
+        # The members with nobody's records, as in the null check of other rules.
+        scores = membership.scores(values, records.members, records.non_members)
+        found.append(scored._replace(row=row, scores=scores, null=None))
     return found
 
 

@@ -58,22 +58,28 @@ def model_name(settings: Settings, dataset: Dataset) -> str:
 
 def target_model(settings: Settings, dataset: Dataset, outputs: int) -> types.Model:
     """The classifier that is trained and attacked."""
-    shape = dataset.x.shape[1:]
-    if model_name(settings, dataset) == "cnn":
+    shape, name = dataset.x.shape[1:], model_name(settings, dataset)
+    if name == "alexnet":
+        return targets.build(name, shape, outputs)
+    if name == "cnn":
         return targets.as_model(targets.classifier(shape, outputs), shape)
     return targets.as_model(targets.MLP(settings.mlp_widths, outputs), shape)
 
 
 def participant(settings: Settings, model: types.Model) -> roles.Participant:
     """The honest role: local epochs of SGD."""
-    optimizer = optax.sgd(settings.learning_rate, settings.momentum or None)
+    descent, decay = optax.sgd, settings.round_decay
+    if decay < 1:
+        descent = optax.inject_hyperparams(descent)
+    optimizer = descent(settings.learning_rate, settings.momentum or None)
     train = local.sgd(
         gradients.plain(model),
         optimizer,
         epochs=settings.local_epochs,
         batch_size=settings.batch_size,
     )
-    return roles.honest_participant(train, optimizer)
+    honest = roles.honest_participant(train, optimizer)
+    return roles.decaying(honest, decay) if decay < 1 else honest
 
 
 def chunk_length(total: int, chunks: int = 10) -> int:

@@ -1,4 +1,4 @@
-"""How far each record's gradient points along given directions, for any JAX function."""
+"""How far each record's gradient points along directions, for any JAX function."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def gradient_products(
 
     No gradient is formed: the inner product of a gradient and a direction is the
     derivative of the loss along the direction, which forward differentiation gives of
-    all records in one pass. Traced anew by every call: wrap repeated calls in `jax.jit`.
+    all records in one pass. Traced anew by each call: wrap repeated calls in `jax.jit`.
 
     Args:
       apply: the model, (params, (B, *D)) -> outputs (B, ...), without randomness, each

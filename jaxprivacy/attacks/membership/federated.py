@@ -38,9 +38,10 @@ def cosine(seen: Signals) -> np.ndarray:
 
     It is 0 where one of the two is 0.
     """
-    norms = np.asarray(seen.update_norm, np.float64)[:, :, None] * np.asarray(
-        seen.gradient_norm, np.float64
-    )[:, None]
+    norms = (
+        np.asarray(seen.update_norm, np.float64)[:, :, None]
+        * np.asarray(seen.gradient_norm, np.float64)[:, None]
+    )
     inner = -np.asarray(seen.inner, np.float64)
     return np.divide(inner, norms, out=np.zeros_like(inner), where=norms > 0)
 
@@ -62,7 +63,7 @@ def fedmia(target: np.ndarray, others: np.ndarray) -> np.ndarray:
 
     Of each round, the signals that the other participants' updates show of a record are
     those of models without it; the paper's score is the mean over rounds of the normal
-    probability of a lower signal (section 4.2). With the loss it is their FedMIA-I, with
+    probability of a lower signal (section 4). With the loss it is their FedMIA-I, with
     the cosine of gradient and update FedMIA-II. Returned are the log-odds of that mean,
     which rank as it does and do not tie where it is 1 in float64.
 
