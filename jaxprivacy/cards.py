@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 # What of a target an attack looks at.
-SIGNALS = ("loss", "outputs", "hidden", "gradients")
+SIGNALS = ("loss", "outputs", "hidden", "gradients", "uploads")
 # What else it must have.
 NEEDS = (
     "known",  # records of which it knows whether they are members
@@ -17,6 +17,7 @@ NEEDS = (
     "population",  # records of the same distribution on which nobody trained
     "references_with",  # models trained like the target, some with a record
     "references_without",  # and some without it
+    "others",  # uploads of participants other than the victim, at least two
 )
 
 
@@ -205,6 +206,59 @@ MEMBERSHIP = (
         sees=("outputs",),
         needs=("references_with", "references_without"),
         source="after BaVarIA, arXiv 2603.11799",
+    ),
+    Card(
+        "gradient_cosine",
+        "Gradient cosine",
+        "The attacker sees the victim's update of the round last observed, and what it "
+        "had received. It takes a record down whose gradient the update points for a "
+        "member; only one threshold is learned.",
+        sees=("gradients", "uploads"),
+        source="Li, Li and Ribeiro, ICLR 2023",
+    ),
+    Card(
+        "gradient_difference",
+        "Gradient difference",
+        "The attacker sees what the gradient cosine sees. It takes a record without "
+        "whose gradient the update would be shorter for a member.",
+        sees=("gradients", "uploads"),
+        source="Li, Li and Ribeiro, ICLR 2023",
+    ),
+    Card(
+        "loss_series",
+        "Loss series",
+        "The attacker sees the loss of a record under the victim's model at several "
+        "rounds. It takes a record with a low mean for a member.",
+        sees=("loss",),
+        source="Zhu et al., CVPR 2025, Table 1",
+    ),
+    Card(
+        "mean_cosine",
+        "Mean gradient cosine",
+        "The attacker sees what the gradient cosine sees, at several rounds. It takes a"
+        " record whose mean cosine is large for a member.",
+        sees=("gradients", "uploads"),
+        source="Zhu et al., CVPR 2025, Table 1",
+    ),
+    Card(
+        "fedmia_loss",
+        "FedMIA, loss",
+        "The attacker sees every participant's model at several rounds. It takes a "
+        "record whose loss under the victim's is lower than under the others', who do "
+        "not hold it, for a member; only one threshold is learned.",
+        sees=("loss", "uploads"),
+        needs=("others",),
+        source="Zhu et al., CVPR 2025, section 4, FedMIA-I",
+    ),
+    Card(
+        "fedmia_gradient",
+        "FedMIA, gradient",
+        "The attacker sees every participant's update at several rounds. It takes a "
+        "record down whose gradient the victim's point more than the others', who do "
+        "not hold it, for a member; only one threshold is learned.",
+        sees=("gradients", "uploads"),
+        needs=("others",),
+        source="Zhu et al., CVPR 2025, section 4, FedMIA-II",
     ),
     Card(
         "combined",

@@ -31,13 +31,15 @@ common.define_report("audit")
 flags.adopt_module_key_flags(common)
 # The settings that count beside a target.
 _OF_TARGETS = ("data", "preset", "seed", "attacks", "references")
-_OF_REFERENCES = ("attacks", "references", "targets_in_pool", "checkpoint")
+_OF_REFERENCES = ("references", "targets_in_pool", "checkpoint")
 _OF_FEDERATION = (
     "participants",
     "members_per_participant",
     "partition",
     "dirichlet_alpha",
     "victim",
+    "others_non_members",
+    "round_decay",
     "observed_rounds",
     "ascent_rate",
     "target_class",

@@ -7,8 +7,8 @@ HELP = {
     "and y, or x_train, y_train, x_test and y_test.",
     "records": "How many records are used, drawn at random class by class. Absent: "
     "all; an audit takes at most 4000 of images larger than 16 pixels.",
-    "model": "Model: mlp, or cnn (paper A's network for the image size). Absent: cnn "
-    "for images, mlp for tables.",
+    "model": "Model: mlp, or cnn (paper A's network for the image size); an audit also "
+    "takes alexnet for 32 x 32 images. Absent: cnn for images, mlp for tables.",
     "mlp_widths": "Widths of the mlp's hidden layers.",
     "participants": "How many participants federated training has.",
     "members_per_participant": "How many records a participant trains on. Absent: "
@@ -17,9 +17,12 @@ HELP = {
     "The GAN attack always deals them by class.",
     "dirichlet_alpha": "Concentration of --partition=dirichlet.",
     "victim": "Which participant's members are attacked, counted from 0.",
+    "others_non_members": "Whether records of the other participants are among the "
+    "victim's non-members, of each as many as of nobody's.",
     "setting": "How the target is trained: federated, or standalone, by one party, "
     "with reference models beside it.",
-    "attacks": "Names of attacks, or all. Absent: all that the setting has.",
+    "attacks": "Names of attacks, or all. Absent: all that the setting has; of a "
+    "federated one all but those of a server that keeps every upload.",
     "references": "How many models are trained like a stand-alone target, each on half "
     "of the records; 0: none.",
     "targets_in_pool": "How many of the trained models are attacked in turn, with the "
@@ -32,6 +35,8 @@ HELP = {
     "batch_size": "How many records a batch of local training has.",
     "learning_rate": "Learning rate of local SGD.",
     "momentum": "Momentum of local SGD, kept from round to round.",
+    "round_decay": "What the learning rate is multiplied by after each round of "
+    "federated training.",
     "learning_rate_decay": "Decay d of the learning rate: that of step t is "
     "learning_rate / (1 + d t).",
     "held_fraction": "Share of the records that the participants hold together; the "
@@ -181,15 +186,16 @@ GROUPS = {
     "manual_dir data_dir",
     "training": "model mlp_widths depth growth_rate block normalisation import_target "
     "export_target targets setting rounds local_epochs epochs batch_size optimizer "
-    "noise_multiplier max_norm sampling learning_rate learning_rate_decay "
+    "noise_multiplier max_norm sampling learning_rate learning_rate_decay round_decay "
     "learning_rate_drops momentum weight_decay fine_tuning_fraction "
     "fine_tuning_rounds seed seeds",
     "federation": "participants members_per_participant partition dirichlet_alpha "
     "order upload_fraction download_fraction upload_rule threshold gradient_bound "
     "epsilon_per_parameter clip_first",
     "attacks": "grid attacks canaries delta confidence references targets_in_pool "
-    "attacker mode victim victims supervision shadows layers gradients "
-    "loss_and_label black_box observed_rounds attack_members attack_non_members "
+    "attacker mode victim victims others_non_members supervision shadows layers "
+    "gradients loss_and_label black_box observed_rounds attack_members "
+    "attack_non_members "
     "attack_train_fraction selection_fraction evaluation_records preset "
     "gradient_kernels attack_learning_rate attack_epochs null_checks ascent_rate "
     "feature_batch feature_memory target_class influence start_round start_accuracy "

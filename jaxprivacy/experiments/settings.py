@@ -11,6 +11,7 @@ from jaxprivacy.data import partitions
 from jaxprivacy.models import attack_presets
 
 MODELS = ("mlp", "cnn")
+AUDITED = (*MODELS, "alexnet")  # by an audit
 SETTINGS = ("federated", "standalone")
 UPLOADS = ("largest", "random")
 OPTIMIZERS = ("sgd", "adam")
@@ -42,12 +43,14 @@ class Settings:
     partition: str = "iid"
     dirichlet_alpha: float = 1.0
     victim: int = 0
+    others_non_members: bool = False
     attack_train_fraction: float = 0.4
     selection_fraction: float = 0.15
     rounds: int = 40
     local_epochs: int = 2
     batch_size: int = 32
     learning_rate: float = 0.1
+    round_decay: float = 1.0
     momentum: float = 0.0
     observed_rounds: int = 5
     preset: str = attack_presets.ANCHORED.name
@@ -145,7 +148,7 @@ def check(settings: Settings) -> None:
     each(settings, ("victim",), least=0)
     for name in ("dirichlet_alpha", "ascent_rate"):
         checks.positive(f"--{name}", getattr(settings, name))
-    for name in ("attack_train_fraction", "selection_fraction"):
+    for name in ("attack_train_fraction", "selection_fraction", "round_decay"):
         checks.fraction(f"--{name}", getattr(settings, name))
     if settings.observed_rounds > settings.rounds:
         raise checks.InputError(
@@ -213,7 +216,8 @@ def check_seed(seed: int, name: str = "--seed") -> None:
 def _check_shared(settings: Settings | GanSettings) -> None:
     """What both studies have."""
     if settings.model is not None:
-        checks.one_of("--model", settings.model, MODELS)
+        audits = isinstance(settings, Settings)
+        checks.one_of("--model", settings.model, AUDITED if audits else MODELS)
     each(settings, ("rounds", "local_epochs", "batch_size", "generator_steps"))
     # The generator's batch normalisation needs two samples.
     each(settings, ("generator_batch", "injected"), least=2)

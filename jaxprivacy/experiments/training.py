@@ -54,8 +54,10 @@ def model_name(settings: Settings, dataset: Dataset) -> str:
 
 def target_model(settings: Settings, dataset: Dataset, outputs: int) -> types.Model:
     """The classifier that is trained and attacked."""
-    shape = dataset.x.shape[1:]
-    if model_name(settings, dataset) == "cnn":
+    shape, name = dataset.x.shape[1:], model_name(settings, dataset)
+    if name == "alexnet":
+        return targets.build(name, shape, outputs)
+    if name == "cnn":
         return targets.as_model(targets.classifier(shape, outputs), shape)
     return targets.as_model(targets.MLP(settings.mlp_widths, outputs), shape)
 
@@ -66,8 +68,10 @@ def check_model(settings: Settings, dataset: Dataset) -> None:
     Raises:
       InputError: it does not.
     """
-    if settings.model == "cnn" and not dataset.is_image:
-        raise checks.InputError("--model=cnn: the data is a table; accepted is mlp")
+    if settings.model in ("cnn", "alexnet") and not dataset.is_image:
+        raise checks.InputError(
+            f"--model={settings.model}: the data is a table; accepted is mlp"
+        )
     if model_name(settings, dataset) == "cnn":
         height, width = dataset.x.shape[1:3]
         if min(height, width) < targets.SMALLEST:
@@ -75,18 +79,24 @@ def check_model(settings: Settings, dataset: Dataset) -> None:
                 f"--model=cnn: the images are {height} x {width}, accepted are 4 x 4 "
                 "and larger; --model=mlp takes any size"
             )
+    if settings.model == "alexnet":  # Refuses images that do not fit.
+        target_model(settings, dataset, dataset.num_classes)
 
 
 def participant(settings: Settings, model: types.Model) -> roles.Participant:
     """The honest role: local epochs of SGD."""
-    optimizer = optax.sgd(settings.learning_rate, settings.momentum or None)
+    descent, decay = optax.sgd, settings.round_decay
+    if decay < 1:
+        descent = optax.inject_hyperparams(descent)
+    optimizer = descent(settings.learning_rate, settings.momentum or None)
     train = local.sgd(
         gradients.plain(model),
         optimizer,
         epochs=settings.local_epochs,
         batch_size=settings.batch_size,
     )
-    return roles.honest_participant(train, optimizer)
+    honest = roles.honest_participant(train, optimizer)
+    return roles.decaying(honest, decay) if decay < 1 else honest
 
 
 def check_finite(left: Any, **rates: float) -> None:
