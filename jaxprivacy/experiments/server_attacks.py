@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxprivacy.attacks import membership as attacks, statistics
 from jaxprivacy.experiments import attack_training, membership
+from jaxprivacy.programs import compilation
 from jaxprivacy.targets import directions, gradients
 
 NAMES = tuple(attacks.SERVER_ATTACKS)
@@ -39,7 +40,7 @@ def signals(
       at_once: records that pass the model together, which bounds the memory.
     """
 
-    @jax.jit
+    @compilation.compiled
     def of_round(received, updates):
         def odds(update):
             local = jax.tree.map(jnp.add, received, update)
