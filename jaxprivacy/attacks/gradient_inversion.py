@@ -7,7 +7,7 @@ the participant trains, and searches for records whose update is the one it rece
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -251,33 +251,36 @@ def dlg(
         made = simulate(x, jax.nn.softmax(logits))
         return scale * squared_distance(made, observed)
 
-    search = optax.scale_by_zoom_linesearch(SEARCH)
-    optimizer = optax.lbfgs(memory_size=MEMORY, linesearch=search)
-    both = optax.value_and_grad_from_state(distance)
-
-    def step(carry, _):
-        searched, state, kept = carry
-        cost, gradient = both(searched, state=state)
-        better = cost < kept[1]
-        kept = jax.tree.map(
-            lambda a, b: jnp.where(better, a, b), (searched, cost), kept
-        )
-        moves, state = optimizer.update(
-            gradient, state, searched, value=cost, grad=gradient, value_fn=distance
-        )
-        return (optax.apply_updates(searched, moves), state, kept), None
-
     def descend(key):
         key_x, key_y = jax.random.split(key)
         start = (
             jax.random.normal(key_x, (count, *shape)),
             jax.random.normal(key_y, (count, classes)),
         )
-        carry = (start, optimizer.init(start), (start, jnp.inf))
-        (x, logits), cost = lax.scan(step, carry, length=steps)[0][2]
+        (x, logits), cost = _lbfgs(distance, start, steps)
         return Found(x, logits.argmax(axis=1), cost)
 
     return best(jax.vmap(descend)(jax.random.split(key, restarts)))
+
+
+def _lbfgs(cost: Callable, start: Any, steps: int) -> tuple[Any, jax.Array]:
+    """Descends by L-BFGS: of all steps what had the smallest cost, and this cost."""
+    search = optax.scale_by_zoom_linesearch(SEARCH)
+    optimizer = optax.lbfgs(memory_size=MEMORY, linesearch=search)
+    both = optax.value_and_grad_from_state(cost)
+
+    def step(carry, _):
+        point, state, kept = carry
+        value, gradient = both(point, state=state)
+        better = value < kept[1]
+        kept = jax.tree.map(lambda a, b: jnp.where(better, a, b), (point, value), kept)
+        moves, state = optimizer.update(
+            gradient, state, point, value=value, grad=gradient, value_fn=cost
+        )
+        return (optax.apply_updates(point, moves), state, kept), None
+
+    carry = (start, optimizer.init(start), (start, jnp.inf))
+    return lax.scan(step, carry, length=steps)[0][2]
 
 
 def invert_gradients(
