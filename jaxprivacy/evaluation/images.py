@@ -40,9 +40,10 @@ def ssim(
     """Returns the structural similarity of each pair: 1 for the same image.
 
     Intensities count from black: about a grey of 0, means of opposite sign would undo
-    structures of opposite sign. Means, variances and covariance are taken under a Gaussian window of 11 x 11 pixels
-    with a standard deviation of 1.5, wherever it lies within the image; smaller images
-    get the largest odd window that fits them. Channels are averaged.
+    structures of opposite sign. Means, variances and covariance are taken under a
+    Gaussian window of 11 x 11 pixels with a standard deviation of 1.5, wherever it lies
+    within the image; smaller images get the largest odd window that fits them. Channels
+    are averaged.
 
     Args:
       found: (N, H, W, C), cut to what a pixel can be; NaN counts as black.
