@@ -181,7 +181,8 @@ GROUPS = {
     "manual_dir data_dir",
     "training": "model mlp_widths activation depth growth_rate block normalisation "
     "import_target export_target targets setting rounds local_epochs epochs "
-    "local_steps batch_size optimizer learning_rate learning_rate_decay learning_rate_drops momentum weight_decay "
+    "local_steps batch_size optimizer learning_rate learning_rate_decay "
+    "learning_rate_drops momentum weight_decay "
     "fine_tuning_fraction fine_tuning_rounds seed seeds",
     "federation": "participants members_per_participant partition dirichlet_alpha "
     "order upload_fraction download_fraction upload_rule threshold gradient_bound "

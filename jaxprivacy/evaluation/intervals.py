@@ -59,11 +59,8 @@ def student_t(
     count, low, high = len(known), None, None
     value = float(known.mean()) if count else None
     if count > 1:
-        half = (
-            stats.t.ppf((1 + confidence) / 2, count - 1)
-            * known.std(ddof=1)
-            / count**0.5
-        )
+        quantile = stats.t.ppf((1 + confidence) / 2, count - 1)
+        half = quantile * known.std(ddof=1) / count**0.5
         low, high = max(float(value - half), least), min(float(value + half), most)
     return {"value": value, "low": low, "high": high, "rows": count}
 

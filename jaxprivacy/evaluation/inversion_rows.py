@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxprivacy.evaluation import images
-from jaxprivacy.evaluation.intervals import student_t
+from jaxprivacy.evaluation.intervals import clopper_pearson, student_t
 
 BASELINES = ("public_image", "mean_image")
 
@@ -89,7 +89,7 @@ def row(
         "psnr": student_t(_units(measured.psnr), images.MOST_PSNR, -np.inf),
         "ssim": _mean(measured.ssim, -1.0),
         "right_bits": _mean(measured.right_bits),
-        "right_labels": _mean(measured.right_labels),
+        "right_labels": _labels(measured.right_labels, size),
         "gain": None,
     }
     if baselines:
@@ -102,6 +102,14 @@ def row(
 
 def _mean(values: np.ndarray | None, least: float = 0.0) -> dict[str, Any] | None:
     return None if values is None else student_t(_units(values), 1.0, least)
+
+
+def _labels(shares: np.ndarray | None, size: int) -> dict[str, Any] | None:
+    """Of single records each label is right or wrong, and all may be."""
+    if size > 1 or shares is None:
+        return _mean(shares)
+    exact = clopper_pearson(shares.sum(), len(shares))._asdict()
+    return {**exact, "rows": len(shares)}
 
 
 def _units(values: np.ndarray) -> np.ndarray:

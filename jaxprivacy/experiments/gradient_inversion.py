@@ -108,7 +108,7 @@ def run(
 
 
 def _known(prepared: Prepared, target: inversion_target.Target):
-    """What the attacker knows: the model, and records that are not the participant's."""
+    """What the attacker knows: the model, and records of others."""
     public = jnp.asarray(prepared.dataset.x[prepared.public])
     outputs = jax.jit(target.model.apply)(target.params, public)
     everything = prepared.dataset.x

@@ -128,12 +128,10 @@ def doubts(settings: InversionSettings, dataset: Dataset) -> list[str]:
     most = max(settings.batch_size)
     kinked = name == "cnn" or (name == "mlp" and settings.activation == "relu")
     if "dlg" in settings.attack and kinked:
-        what = (
-            "max-pooling passes one pixel in each window" if name == "cnn" else "ReLU"
-        )
+        what = "ReLU" if name == "mlp" else "max-pooling, one pixel a window,"
         told.append(
             f"DLG needs a model that is smooth in the record: {what} leaves it little "
-            "to descend; invert_gradients goes by signs and fares better."
+            "to descend."
         )
     if set(settings.attack) & set(SEARCHES):
         if max(settings.local_steps) > FEW_STEPS:
