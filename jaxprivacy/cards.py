@@ -347,4 +347,54 @@ RECONSTRUCTION = (
     ),
 )
 
-CARDS = {card.name: card for card in (*MEMBERSHIP, *RECONSTRUCTION)}
+INVERSION = (
+    Card(
+        "dlg",
+        "Deep leakage from gradients",
+        "The attacker is the server, and honest but curious: it knows the model, the "
+        "parameters it sent out, the rate, and how many records and local steps an "
+        "update is of. It searches records and labels whose update lies nearest to the "
+        "participant's, by L-BFGS.",
+        source="Zhu et al., NeurIPS 2019, Algorithm 1",
+    ),
+    Card(
+        "invert_gradients",
+        "Inverting gradients",
+        "The attacker is the server, and honest but curious: it knows the model, the "
+        "parameters it sent out, the rate, and how many records and local steps an "
+        "update is of. It reads the labels off the last bias and searches smooth "
+        "images whose update points where the participant's does.",
+        source="Geiping et al., NeurIPS 2020, equation 4",
+    ),
+    Card(
+        "dense",
+        "Dense layer read off",
+        "The attacker is the server, and honest but curious: it needs the gradients of "
+        "the first layer alone, and that this is a dense one. A neuron that one record "
+        "alone activates gives it away; no search is made.",
+        source="Phong et al., IEEE TIFS 2018, section 3",
+    ),
+    Card(
+        "trap",
+        "Trap layer",
+        "The attacker is a malicious server: it puts a layer of its own before the "
+        "model, whose neurons sort records into bins by a quantile that it knows from "
+        "public records. A record that has a bin to itself is read off the gradients.",
+        source="Fowl et al., ICLR 2022, section 3",
+    ),
+    Card(
+        "public_image",
+        "Best public record",
+        "No attack: of as many public records, or sets of them, as a search has "
+        "starts, those nearest to the participant's. They show what guessing reaches "
+        "without any update, told afterwards which guess was best.",
+    ),
+    Card(
+        "mean_image",
+        "Mean public record",
+        "No attack: the average of the public records. It has a higher PSNR than most "
+        "single ones, and shows nothing of any record.",
+    ),
+)
+
+CARDS = {card.name: card for card in (*MEMBERSHIP, *RECONSTRUCTION, *INVERSION)}

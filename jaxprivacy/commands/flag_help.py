@@ -180,22 +180,42 @@ PRIVACY = HELP | {
     "confidence": "Confidence with which all bounds hold together.",
 }
 
+# Of gradient inversion, where several values may be given or others are accepted.
+INVERSION = HELP | {
+    "records": "How many records are reconstructed, in whole batches.",
+    "model": "Model: mlp, cnn (paper A's network for the image size) or lenet (smooth, "
+    "without pooling). Absent: lenet for images, mlp for tables.",
+    "activation": "Activation of the mlp: sigmoid, tanh or relu.",
+    "epochs": "How many epochs the model was trained on other records before the "
+    "update; 0: it is as it was drawn.",
+    "attack": "Attacks, with commas: invert_gradients, dlg, dense (reads an mlp's "
+    "first layer) or trap (a malicious server's layer before the model).",
+    "batch_size": "How many records an update is of; several numbers: a row each.",
+    "local_steps": "How many local steps an update is of, each on all of its records; "
+    "several numbers: a row each.",
+    "learning_rate": "Learning rate of the local steps, and of the training before.",
+    "restarts": "How many starts a search has, and guesses the best public record.",
+    "iterations": "How many steps a search takes. Absent: 1000, of dlg 200.",
+    "total_variation": "Weight of the total variation in invert_gradients.",
+    "bins": "How many bins the trap has.",
+}
+
 # Every flag of the commands stands in one group, and is told in this order.
 GROUPS = {
     "data": "target params data records held_fraction adversary_data dataset "
     "manual_dir data_dir",
-    "training": "model mlp_widths depth growth_rate block normalisation import_target "
-    "export_target targets setting rounds local_epochs epochs batch_size optimizer "
-    "noise_multiplier max_norm sampling learning_rate learning_rate_decay round_decay "
-    "learning_rate_drops momentum weight_decay fine_tuning_fraction "
-    "fine_tuning_rounds seed seeds",
+    "training": "model mlp_widths activation depth growth_rate block normalisation "
+    "import_target export_target targets setting rounds local_epochs epochs "
+    "local_steps batch_size optimizer noise_multiplier max_norm sampling "
+    "learning_rate learning_rate_decay round_decay learning_rate_drops momentum "
+    "weight_decay fine_tuning_fraction fine_tuning_rounds seed seeds",
     "federation": "participants members_per_participant partition dirichlet_alpha "
     "order upload_fraction download_fraction upload_rule threshold gradient_bound "
     "epsilon_per_parameter clip_first",
-    "attacks": "grid attacks canaries delta confidence references targets_in_pool "
-    "attacker mode victim victims others_non_members supervision shadows layers "
-    "gradients loss_and_label black_box observed_rounds attack_members "
-    "attack_non_members "
+    "attacks": "grid attack restarts iterations total_variation bins attacks canaries "
+    "delta confidence references targets_in_pool attacker mode victim victims "
+    "others_non_members supervision shadows layers gradients loss_and_label "
+    "black_box observed_rounds attack_members attack_non_members "
     "attack_train_fraction selection_fraction evaluation_records preset "
     "gradient_kernels attack_learning_rate attack_epochs null_checks ascent_rate "
     "feature_batch feature_memory target_class influence start_round start_accuracy "

@@ -17,6 +17,7 @@ from jaxprivacy.report import (
     text,
     verdict,
     verdict_bounds,
+    verdict_inversion,
     verdict_privacy,
     verdict_rows,
     words,
@@ -52,6 +53,9 @@ def print_result(
         several = text.is_long(rows)
         console.print(_means(rows) if several else _reconstruction(rows))
         console.print(_explained(words.RECONSTRUCTION))
+    if result.get("gradient_inversion"):
+        console.print(_inversion(result["gradient_inversion"]))
+        console.print(_explained(words.INVERSION))
     if privacy := result.get("privacy"):
         console.print(_privacy(privacy, verdict_privacy.uploads(result)))
         console.print(_explained((verdict_privacy.term(privacy),)))
@@ -198,6 +202,31 @@ def _means(rows: list[dict]) -> Table:
             *(text.significant(mean[name]["value"]) for name in names),
         )
     return table
+
+
+def _inversion(rows: list[dict]) -> Table:
+    """What was reconstructed from updates, below it what needs none."""
+    columns = ("PSNR dB", "SSIM", "gain dB", "labels %")
+    binary = any(row["right_bits"] for row in rows)
+    table = _table("Gradient inversion", (*columns, *["bits %"] * binary))
+    for row in sorted(rows, key=lambda row: row["gain"] is None):
+        second = (f"\n{verdict_inversion.case(row)}", "dim")
+        shown = [
+            (row["psnr"], _one_digit),
+            (row["ssim"], text.number),
+            (row["gain"], _one_digit),
+            (row["right_labels"], text.percent),
+            *[(row["right_bits"], text.percent)] * binary,
+        ]
+        table.add_row(
+            Text.assemble(card(row["attack"]).title, second),
+            *(_mean(of, show) if of else Text(text.MISSING) for of, show in shown),
+        )
+    return table
+
+
+def _one_digit(value: float | None) -> str:
+    return text.number(value, 1)
 
 
 def _mean(mean: dict, show) -> Text:

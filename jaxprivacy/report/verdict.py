@@ -8,6 +8,7 @@ from jaxprivacy.report import (
     threats,
     verdict_bounds,
     verdict_evidence,
+    verdict_inversion,
     verdict_membership,
     verdict_privacy,
     verdict_reconstruction,
@@ -57,6 +58,13 @@ def verdict(result: dict) -> dict:
             *said_of_images,
         ]
     said_of_members += _three_way(result.get("three_way", []))
+    updates, said_of_updates = verdict_inversion.inversion(result)
+    if updates:  # Of a study that attacks nothing else.
+        return {
+            "level": updates,
+            "sentences": said_of_updates,
+            "parts": {"gradient_inversion": updates},
+        }
     level = _worst(members, images)
     # What made the level comes first: a headline that says less would be misread.
     order = [said_of_members, said_of_images]
