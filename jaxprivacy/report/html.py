@@ -72,8 +72,8 @@ MEMBERSHIP_CAVEATS = (
 )
 INVERSION_CAVEATS = (
     "The attacker is taken to know the model, the parameters sent out, the rate, and "
-    "how many records and local steps there were. Which reconstruction stands for which "
-    "record of a batch is settled with the records at hand, for guesses as well.",
+    "how many records and local steps there were. Which reconstruction stands for "
+    "which record of a batch is settled with the records at hand, for guesses as well.",
     "PSNR and SSIM compare pixels: a record that is recognised by eye may score low, "
     "and an average of many images higher. Look at the pictures too.",
 )
