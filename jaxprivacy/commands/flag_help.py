@@ -182,7 +182,8 @@ PRIVACY = HELP | {
 
 # Of gradient inversion, where several values may be given or others are accepted.
 INVERSION = HELP | {
-    "records": "How many records are reconstructed, in whole batches.",
+    "records": "How many batches of records are reconstructed, each from an update of "
+    "its own.",
     "model": "Model: mlp, cnn (paper A's network for the image size) or lenet (smooth, "
     "without pooling). Absent: lenet for images, mlp for tables.",
     "activation": "Activation of the mlp: sigmoid, tanh or relu.",

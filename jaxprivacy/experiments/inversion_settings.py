@@ -45,7 +45,7 @@ class InversionSettings:
     iterations: int | None = None  # None: see SEARCHES
     total_variation: float = 1e-3
     bins: int = 256
-    records: int = 8  # reconstructed
+    records: int = 8  # batches of records, each with an update of its own
     seed: int = 0
 
 
@@ -63,14 +63,9 @@ def cases(settings: InversionSettings) -> list[Case]:
     return list(dict.fromkeys(made))
 
 
-def batches(settings: InversionSettings, batch_size: int) -> int:
-    """How many batches of a size are attacked."""
-    return -(-settings.records // batch_size)
-
-
 def drawn(settings: InversionSettings) -> int:
     """How many records the batches of any size need."""
-    return max(batches(settings, size) * size for size in settings.batch_size)
+    return settings.records * max(settings.batch_size)
 
 
 def check(settings: InversionSettings) -> None:
@@ -116,9 +111,11 @@ def check_data(settings: InversionSettings, dataset: Dataset) -> None:
         )
     # Half of the others train the model, half are public.
     if drawn(settings) + 2 * dataset.num_classes > len(dataset.y):
+        largest = max(settings.batch_size)
+        most = (len(dataset.y) - 2 * dataset.num_classes) // largest
         raise checks.InputError(
-            f"--records={settings.records}: accepted are, in whole batches, at most "
-            f"{max(0, len(dataset.y) - 2 * dataset.num_classes)} of {len(dataset.y)}"
+            f"--records={settings.records}: of {len(dataset.y)} records accepted are "
+            f"at most {max(most, 0)} batches of {largest}"
         )
 
 
@@ -158,7 +155,7 @@ def doubts(settings: InversionSettings, dataset: Dataset) -> list[str]:
         )
     if "trap" in settings.attack and max(settings.local_steps) > 1:
         told.append(
-            "With each local step the bins of the trap move apart: its differences "
-            "hold exactly for one step only."
+            "With each local step the trap itself is trained: of a batch, what its "
+            "bins give away is exact for one step only."
         )
     return told
