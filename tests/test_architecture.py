@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("jaxprivacy/**/*.py"), *ROOT.glob("launch/**/*.py")])
 PARTS = {p.parent.name for p in ROOT.glob("jaxprivacy/*/__init__.py")}
 
-# The parts of the package that each part may use beside `checks`, `types`, `cards` and itself.
+# What each part of the package may use beside `checks`, `types`, `cards` and itself.
 MAY_USE = {
     "cards": set(),
     "data": set(),
