@@ -39,6 +39,7 @@ MAY_USE = {
 }
 # From the ground up: a part imports those before it, and none behind it.
 ORDER = [
+    "errors",
     "checks",
     "types",
     "cards",

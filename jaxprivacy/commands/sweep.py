@@ -36,10 +36,10 @@ def main() -> int:
     from jaxprivacy.report import progress
 
     settings, grid = common.settings(GanSettings), sweep.parse_grid(_GRID.value)
-    checks.positive("--memory", _MEMORY.value)
+    checks.positive("memory", _MEMORY.value)
     devices = _DEVICES.value
     if devices is not None:
-        checks.positive_integer("--devices", devices)
+        checks.positive_integer("devices", devices)
     jax.config.update("jax_num_cpu_devices", devices or len(os.sched_getaffinity(0)))
     with publishing.publisher() as publish:
         prepared = sweep_study.prepare(settings, grid)

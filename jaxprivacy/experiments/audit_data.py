@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxprivacy import checks, data as data_lib
+from jaxprivacy import data as data_lib, errors
 from jaxprivacy.experiments import training
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.models import targets
@@ -26,12 +26,16 @@ def load(settings: Settings) -> data_lib.Dataset:
             settings.data, records=RECORDS_OF_LARGE_IMAGES, seed=settings.seed
         )
     if settings.model == "cnn" and not dataset.is_image:
-        raise checks.InputError("--model=cnn: the data is a table; accepted is mlp")
+        raise errors.InputError(
+            "model", "cnn", found="the data is a table", accepted="is mlp"
+        )
     if training.model_name(settings, dataset) == "cnn":
         height, width = dataset.x.shape[1:3]
         if min(height, width) < targets.SMALLEST:
-            raise checks.InputError(
-                f"--model=cnn: the images are {height} x {width}, accepted are 4 x 4 "
-                "and larger; --model=mlp takes any size"
+            raise errors.InputError(
+                "model",
+                "cnn",
+                found=f"the images are {height} x {width}",
+                accepted="are 4 x 4 and larger; `model`=mlp takes any size",
             )
     return dataset

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import sources
 from jaxprivacy.experiments import (
     settings as settings_lib,
@@ -68,7 +68,7 @@ def audit(
         `jaxprivacy.squared_error` or `jaxprivacy.summed_token_loss`, says what outputs
         are taken for. With one of your own `loss_threshold` and `gradient_norm` are
         run.
-      preset: of the attack network, as in `--preset`.
+      preset: of the attack network, as in `preset`.
       seed: of every random choice.
       progress: whether progress is shown, on standard error.
       command: how the report says that it came about.
@@ -114,8 +114,11 @@ def audit_named(
     found = load.target(target)
     read = None if params is None else load.parameters(params)
     if read is None and found.params is None:
-        raise checks.InputError(
-            f"--target={target}: holds no parameters; accepted is then --params=PATH"
+        raise errors.InputError(
+            "target",
+            target,
+            found="holds no parameters",
+            accepted="is then `params`=PATH",
         )
     members, non_members = sources.members_and_non_members(settings.data)
     report = audit(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import membership
 from jaxprivacy.experiments import checkpoint, spread
 from jaxprivacy.training import losses, population
@@ -128,7 +128,8 @@ def _check_finite(params, start):
     for leaf in jax.tree.leaves(params):
         if not np.isfinite(leaf).all():
             wrong = ~np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1)
-            raise checks.InputError(
-                f"references: the training of model {start + int(np.argmax(wrong))} "
-                "diverges; accepted are trainings that end in numbers"
+            raise errors.InputError(
+                "references",
+                found=f"the training of model {start + int(np.argmax(wrong))} diverges",
+                accepted="are trainings that end in numbers",
             )

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.data import partitions
 from jaxprivacy.models import attack_presets
 
@@ -121,22 +121,24 @@ def check(settings: Settings) -> None:
       InputError: naming the flag, its value and what is accepted.
     """
     _check_shared(settings)
-    checks.one_of("--setting", settings.setting, SETTINGS)
+    checks.one_of("setting", settings.setting, SETTINGS)
     each(settings, ("targets_in_pool",))
     each(settings, ("references",), least=0)
     if settings.references % 2 or settings.references == 2:
-        raise checks.InputError(
-            f"--references={settings.references}: accepted are 0 and even numbers of "
-            "at least 4, half of which hold each record"
+        raise errors.InputError(
+            "references",
+            settings.references,
+            "are 0 and even numbers of at least 4, half of which hold each record",
         )
     if settings.targets_in_pool > settings.references + 2:
-        raise checks.InputError(
-            f"--targets_in_pool={settings.targets_in_pool}: accepted are 1 to "
-            f"{settings.references + 2}, the references and the target with its "
-            "complement"
+        raise errors.InputError(
+            "targets_in_pool",
+            settings.targets_in_pool,
+            f"are 1 to {settings.references + 2}, the references and the target "
+            "with its complement",
         )
-    checks.one_of("--partition", settings.partition, partitions.PARTITIONS)
-    checks.one_of("--preset", settings.preset, tuple(attack_presets.PRESETS))
+    checks.one_of("partition", settings.partition, partitions.PARTITIONS)
+    checks.one_of("preset", settings.preset, tuple(attack_presets.PRESETS))
     each(
         settings, ("participants", "observed_rounds", "gradient_kernels", "gan_rounds")
     )
@@ -148,9 +150,10 @@ def check(settings: Settings) -> None:
     for name in ("attack_train_fraction", "selection_fraction"):
         checks.fraction(f"--{name}", getattr(settings, name))
     if settings.observed_rounds > settings.rounds:
-        raise checks.InputError(
-            f"--observed_rounds={settings.observed_rounds}: accepted are 1 to "
-            f"--rounds={settings.rounds}"
+        raise errors.InputError(
+            "observed_rounds",
+            settings.observed_rounds,
+            f"are 1 to `rounds`={settings.rounds}",
         )
 
 
@@ -161,39 +164,41 @@ def check_gan(settings: GanSettings) -> None:
       InputError: naming the flag, its value and what is accepted.
     """
     _check_shared(settings)
-    checks.one_of("--order", settings.order, ORDERS)
-    checks.one_of("--upload_rule", settings.upload_rule, UPLOADS)
-    checks.one_of("--generator_optimizer", settings.generator_optimizer, OPTIMIZERS)
+    checks.one_of("order", settings.order, ORDERS)
+    checks.one_of("upload_rule", settings.upload_rule, UPLOADS)
+    checks.one_of("generator_optimizer", settings.generator_optimizer, OPTIMIZERS)
     for name in settings.compare:
-        checks.one_of("--compare", name, COMPARED)
+        checks.one_of("compare", name, COMPARED)
     each(settings, ("participants",), least=2)
     each(settings, ("dcgan_steps",))
     each(settings, ("start_round",), least=0)
     for name in ("upload_fraction", "download_fraction"):
         checks.fraction(f"--{name}", getattr(settings, name))
     if not 0 < settings.held_fraction < 1:
-        raise checks.InputError(
-            f"--held_fraction={settings.held_fraction}: accepted are fractions between "
-            "0 and 1; the judge learns from the rest"
+        raise errors.InputError(
+            "held_fraction",
+            settings.held_fraction,
+            "are fractions between 0 and 1; the judge learns from the rest",
         )
     for name in ("learning_rate_decay", "threshold", "mode_seeking"):
         checks.at_least_zero(f"--{name}", getattr(settings, name))
     if settings.gradient_bound is not None:
-        checks.positive("--gradient_bound", settings.gradient_bound)
+        checks.positive("gradient_bound", settings.gradient_bound)
     epsilon = settings.epsilon_per_parameter
     if epsilon is not None and not epsilon > 0:  # Infinity is no noise.
-        raise checks.InputError(
-            f"--epsilon_per_parameter={epsilon}: accepted are numbers above 0 and inf"
+        raise errors.InputError(
+            "epsilon_per_parameter", epsilon, "are numbers above 0 and inf"
         )
     if not 0 <= settings.start_accuracy <= 1:
-        raise checks.InputError(
-            f"--start_accuracy={settings.start_accuracy}: accepted are numbers in "
-            "[0, 1]"
+        raise errors.InputError(
+            "start_accuracy", settings.start_accuracy, "are numbers in [0, 1]"
         )
     if settings.start_accuracy and not settings.adversary_data:
-        raise checks.InputError(
-            f"--start_accuracy={settings.start_accuracy}: without data the adversary "
-            "cannot measure it; accepted is 0 (use --start_round)"
+        raise errors.InputError(
+            "start_accuracy",
+            settings.start_accuracy,
+            found="without data the adversary cannot measure it",
+            accepted="is 0 (use `start_round`)",
         )
 
 
@@ -203,17 +208,17 @@ def each(settings: object, names: tuple[str, ...], least: int = 1) -> None:
         checks.positive_integer(f"--{name}", getattr(settings, name), least=least)
 
 
-def check_seed(seed: int, name: str = "--seed") -> None:
+def check_seed(seed: int, name: str = "seed") -> None:
     """Checks a seed: JAX's keys take its lower 32 bits only."""
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not whole or not 0 <= seed < 2**32:
-        raise checks.InputError(f"{name}={seed}: accepted are 0 to {2**32 - 1}")
+        raise errors.InputError(name, seed, f"are 0 to {2**32 - 1}")
 
 
 def _check_shared(settings: Settings | GanSettings) -> None:
     """What both studies have."""
     if settings.model is not None:
-        checks.one_of("--model", settings.model, MODELS)
+        checks.one_of("model", settings.model, MODELS)
     each(settings, ("rounds", "local_epochs", "batch_size", "generator_steps"))
     # The generator's batch normalisation needs two samples.
     each(settings, ("generator_batch", "injected"), least=2)
@@ -222,10 +227,8 @@ def _check_shared(settings: Settings | GanSettings) -> None:
     for name in ("learning_rate", "generator_learning_rate"):
         checks.positive(f"--{name}", getattr(settings, name))
     for width in settings.mlp_widths:
-        checks.positive_integer("--mlp_widths", width)
+        checks.positive_integer("mlp_widths", width)
     each(settings, ("target_class",), least=0)
     check_seed(settings.seed)
     if not 0 <= settings.momentum < 1:
-        raise checks.InputError(
-            f"--momentum={settings.momentum}: accepted are numbers in [0, 1)"
-        )
+        raise errors.InputError("momentum", settings.momentum, "are numbers in [0, 1)")

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 import jaxprivacy
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.experiments.settings import Settings
@@ -26,7 +26,7 @@ from jaxprivacy.training import gradients, local
 MOST_SAVES = 10  # of a run, however short its chunks are
 
 
-class Diverged(checks.InputError):
+class Diverged(errors.InputError):
     """A training that left something that is no number."""
 
 
@@ -168,16 +168,18 @@ def check_finite(left: Any, **rates: float) -> None:
 
     Args:
       left: a tree of arrays.
-      **rates: the settings at fault where something in it is no number, by flag.
+      **rates: the settings at fault where something in it is no number.
 
     Raises:
       Diverged: naming the rates.
     """
     if is_finite(left):
         return
-    named = ", ".join(f"--{flag}={rate:g}" for flag, rate in rates.items())
     raise Diverged(
-        f"{named}: the training diverges; accepted are rates at which it does not"
+        tuple(rates),
+        tuple(f"{rate:g}" for rate in rates.values()),
+        found="the training diverges",
+        accepted="are rates at which it does not",
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from typing import NamedTuple
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.models import attack_presets
 
 MODELS = ("mlp", "cnn", "alexnet", "resnet", "densenet")
@@ -59,7 +59,7 @@ class WhiteboxSettings:
     growth_rate: int = 12
     block: str = ""  # of a resnet; "": as in the layout's first version
     normalisation: str = "group"
-    import_target: str = ""  # a PyTorch file, or a folder of --export_target
+    import_target: str = ""  # a PyTorch file, or a folder of `export_target`
     export_target: str = ""
     setting: str = "standalone"
     attacker: tuple[str, ...] = ("global",)
@@ -171,7 +171,7 @@ def observed(text: str, rounds: int) -> list[int]:
       The T rounds, counted from 0.
 
     Raises:
-      InputError: naming `--observed_rounds`.
+      InputError: naming `observed_rounds`.
     """
     words = text.split(",")
     numbers = [int(word) for word in words if word.isdecimal() and len(word) < 19]
@@ -182,8 +182,9 @@ def observed(text: str, rounds: int) -> list[int]:
     listed = good and len(words) > 1 and numbers == sorted(set(numbers))
     if listed and 1 <= numbers[0] and numbers[-1] <= rounds:
         return [number - 1 for number in numbers]
-    raise checks.InputError(
-        f"--observed_rounds={text}: accepted are a number of rounds, or the rounds "
-        "themselves in rising order with commas (one alone: 30,), 1 to "
-        f"--rounds={rounds}"
+    raise errors.InputError(
+        "observed_rounds",
+        text,
+        "are a number of rounds, or the rounds themselves in rising order with "
+        f"commas (one alone: 30,), 1 to `rounds`={rounds}",
     )

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from jaxprivacy.checks import InputError, NotWritten
+from jaxprivacy.errors import InputError, NotWritten
 from jaxprivacy.report import facts, html, lock, plots, store, tables
 
-_ACCEPTED = f"accepted is a folder with the {store.RESULT} of a report"
+_ACCEPTED = f"is a folder with the {store.RESULT} of a report"
 
 
 class Kept(NamedTuple):
@@ -38,12 +38,15 @@ def read(folder: str) -> Kept:
         }
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{folder}: {store.RESULT} cannot be read ({store.reason(error)}); "
-            f"{_ACCEPTED}"
+            folder,
+            found=f"{store.RESULT} cannot be read ({store.reason(error)})",
+            accepted=_ACCEPTED,
         ) from error
     needed = {"membership", "reconstruction", "target", "versions", "command", "seed"}
     if not isinstance(result, dict) or not needed <= set(result):
-        raise InputError(f"{folder}: {store.RESULT} is no result; {_ACCEPTED}")
+        raise InputError(
+            folder, found=f"{store.RESULT} is no result", accepted=_ACCEPTED
+        )
     return Kept(result, facts.kept(result), figures)
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from rich import console as rich_console, progress as rich_progress
 
+from jaxprivacy import errors
+
 
 class Stages(NamedTuple):
     """How a run reports where it is."""
@@ -22,7 +24,7 @@ class Stages(NamedTuple):
 def warn(problem: object) -> None:
     """Says in one line on standard error what went wrong, and that the run goes on."""
     # The bar, where there is one, lets lines on standard error pass above it.
-    print("warning: " + " ".join(str(problem).split()), file=sys.stderr)
+    print("warning: " + " ".join(errors.called(str(problem)).split()), file=sys.stderr)
 
 
 @contextlib.contextmanager

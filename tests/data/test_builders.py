@@ -7,7 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data.builders import archives, images, tables
 from jaxprivacy.data.builders.forms import FORMS
 from tests.data import published
@@ -26,7 +26,7 @@ def unpacked(x, columns):
 
 def refused(read, content, *sizes):
     """The one line with which a parser refuses a file."""
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         read(source(content), *sizes)
     message = str(error.value)
     assert "\n" not in message and "accepted" in message
@@ -102,7 +102,7 @@ def test_table_refused(content, expected):
 
 def test_a_long_line_is_not_read_to_its_end():
     stream = io.BytesIO(b"1," * 10**6)
-    with pytest.raises(checks.InputError):
+    with pytest.raises(errors.InputError):
         tables.read_table(archives.Source("a file", stream), 3, 3)
     assert stream.tell() < 100
 
@@ -190,7 +190,7 @@ ARCHIVES = {
 
 
 def refused_archive(folder):
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         opened(folder)
     message = str(error.value)
     assert "\n" not in message and "accepted" in message
@@ -223,7 +223,7 @@ def test_unreadable_archive(tmp_path, case):
 
 def test_nothing_there(tmp_path):
     message = refused_archive(tmp_path)
-    assert message.startswith(f"--manual_dir={tmp_path}: holds neither a.tgz nor b/c")
+    assert message.startswith(f"manual_dir={tmp_path}: holds neither a.tgz nor b/c")
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -261,7 +261,7 @@ def test_labels_of_other_length(tmp_path):
     members = published.contents("texas100", x[1:], y[1:])
     members["texas/100/labels"] += b"7\n"
     published.archive(tmp_path / form.archive, members)
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         form.read(form, str(tmp_path))
     assert "has 199 records" in str(error.value)
     assert "has 200 labels" in str(error.value)

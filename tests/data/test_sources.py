@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -39,7 +39,7 @@ def in_fresh_process(code):
 
 def refused(spec, **options):
     """Returns the one line with which `spec` is refused."""
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         data.load(spec, **options)
     message = str(error.value)
     assert "\n" not in message
@@ -65,7 +65,7 @@ def test_digits():
 def test_att_faces(tmp_path, monkeypatch):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
     message = refused("att_faces")
-    assert message.startswith("--data='att_faces': ")
+    assert message.startswith("data='att_faces': ")
     assert str(tmp_path) in message
     assert message.endswith(
         'python -c "from sklearn.datasets import fetch_olivetti_faces; '
@@ -206,9 +206,9 @@ def test_records_is_a_stratified_subset(tmp_path):
 
 def test_records_out_of_range(tmp_path):
     spec = save(tmp_path / "a.npz", x=IMAGES, y=Y)
-    assert refused(spec, records=13) == "--records=13: accepted are at most 12"
-    assert refused(spec, records=5).startswith("--records=5: accepted are integers of")
-    assert refused(spec, records=6, seed=-1).startswith("--seed=-1: ")
+    assert refused(spec, records=13) == "records=13: accepted are at most 12"
+    assert refused(spec, records=5).startswith("records=5: accepted are integers of")
+    assert refused(spec, records=6, seed=-1).startswith("seed=-1: ")
     spec = save(tmp_path / "b.npz", x=IMAGES, y=np.minimum(np.arange(12), 2))
     assert "class 0 has 1 record" in refused(spec, records=8)
 
@@ -231,7 +231,7 @@ SPECS = {
 @pytest.mark.parametrize("spec", SPECS)
 def test_specs_refused(spec):
     message = refused(spec)
-    assert message.startswith(f"--data={spec!r}: ")
+    assert message.startswith(f"data={spec!r}: ")
     assert SPECS[spec] in message
 
 
@@ -279,7 +279,7 @@ def test_files_refused(tmp_path, case):
     content, expected = FILES[case]
     (tmp_path / "a.npz").write_bytes(content)
     message = refused(f"npz:{tmp_path / 'a.npz'}")
-    assert message.startswith(f"--data='npz:{tmp_path / 'a.npz'}': ")
+    assert message.startswith(f"data='npz:{tmp_path / 'a.npz'}': ")
     assert expected in message
 
 
@@ -292,7 +292,7 @@ def test_damaged_files_never_escape(tmp_path):
         file.write_bytes(content.tobytes())
         try:
             data.load(f"npz:{file}")
-        except checks.InputError as error:
+        except errors.InputError as error:
             assert "\n" not in str(error)
 
 
@@ -476,7 +476,7 @@ ARRAYS = {
 def test_arrays_refused(tmp_path, case):
     arrays, expected = ARRAYS[case]
     message = refused(save(tmp_path / "a.npz", **arrays))
-    assert message.startswith(f"--data='npz:{tmp_path / 'a.npz'}': ")
+    assert message.startswith(f"data='npz:{tmp_path / 'a.npz'}': ")
     assert expected in message
 
 

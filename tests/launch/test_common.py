@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.commands import common, flag_help
 from jaxprivacy.experiments.settings import GanSettings, Settings
 from tests.launch import launched
@@ -90,7 +90,7 @@ def test_what_is_absent_may_be_said_to_be_nothing(parse):
 @pytest.mark.parametrize("script", KINDS)
 def test_malformed_widths(widths, script, parse):
     kind = parse(script, f"--mlp_widths={widths}")
-    with pytest.raises(checks.InputError, match="--mlp_widths="):
+    with pytest.raises(errors.InputError, match="--mlp_widths="):
         common.settings(kind)
 
 
