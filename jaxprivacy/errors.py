@@ -57,7 +57,9 @@ class InputError(ValueError):
     def __str__(self) -> str:
         argument, value, accepted, found = self.args
         several = isinstance(argument, tuple)
-        heads = [_CALLED.get()(name) for name in (argument if several else (argument,))]
+        heads = [
+            _CALLED.get()(str(name)) for name in (argument if several else (argument,))
+        ]
         if value is not _ABSENT:
             values = value if several else (value,)
             heads = [f"{head}={v}" for head, v in zip(heads, values, strict=True)]

@@ -146,9 +146,9 @@ def check(settings: Settings) -> None:
         each(settings, ("members_per_participant",))
     each(settings, ("victim",), least=0)
     for name in ("dirichlet_alpha", "ascent_rate"):
-        checks.positive(f"--{name}", getattr(settings, name))
+        checks.positive(name, getattr(settings, name))
     for name in ("attack_train_fraction", "selection_fraction"):
-        checks.fraction(f"--{name}", getattr(settings, name))
+        checks.fraction(name, getattr(settings, name))
     if settings.observed_rounds > settings.rounds:
         raise errors.InputError(
             "observed_rounds",
@@ -173,7 +173,7 @@ def check_gan(settings: GanSettings) -> None:
     each(settings, ("dcgan_steps",))
     each(settings, ("start_round",), least=0)
     for name in ("upload_fraction", "download_fraction"):
-        checks.fraction(f"--{name}", getattr(settings, name))
+        checks.fraction(name, getattr(settings, name))
     if not 0 < settings.held_fraction < 1:
         raise errors.InputError(
             "held_fraction",
@@ -181,7 +181,7 @@ def check_gan(settings: GanSettings) -> None:
             "are fractions between 0 and 1; the judge learns from the rest",
         )
     for name in ("learning_rate_decay", "threshold", "mode_seeking"):
-        checks.at_least_zero(f"--{name}", getattr(settings, name))
+        checks.at_least_zero(name, getattr(settings, name))
     if settings.gradient_bound is not None:
         checks.positive("gradient_bound", settings.gradient_bound)
     epsilon = settings.epsilon_per_parameter
@@ -205,7 +205,7 @@ def check_gan(settings: GanSettings) -> None:
 def each(settings: object, names: tuple[str, ...], least: int = 1) -> None:
     """Checks the integers among a dataclass's fields that have these names."""
     for name in names:
-        checks.positive_integer(f"--{name}", getattr(settings, name), least=least)
+        checks.positive_integer(name, getattr(settings, name), least=least)
 
 
 def check_seed(seed: int, name: str = "seed") -> None:
@@ -225,7 +225,7 @@ def _check_shared(settings: Settings | GanSettings) -> None:
     if settings.records is not None:
         each(settings, ("records",))
     for name in ("learning_rate", "generator_learning_rate"):
-        checks.positive(f"--{name}", getattr(settings, name))
+        checks.positive(name, getattr(settings, name))
     for width in settings.mlp_widths:
         checks.positive_integer("mlp_widths", width)
     each(settings, ("target_class",), least=0)

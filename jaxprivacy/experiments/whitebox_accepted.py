@@ -53,7 +53,7 @@ def _each_of(settings, flag, accepted):
             f"are one or several different of {', '.join(accepted)}",
         )
     for value in values:
-        checks.one_of(f"--{flag}", value, accepted)
+        checks.one_of(flag, value, accepted)
 
 
 def _check_numbers(settings):
@@ -90,7 +90,7 @@ def _check_numbers(settings):
     if settings.attack_learning_rate is not None:
         rates.append("attack_learning_rate")
     for name in rates:
-        checks.positive(f"--{name}", getattr(settings, name))
+        checks.positive(name, getattr(settings, name))
     checks.at_least_zero("weight_decay", settings.weight_decay)
     if not 0 <= settings.momentum < 1:
         raise errors.InputError("momentum", settings.momentum, "are numbers in [0, 1)")
@@ -113,7 +113,7 @@ def _check_lists(settings):
         "learning_rate_drops",
     ):
         for value in getattr(settings, name):
-            checks.positive_integer(f"--{name}", value)
+            checks.positive_integer(name, value)
     for name, values in (
         ("mlp_widths", settings.mlp_widths),
         ("gradient_kernels", (settings.gradient_kernels or 1,)),

@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 
-from jaxprivacy import errors
 from jaxprivacy.report import text, words
 from jaxprivacy.report.contents import Tradeoff
 
@@ -18,7 +17,7 @@ from jaxprivacy.report.contents import Tradeoff
 MOST_EPSILON = 10
 NO_GUARANTEE = (
     "It guarantees nothing: a coordinate of an update beyond gamma is noised as it is, "
-    "not clipped first (`clip_first`=False), so that the noise does not hide how far a "
+    "not clipped first (clip_first is off), so that the noise does not hide how far a "
     "participant's records move it."
 )
 
@@ -73,7 +72,7 @@ def claim(privacy: dict) -> str:
     if not guarantees(privacy):
         return (
             f"The uploads carry the noise of the paper's own release, for an epsilon "
-            f"of {each} per parameter. {errors.called(NO_GUARANTEE)}"
+            f"of {each} per parameter. {NO_GUARANTEE}"
         )
     total = privacy["epsilon_total"]
     said = (
@@ -106,8 +105,7 @@ def _met(logged: dict[str, np.ndarray]) -> str:
 def claim_of_sweep(tradeoff: Tradeoff) -> str:
     """Returns what the budgets of a sweep guarantee."""
     if not tradeoff.clip_first:
-        told = errors.called(NO_GUARANTEE)
-        return f"The noise is that of the paper's own release. {told}"
+        return f"The noise is that of the paper's own release. {NO_GUARANTEE}"
     return (
         "The uploads, clipped before the noise, are differentially private with the "
         f"total epsilon of their row; a total above {MOST_EPSILON} is no meaningful "

@@ -225,11 +225,14 @@ def check_values(loss: jax.Array, undefined: jax.Array) -> None:
     """
     if not _known((loss, undefined)):
         return
-    for name, wrong in (("apply: the output", undefined), ("loss: that", loss)):
+    for name, what, wrong in (
+        ("apply", "the output", undefined),
+        ("loss", "that", loss),
+    ):
         wrong = np.flatnonzero(np.isnan(wrong) if wrong is loss else wrong)
         if len(wrong):
             raise errors.InputError(
                 name,
-                found=f"of record {wrong[0]} is NaN, like {len(wrong) - 1} more",
+                found=f"{what} of record {wrong[0]} is NaN, like {len(wrong) - 1} more",
                 accepted="are numbers",
             )

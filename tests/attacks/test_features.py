@@ -257,7 +257,7 @@ def test_a_constant_unit_becomes_0(extracted):
 
 
 def test_labels_outside_the_outputs_are_refused():
-    with pytest.raises(errors.InputError, match="^y: holds 3 at record 4: accepted"):
+    with pytest.raises(errors.InputError, match="^y: holds 3 at record 4; accepted"):
         features.extract(MODEL, snapshots(), X, Y.at[4].set(3), hidden=(), gradients=())
 
 

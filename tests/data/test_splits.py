@@ -172,7 +172,7 @@ ERRORS = {
     ),
     "few_evaluation": (
         {"attack_train_fraction": 0.5, "selection_fraction": 0.48},
-        "attack_train_fraction=0.5, selection_fraction=0.48, evaluation: 2 of 100 ",
+        "attack_train_fraction=0.5, selection_fraction=0.48: 2 of 100 ",
     ),
     "partition": ({"how": "random"}, "partition=random: "),
     "alpha": ({"how": "dirichlet", "alpha": -1.0}, "dirichlet_alpha=-1.0: "),

@@ -223,8 +223,8 @@ def test_command_in_the_error_prepares(tmp_path, monkeypatch):
         ("jaxprivacy_sizes", "['image'] has records of shapes (5, 5, 1) and (6, 5, 1)"),
         ("jaxprivacy_text", "test['features'] has shape (12,) and dtype |S5"),
         ("jaxprivacy_negative", "test['label'] holds -1 at record 0"),
-        ("jaxprivacy_unlabelled", "has the features features, other: accepted are"),
-        ("jaxprivacy_validation", "has the splits validation: accepted are"),
+        ("jaxprivacy_unlabelled", "has the features features, other; accepted are"),
+        ("jaxprivacy_validation", "has the splits validation; accepted are"),
     ],
 )
 def test_refused(folder, name, expected):

@@ -137,7 +137,7 @@ def test_every_number_is_checked(kind, check):
     for field in dataclasses.fields(kind):
         if "int" in str(field.type) or "float" in str(field.type):
             bad = (-1,) if field.name == "mlp_widths" else -1
-            with pytest.raises(errors.InputError, match=f"--{field.name}=-1"):
+            with pytest.raises(errors.InputError, match=f"{field.name}=-1"):
                 check(kind(**{field.name: bad}))
 
 

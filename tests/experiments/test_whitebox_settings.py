@@ -174,6 +174,6 @@ REFUSED = [
 @pytest.mark.parametrize(("flag", "changed"), REFUSED)
 def test_bad_settings_are_refused(flag, changed):
     settings = dataclasses.replace(WhiteboxSettings(), **changed)
-    with pytest.raises(errors.InputError, match=f"^--{flag}.*: .*accepted") as error:
+    with pytest.raises(errors.InputError, match=f"^{flag}.*: .*accepted") as error:
         whitebox_accepted.check(settings)
     assert "\n" not in str(error.value)

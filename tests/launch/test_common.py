@@ -90,7 +90,7 @@ def test_what_is_absent_may_be_said_to_be_nothing(parse):
 @pytest.mark.parametrize("script", KINDS)
 def test_malformed_widths(widths, script, parse):
     kind = parse(script, f"--mlp_widths={widths}")
-    with pytest.raises(errors.InputError, match="--mlp_widths="):
+    with pytest.raises(errors.InputError, match="mlp_widths="):
         common.settings(kind)
 
 

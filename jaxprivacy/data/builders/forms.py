@@ -50,8 +50,8 @@ def _two_files(form: Form, folder: str) -> dict[str, tables.Records]:
         x, values_name = tables.read_values(source, *form.shape), source.name
     if len(x) != len(y):
         raise errors.InputError(
-            (values_name, labels_name),
-            found=f"{len(x)} records and {len(y)} labels",
+            labels_name,
+            found=f"has {len(y)} labels and {values_name} has {len(x)} records",
             accepted="is one label for each record",
         )
     return {"train": tables.Records(x, y)}
