@@ -11,7 +11,6 @@ import contextvars
 import re
 from collections.abc import Callable, Iterator
 
-_ABSENT = object()
 _NAMED = re.compile(r"`(\w+)`")
 
 
@@ -44,14 +43,13 @@ class InputError(ValueError):
     def __init__(
         self,
         argument: str | tuple[str, ...],
-        value: object = _ABSENT,
+        value: object = ...,
         accepted: str = "",
-        *,
         found: str = "",
     ):
         super().__init__(argument, value, accepted, found)
         self.argument = argument
-        self.value = found if value is _ABSENT else value
+        self.value = found if value is ... else value
         self.accepted = re.sub(r"^(are|is) ", "", _NAMED.sub(r"\1", accepted))
 
     def __str__(self) -> str:
@@ -60,7 +58,7 @@ class InputError(ValueError):
         heads = [
             _CALLED.get()(str(name)) for name in (argument if several else (argument,))
         ]
-        if value is not _ABSENT:
+        if value is not ...:
             values = value if several else (value,)
             heads = [f"{head}={v}" for head, v in zip(heads, values, strict=True)]
         said = [called(found)] if found else []
