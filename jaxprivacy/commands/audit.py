@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from absl import flags
 
 from jaxprivacy import errors
-from jaxprivacy.commands import common, flag_help, publishing
+from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.settings import Settings
 
-common.define_settings(Settings, flag_help.HELP)
+common.define_settings(Settings)
 common.define_report("audit")
 flags.adopt_module_key_flags(common)
 _OF_TARGETS = ("data", "preset", "seed")  # The settings that count beside a target.

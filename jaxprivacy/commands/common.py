@@ -41,11 +41,13 @@ def checkpoint_folder(asked: str | None) -> str:
     return f"{os.path.realpath(out) if ends else out}.checkpoint"
 
 
-def define_settings(kind_of_settings: type, texts: dict[str, str]) -> None:
-    """Defines a flag for each field of a dataclass, as flags of the calling module."""
+def define_settings(kind_of_settings: type) -> None:
+    """Defines a flag for each field of settings, as flags of the calling module."""
     for field in dataclasses.fields(kind_of_settings):
-        kind, text = str(field.type).removesuffix(" | None"), texts[field.name]
-        if field.metadata.get("repeated"):
+        kind = str(field.type).removesuffix(" | None")
+        with errors.calling(_flag):
+            text = errors.called(field.metadata["help"])
+        if field.metadata["repeated"]:
             flags.DEFINE_multi_string(field.name, list(field.default), text)
         elif kind.startswith("tuple"):
             flags.DEFINE_list(field.name, [str(item) for item in field.default], text)

@@ -10,10 +10,10 @@ import os
 from absl import flags
 
 from jaxprivacy import checks
-from jaxprivacy.commands import common, flag_help, publishing
+from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.settings import GanSettings
 
-common.define_settings(GanSettings, flag_help.HELP)
+common.define_settings(GanSettings)
 common.define_report("sweep")
 flags.adopt_module_key_flags(common)
 _GRID = flags.DEFINE_multi_string(

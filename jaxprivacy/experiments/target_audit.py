@@ -13,7 +13,6 @@ from jaxprivacy.experiments import (
     attack_training,
     membership,
     results,
-    settings as settings_lib,
     target_facts,
     target_given,
     target_layers,
@@ -229,4 +228,4 @@ def check(asked: Sequence[str] | None, preset: str, seed: int) -> None:
             ),
             accepted=f"beside it is {', '.join(fit)}",
         )
-    settings_lib.check_seed(seed, "seed")
+    checks.seed("seed", seed)

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 from jaxprivacy import checks, errors
-from jaxprivacy.experiments import settings as settings_lib, whitebox_settings
-from jaxprivacy.models import attack_presets
+from jaxprivacy.experiments import parts, whitebox_settings
 
 LEAST_PARTICIPANTS = {"global": 1, "local": 2}
-MOST_WIDTH = 2**16  # of a layer; far larger products overflow inside XLA.
-MOST_ROUNDS = 2**31 - 1  # JAX counts them in 32 bits.
-MOST_LOCAL_EPOCHS = 2**16
 
 
 def check(settings: whitebox_settings.WhiteboxSettings) -> None:
     """Checks every setting that can be judged without the data.
 
     Raises:
-      InputError: naming the flag, its value and what is accepted.
+      InputError: naming the setting, its value and what is accepted.
     """
-    if settings.model is not None:
-        checks.one_of("model", settings.model, whitebox_settings.MODELS)
-    checks.one_of("setting", settings.setting, whitebox_settings.SETTINGS)
-    checks.one_of(
-        "normalisation", settings.normalisation, whitebox_settings.NORMALISATIONS
-    )
-    checks.one_of("block", settings.block, whitebox_settings.BLOCKS)
-    checks.one_of("victims", settings.victims, whitebox_settings.VICTIMS)
-    checks.one_of("optimizer", settings.optimizer, whitebox_settings.OPTIMIZERS)
-    checks.one_of("preset", settings.preset, tuple(attack_presets.PRESETS))
-    for flag, accepted in (
-        ("attacker", whitebox_settings.ATTACKERS),
-        ("mode", whitebox_settings.MODES),
-        ("supervision", whitebox_settings.SUPERVISIONS),
-    ):
-        _each_of(settings, flag, accepted)
-    _check_numbers(settings)
+    parts.check(settings)
+    checks.seed("seed", settings.seed + settings.seeds - 1)
     _check_lists(settings)
     _check_files(settings)
     _check_attackers(settings)
@@ -44,88 +25,7 @@ def check(settings: whitebox_settings.WhiteboxSettings) -> None:
         _check_participants(settings)
 
 
-def _each_of(settings, flag, accepted):
-    values = getattr(settings, flag)
-    if not values or len(set(values)) < len(values):
-        raise errors.InputError(
-            flag,
-            ",".join(values),
-            f"are one or several different of {', '.join(accepted)}",
-        )
-    for value in values:
-        checks.one_of(flag, value, accepted)
-
-
-def _check_numbers(settings):
-    counts = (
-        "depth",
-        "growth_rate",
-        "rounds",
-        "local_epochs",
-        "batch_size",
-        "fine_tuning_rounds",
-        "shadows",
-        "feature_batch",
-        "seeds",
-    )
-    optional = (
-        "records",
-        "members_per_participant",
-        "evaluation_records",
-        "gradient_kernels",
-        "attack_epochs",
-    )
-    given = tuple(name for name in optional if getattr(settings, name) is not None)
-    settings_lib.each(settings, counts + given)
-    for name, most in (
-        ("rounds", MOST_ROUNDS),
-        ("fine_tuning_rounds", MOST_ROUNDS),
-        ("local_epochs", MOST_LOCAL_EPOCHS),
-    ):
-        if getattr(settings, name) > most:
-            raise errors.InputError(
-                name, getattr(settings, name), f"are at most {most}"
-            )
-    rates = ["learning_rate", "feature_memory"]
-    if settings.attack_learning_rate is not None:
-        rates.append("attack_learning_rate")
-    for name in rates:
-        checks.positive(name, getattr(settings, name))
-    checks.at_least_zero("weight_decay", settings.weight_decay)
-    if not 0 <= settings.momentum < 1:
-        raise errors.InputError("momentum", settings.momentum, "are numbers in [0, 1)")
-    if not 0 < settings.fine_tuning_fraction < 1:
-        raise errors.InputError(
-            "fine_tuning_fraction",
-            settings.fine_tuning_fraction,
-            "are fractions between 0 and 1",
-        )
-    settings_lib.check_seed(settings.seed)
-    settings_lib.check_seed(settings.seed + settings.seeds - 1)
-
-
 def _check_lists(settings):
-    for name in (
-        "mlp_widths",
-        "participants",
-        "attack_members",
-        "attack_non_members",
-        "learning_rate_drops",
-    ):
-        for value in getattr(settings, name):
-            checks.positive_integer(name, value)
-    for name, values in (
-        ("mlp_widths", settings.mlp_widths),
-        ("gradient_kernels", (settings.gradient_kernels or 1,)),
-    ):
-        if max(values, default=1) > MOST_WIDTH:
-            raise errors.InputError(name, max(values), f"are at most {MOST_WIDTH}")
-    needed = ("participants", "ascent_rate", "observed_rounds", "layers", "gradients")
-    for name in needed:
-        if not getattr(settings, name):
-            raise errors.InputError(name, "", "is at least one value")
-    for rate in settings.ascent_rate:
-        checks.positive("ascent_rate", rate)
     for text in settings.observed_rounds:
         whitebox_settings.observed(text, settings.rounds)
     for pair in (("layers", "gradients"), ("attack_members", "attack_non_members")):

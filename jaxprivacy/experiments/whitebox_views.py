@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxprivacy import errors, types
 from jaxprivacy.attacks import features as features_lib, unsupervised, whitebox
-from jaxprivacy.experiments import attack_training, whitebox_settings
+from jaxprivacy.experiments import attack_training, whitebox_parts, whitebox_settings
 from jaxprivacy.models import attack_presets
 from jaxprivacy.targets import layer_capture
 
@@ -47,7 +47,7 @@ def chosen(name: str, text: str, layers: Sequence[types.Layer]) -> list[int]:
     Raises:
       InputError: a layer that is not there.
     """
-    whole = (whitebox_settings.ALL, whitebox_settings.NONE)
+    whole = (whitebox_parts.ALL, whitebox_parts.NONE)
     if text in whole:
         return list(range(len(layers))) if text == whole[0] else []
     paths = [layer.path for layer in layers]

@@ -20,7 +20,8 @@ from jaxprivacy.experiments import (
     judge,
     results,
 )
-from jaxprivacy.experiments.settings import COMPARED, GanSettings
+from jaxprivacy.experiments.gan_parts import COMPARED
+from jaxprivacy.experiments.settings import GanSettings
 from tests import arrays
 
 LAST = ["judge", "reconstruct"]

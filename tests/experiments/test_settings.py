@@ -4,8 +4,8 @@ import math
 import pytest
 
 from jaxprivacy import errors
+from jaxprivacy.experiments.gan_parts import COMPARED
 from jaxprivacy.experiments.settings import (
-    COMPARED,
     GanSettings,
     Settings,
     check,

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from jaxprivacy import errors
-from jaxprivacy.experiments import whitebox_accepted, whitebox_settings
+from jaxprivacy.experiments import whitebox_accepted, whitebox_parts, whitebox_settings
 from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
 from jaxprivacy.models import attack_presets
 
@@ -60,7 +60,7 @@ def test_sizes_go_pair_by_pair():
 
 def test_a_participant_isolates_nobody():
     settings = WhiteboxSettings(
-        attacker=whitebox_settings.ATTACKERS, mode=whitebox_settings.MODES
+        attacker=whitebox_parts.ATTACKERS, mode=whitebox_parts.MODES
     )
     assert settings.attackers() == [
         ("global", "passive"),

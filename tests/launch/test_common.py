@@ -9,7 +9,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from jaxprivacy import errors
-from jaxprivacy.commands import common, flag_help
+from jaxprivacy.commands import common
 from jaxprivacy.experiments.settings import GanSettings, Settings
 from tests.launch import launched
 
@@ -46,10 +46,6 @@ def parse():
             return KINDS[script]
 
         yield read
-
-
-def test_every_setting_has_its_help_and_nothing_else():
-    assert set(flag_help.HELP) == {*names(Settings), *names(GanSettings)}
 
 
 @pytest.mark.parametrize("script", KINDS)
