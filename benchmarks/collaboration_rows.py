@@ -14,9 +14,10 @@ from benchmarks import work
 from benchmarks.measure import Pair, Row, Run, compiled
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import collaboration, training
+from jaxprivacy.experiments import collaboration
 from jaxprivacy.experiments.settings import GanSettings
 from jaxprivacy.federated import dssgd, selection, simulate
+from jaxprivacy.programs import chunks
 
 HELD, MEASURED, LOGGED = 4000, 2000, 64  # records of both seats; measured on; samples
 PAPER = GanSettings(
@@ -37,7 +38,7 @@ Inputs = tuple[collaboration.Table, collaboration.Arguments]
 
 def collaborative(
     settings: GanSettings, held: int, measured: int
-) -> tuple[training.Runner, Inputs]:
+) -> tuple[chunks.Runner, Inputs]:
     """Collaborative training as the study compiles it, on made-up records.
 
     Args:
@@ -56,7 +57,7 @@ def collaborative(
         test=np.arange(held, held + measured, dtype=np.int32),
     )
     table = collaboration.Table(jnp.asarray(dataset.x), jnp.asarray(dataset.y))
-    runner = training.runner(
+    runner = chunks.runner(
         lambda inputs: collaboration.simulation(settings, dataset, *inputs, LOGGED)
     )
     return runner, (table, collaboration.Arguments(holdings, SWEPT))
@@ -121,14 +122,14 @@ def asynchronous() -> Pair:
     )
 
 
-def selective(settings: GanSettings, model: types.Model) -> training.Runner:
+def selective(settings: GanSettings, model: types.Model) -> chunks.Runner:
     """DSSGD between honest participants; their records (P, N, ...) are an argument."""
     role = dssgd.participant(
         collaboration.honest(settings, model, settings.learning_rate),
         dssgd.upload_largest(settings.upload_fraction),
     )
     server = dssgd.parameter_server(settings.download_fraction)
-    return training.runner(
+    return chunks.runner(
         lambda data: simulate.simulate(
             server, [simulate.Group(role, data)], order="round_robin"
         )

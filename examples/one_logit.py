@@ -1,6 +1,9 @@
-"""A bare function with one logit on a table, as a logistic regression has it; audited.
+"""A bare function with one logit on a table, and how it is trained; audited.
 
-python examples/one_logit.py
+    python examples/one_logit.py
+
+Because the audit is told how the model is trained, it trains eight more like it, and
+attacks with LiRA, RMIA and others that compare the model with these.
 """
 
 import jax
@@ -18,9 +21,10 @@ def logit(params, x):
     return hidden @ params["out"] + params["bias"]
 
 
-def train(x, y, steps, width=256):
+def train(key, records, mask, steps=300, width=256):
     """Trains by Adam on all records at once; returns the parameters."""
-    keys = jax.random.split(jax.random.key(0))
+    x, y = records
+    keys = jax.random.split(key)
     params = {
         "in": jax.random.normal(keys[0], (x.shape[1], width)) / x.shape[1] ** 0.5,
         "shift": jnp.zeros(width),
@@ -30,9 +34,9 @@ def train(x, y, steps, width=256):
     optimizer = optax.adam(1e-2)
 
     def loss(params):
-        return optax.sigmoid_binary_cross_entropy(logit(params, x)[:, 0], y).mean()
+        each = optax.sigmoid_binary_cross_entropy(logit(params, x)[:, 0], y)
+        return (each * mask).sum() / mask.sum()
 
-    @jax.jit
     def step(carry, _):
         params, state = carry
         updates, state = optimizer.update(jax.grad(loss)(params), state)
@@ -42,19 +46,22 @@ def train(x, y, steps, width=256):
     return jax.lax.scan(step, carry, length=steps)[0][0]
 
 
-def main(records=150, steps=300, attacks=None, progress=True):
+def main(records=150, attacks=None, references=8, progress=True):
     """Trains, audits and prints the report."""
     table = datasets.load_breast_cancer()
     order = np.random.default_rng(0).permutation(len(table.target))
     x = table.data[order]
     x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
     y = table.target[order]
-    params = train(x[:records], y[:records], steps)
+    members = x[:records], y[:records]
+    params = jax.jit(train)(jax.random.key(0), members, jnp.ones(records))
     report = jaxprivacy.audit(
         logit,
         params,
-        members=(x[:records], y[:records]),
+        members=members,
         non_members=(x[records:], y[records:]),
+        train=train,
+        references=references,
         attacks=attacks,
         progress=progress,
     )

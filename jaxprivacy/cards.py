@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 # What of a target an attack looks at.
-SIGNALS = ("loss", "outputs", "hidden", "gradients")
+SIGNALS = ("loss", "outputs", "hidden", "gradients", "uploads")
 # What else it must have.
 NEEDS = (
     "known",  # records of which it knows whether they are members
@@ -17,6 +17,7 @@ NEEDS = (
     "population",  # records of the same distribution on which nobody trained
     "references_with",  # models trained like the target, some with a record
     "references_without",  # and some without it
+    "others",  # uploads of participants other than the victim, at least two
 )
 
 
@@ -207,6 +208,59 @@ MEMBERSHIP = (
         source="after BaVarIA, arXiv 2603.11799",
     ),
     Card(
+        "gradient_cosine",
+        "Gradient cosine",
+        "The attacker sees the victim's update of the round last observed, and what it "
+        "had received. It takes a record down whose gradient the update points for a "
+        "member; only one threshold is learned.",
+        sees=("gradients", "uploads"),
+        source="Li, Li and Ribeiro, ICLR 2023",
+    ),
+    Card(
+        "gradient_difference",
+        "Gradient difference",
+        "The attacker sees what the gradient cosine sees. It takes a record without "
+        "whose gradient the update would be shorter for a member.",
+        sees=("gradients", "uploads"),
+        source="Li, Li and Ribeiro, ICLR 2023",
+    ),
+    Card(
+        "loss_series",
+        "Loss series",
+        "The attacker sees the loss of a record under the victim's model at several "
+        "rounds. It takes a record with a low mean for a member.",
+        sees=("loss",),
+        source="Zhu et al., CVPR 2025, Table 1",
+    ),
+    Card(
+        "mean_cosine",
+        "Mean gradient cosine",
+        "The attacker sees what the gradient cosine sees, at several rounds. It takes a"
+        " record whose mean cosine is large for a member.",
+        sees=("gradients", "uploads"),
+        source="Zhu et al., CVPR 2025, Table 1",
+    ),
+    Card(
+        "fedmia_loss",
+        "FedMIA, loss",
+        "The attacker sees every participant's model at several rounds. It takes a "
+        "record whose loss under the victim's is lower than under the others', who do "
+        "not hold it, for a member; only one threshold is learned.",
+        sees=("loss", "uploads"),
+        needs=("others",),
+        source="Zhu et al., CVPR 2025, section 4, FedMIA-I",
+    ),
+    Card(
+        "fedmia_gradient",
+        "FedMIA, gradient",
+        "The attacker sees every participant's update at several rounds. It takes a "
+        "record down whose gradient the victim's point more than the others', who do "
+        "not hold it, for a member; only one threshold is learned.",
+        sees=("gradients", "uploads"),
+        needs=("others",),
+        source="Zhu et al., CVPR 2025, section 4, FedMIA-II",
+    ),
+    Card(
         "combined",
         "Combination",
         "The attacker runs several attacks and knows of some records whether they are "
@@ -293,4 +347,54 @@ RECONSTRUCTION = (
     ),
 )
 
-CARDS = {card.name: card for card in (*MEMBERSHIP, *RECONSTRUCTION)}
+INVERSION = (
+    Card(
+        "dlg",
+        "Deep leakage from gradients",
+        "The attacker is the server, and honest but curious: it knows the model, the "
+        "parameters it sent out, the rate, and how many records and local steps an "
+        "update is of. It searches records and labels whose update lies nearest to the "
+        "participant's, by L-BFGS.",
+        source="Zhu et al., NeurIPS 2019, Algorithm 1",
+    ),
+    Card(
+        "invert_gradients",
+        "Inverting gradients",
+        "The attacker is the server, and honest but curious: it knows the model, the "
+        "parameters it sent out, the rate, and how many records and local steps an "
+        "update is of. It reads the labels off the last bias and searches smooth "
+        "images whose update points where the participant's does.",
+        source="Geiping et al., NeurIPS 2020, equation 4",
+    ),
+    Card(
+        "dense",
+        "Dense layer read off",
+        "The attacker is the server, and honest but curious: it needs the gradients of "
+        "the first layer alone, and that this is a dense one. A neuron that one record "
+        "alone activates gives it away; no search is made.",
+        source="Phong et al., IEEE TIFS 2018, section 3",
+    ),
+    Card(
+        "trap",
+        "Trap layer",
+        "The attacker is a malicious server: it puts a layer of its own before the "
+        "model, whose neurons sort records into bins by a quantile that it knows from "
+        "public records. A record that has a bin to itself is read off the gradients.",
+        source="Fowl et al., ICLR 2022, section 3",
+    ),
+    Card(
+        "public_image",
+        "Best public record",
+        "No attack: of as many public records, or sets of them, as a search has "
+        "starts, those nearest to the participant's. They show what guessing reaches "
+        "without any update, told afterwards which guess was best.",
+    ),
+    Card(
+        "mean_image",
+        "Mean public record",
+        "No attack: the average of the public records. It has a higher PSNR than most "
+        "single ones, and shows nothing of any record.",
+    ),
+)
+
+CARDS = {card.name: card for card in (*MEMBERSHIP, *RECONSTRUCTION, *INVERSION)}

@@ -6,6 +6,7 @@ Those that begin with a condition return a validator, for a setting to carry.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,12 @@ import numpy as np
 from jaxprivacy import errors
 
 Check = Callable[[str, Any], Any]  # of a name and a value; raises InputError
+
+
+def warn(problem: object) -> None:
+    """Says in one line on standard error what went wrong, and that the run goes on."""
+    # The bar, where there is one, lets lines on standard error pass above it.
+    print("warning: " + " ".join(errors.called(str(problem)).split()), file=sys.stderr)
 
 
 def positive_integer(

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxprivacy import types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import statistics as statistics_lib
 from jaxprivacy.targets import layer_capture, layer_gradients
 from jaxprivacy.training import losses
@@ -97,7 +97,8 @@ def extractor(
 
     Returns:
       (snapshots, x, y) -> features; empty dictionaries where no hidden outputs or
-      gradients are asked for (the black-box attack).
+      gradients are asked for (the black-box attack). It raises InputError for a model
+      without layers.
     """
     kept = {layer.path for layer in gradients}
 
@@ -106,6 +107,7 @@ def extractor(
 
     def per_snapshot(params, x, y):
         layers, seen = layer_capture.layered(model.apply, params, x, y, of_one)
+        _check_layers(layers)
         pairs = [
             (layer, seen.inputs[layer.path], seen.deltas[layer.path])
             for layer in layers
@@ -117,9 +119,9 @@ def extractor(
             output=losses.probabilities(seen.logits),
             hidden={path: seen.inputs[path].reshape(len(y), -1) for path in hidden},
             gradients={
-                pair[0].path: layer_gradients.compact(*pair)
-                for pair in pairs
-                if pair[0].path in kept
+                p[0].path: layer_gradients.compact(*p)
+                for p in pairs
+                if p[0].path in kept
             },
             norm=jnp.sqrt(sum(squares)),
             layer_norms=jnp.sqrt(jnp.stack(squares, axis=-1)),
@@ -135,6 +137,15 @@ def extractor(
         return features._replace(label=features.label[0])
 
     return batch
+
+
+def _check_layers(layers: Sequence[types.Layer]) -> None:
+    if not layers:
+        raise errors.InputError(
+            "model",
+            found="no product or convolution with a single kernel is in it",
+            accepted="are models with at least one such layer",
+        )
 
 
 def extract(

@@ -1,9 +1,11 @@
 """The commands of the shell: flags to experiment to report."""
 
 COMMANDS = {  # `jaxprivacy NAME` runs the module of that name.
-    "audit": "Audits a federated training run, or a trained model of your own.",
+    "audit": "Audits a federated training, or a trained model of your own.",
+    "audit-privacy": "Bounds epsilon from below, beside what is claimed of it.",
     "whitebox": "Plays paper B's white-box membership inference.",
     "gan-attack": "Plays paper A's GAN attack in collaborative training.",
+    "gradient-inversion": "Reconstructs records from the update they gave.",
     "sweep": "Runs the GAN attack over a grid, as one compiled program.",
     "prepare": "Prepares a public data set from its downloaded files.",
     "report": "Prints a report again, and makes its page anew.",

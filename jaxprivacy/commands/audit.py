@@ -3,13 +3,15 @@
 jaxprivacy audit --data=npz:FILE --out=FOLDER
 jaxprivacy audit --setting=standalone --references=16 --data=npz:FILE
 jaxprivacy audit --target=FILE.py:NAME --params=PATH --data=npz:FILE
+jaxprivacy audit --target=FILE.py:NAME --references=16 --data=npz:FILE
 
 The first trains in federation, attacks and reports. The second trains one
 model, and reference models like it, by which records at risk are found at low
 false positive rates. The third attacks the model that NAME
 is, a jaxprivacy.Target or a function that returns one; the data file holds
 x_train and y_train, which it was trained on, and x_test and y_test, which it
-was not.
+was not. The fourth trains models like that one, if its target says how by
+`train`, and finds records as the second does.
 """
 
 from __future__ import annotations
@@ -27,14 +29,17 @@ from jaxprivacy.experiments.settings import Settings
 common.define_settings(Settings)
 common.define_report("audit")
 flags.adopt_module_key_flags(common)
-_OF_TARGETS = ("data", "preset", "seed")  # The settings that count beside a target.
-_OF_REFERENCES = ("attacks", "references", "targets_in_pool", "checkpoint")
+# The settings that count beside a target.
+_OF_TARGETS = ("data", "preset", "seed", "attacks", "references")
+_OF_REFERENCES = ("references", "targets_in_pool", "checkpoint")
 _OF_FEDERATION = (
     "participants",
     "members_per_participant",
     "partition",
     "dirichlet_alpha",
     "victim",
+    "others_non_members",
+    "round_decay",
     "observed_rounds",
     "ascent_rate",
     "target_class",
@@ -49,7 +54,9 @@ _TARGET = flags.DEFINE_string(
     None,
     "A trained model of your own to audit: FILE.py:NAME or package.module:NAME, a "
     "jaxprivacy.Target or a function of no arguments that returns one. The file is "
-    "imported, and runs. Of the settings --data, --preset and --seed go with it.",
+    "imported, and runs. Of the settings --data, --preset, --seed, --attacks and "
+    "--references go with it; it is compared with reference models if their number is "
+    "given and the target has a function `train`.",
 )
 _PARAMS = flags.DEFINE_string(
     "params",
@@ -83,6 +90,10 @@ def main() -> int:
         _refuse(_OF_REFERENCES, "with `setting`=standalone only")
     with publishing.publisher() as publish:
         if _TARGET.value is not None:
+            if not flags.FLAGS["references"].present:  # Its default is another study's.
+                settings = dataclasses.replace(settings, references=0)
+            if settings.references:
+                _use_every_core()
             found = door.audit_named(
                 _TARGET.value, _PARAMS.value, settings, common.command()
             )
@@ -97,12 +108,10 @@ def main() -> int:
 
 def _standalone(settings: Settings):
     """The audit with reference models, one device a core."""
-    import jax
-
     from jaxprivacy.experiments import reference_audit
     from jaxprivacy.report import progress
 
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    _use_every_core()
     prepared = reference_audit.prepare(settings)
     folder = common.checkpoint_folder(_CHECKPOINT.value)
     with reference_audit.checkpoints(settings, prepared, folder) as kept:
@@ -110,6 +119,13 @@ def _standalone(settings: Settings):
             return reference_audit.run(
                 settings, prepared, stages, common.command(), kept
             )
+
+
+def _use_every_core() -> None:
+    """Makes each core a device, for trainings that go side by side."""
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 
 def _refuse(names: Sequence[str], accepted: str, found: str = "") -> None:

@@ -117,7 +117,8 @@ def as_called(text: str) -> str:
     if _installed():
         return text
     return re.sub(
-        rf"\b{PROGRAM} ({'|'.join(COMMANDS)})\b",
+        # The longest first, since one name begins another.
+        rf"\b{PROGRAM} ({'|'.join(sorted(COMMANDS, key=len, reverse=True))})\b",
         lambda found: "python -m launch." + found[1].replace("-", "_"),
         text,
     )

@@ -5,7 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from jaxprivacy.experiments import parts, settings, whitebox_settings
+from jaxprivacy.experiments import (
+    inversion_settings,
+    parts,
+    privacy_settings,
+    settings,
+    whitebox_settings,
+)
 
 # Flags that are no settings; they stand before those of their group.
 OWN = {
@@ -26,6 +32,8 @@ STUDIES = (
     settings.Settings,
     settings.GanSettings,
     whitebox_settings.WhiteboxSettings,
+    privacy_settings.PrivacySettings,
+    inversion_settings.InversionSettings,
 )
 
 

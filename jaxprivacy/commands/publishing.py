@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from jaxprivacy import checks
 from jaxprivacy.commands import common
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def publisher() -> Iterator[Callable[[contents.Report], int]]:
 
 def _publish(report, folder: pathlib.Path, told: Callable[[], str]) -> int:
     """Prints first: what is on the screen, no full disk takes away."""
-    from jaxprivacy.report import progress, store, tables
+    from jaxprivacy.report import store, tables
 
     unsaid = say(lambda terminal: tables.print_summary(report, terminal))
     page, unwritten = store.write_somewhere(report, folder)
@@ -72,9 +73,7 @@ def _publish(report, folder: pathlib.Path, told: Callable[[], str]) -> int:
         )
     )
     if unsaid:
-        progress.warn(
-            f"the summary cannot be printed ({unsaid}); the report is {place}"
-        )
+        checks.warn(f"the summary cannot be printed ({unsaid}); the report is {place}")
     return int(bool(unwritten or unsaid))
 
 

@@ -8,12 +8,13 @@ result.json; report.html is made anew from that and the figures, which stay.
 
 from __future__ import annotations
 
+from jaxprivacy import checks
 from jaxprivacy.commands import common, publishing
 
 
 def main(folder: str) -> int:
     """Prints and writes what a folder keeps of a report."""
-    from jaxprivacy.report import again, progress, store
+    from jaxprivacy.report import again, store
 
     kept = again.read(folder)
     unsaid = publishing.say(lambda terminal: again.print_summary(kept, terminal))
@@ -21,7 +22,7 @@ def main(folder: str) -> int:
         common.complain(f"{folder}: its summary cannot be printed ({unsaid})")
         return 1
     if kept.facts is None:
-        progress.warn(
+        checks.warn(
             f"{store.PAGE} is left as it is: {store.RESULT}, of another version, does "
             "not hold all that it says"
         )

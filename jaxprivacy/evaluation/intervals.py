@@ -41,14 +41,15 @@ def clopper_pearson(
 
 
 def student_t(
-    values: Iterable[float], most: float, least: float = 0.0
+    values: Iterable[float], most: float, least: float = 0.0, confidence: float = 0.95
 ) -> dict[str, float | int | None]:
-    """The mean of a measure over rows, with Student's t interval at 95 %.
+    """The mean of a measure over rows, with Student's t interval.
 
     Args:
       values: of the rows that have the measure.
       most: the largest value that it can have.
       least: the smallest.
+      confidence: coverage of the two-sided interval, in (0, 1).
 
     Returns:
       `value` (None without rows), `low` and `high` (None below two rows), cut to what
@@ -58,7 +59,8 @@ def student_t(
     count, low, high = len(known), None, None
     value = float(known.mean()) if count else None
     if count > 1:
-        half = stats.t.ppf(0.975, count - 1) * known.std(ddof=1) / count**0.5
+        quantile = stats.t.ppf((1 + confidence) / 2, count - 1)
+        half = quantile * known.std(ddof=1) / count**0.5
         low, high = max(float(value - half), least), min(float(value + half), most)
     return {"value": value, "low": low, "high": high, "rows": count}
 

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from jaxprivacy.evaluation import regions
+
 PASS = 0.98  # share of a class's real images that pass each of the two conditions
-ENOUGH = 100  # images of a class, from which on it has thresholds of its own
 MOST = 5000  # images that are compared with; more are not needed for a quantile
-BLUR = 1 / 64  # of the image's size: what a person does not see from a step away
+BLUR = 0.05  # of the image's size: grain, which a person looks through
 AT_ONCE = 1024  # images compared at once
 
 
@@ -50,11 +51,14 @@ def fit(images: np.ndarray, labels: np.ndarray, classes: int) -> Neighbours:
     images, labels = _blurred(images[chosen]), labels[chosen]
     own, other = _nearest(images, images, labels, labels, itself=True)
     counts = np.bincount(labels, minlength=classes)
+    if counts.max() < 2:
+        nothing = np.full(classes, -np.inf)
+        return Neighbours(images, labels, nothing, nothing)
     return Neighbours(
         images,
         labels,
-        _thresholds(own, labels, counts),
-        _thresholds(_ratio(own, other), labels, counts),
+        regions.quantiles(own, labels, counts, PASS),
+        regions.quantiles(_ratio(own, other), labels, counts, PASS),
     )
 
 
@@ -119,19 +123,3 @@ def _ratio(own: np.ndarray, other: np.ndarray) -> np.ndarray:
     ratio = np.where(np.isinf(own), np.inf, 0.0)
     ratio[both] = own[both] / np.maximum(other[both], np.finfo(np.float32).tiny)
     return ratio
-
-
-def _thresholds(values, labels, counts):
-    """(K,) the quantile of each class, or of all."""
-    known = np.isfinite(values)
-    if not known.any():
-        return np.full(len(counts), -np.inf)
-    of_all = np.quantile(values[known], PASS)
-    return np.array(
-        [
-            np.quantile(values[known & (labels == label)], PASS)
-            if count >= ENOUGH
-            else of_all
-            for label, count in enumerate(counts)
-        ]
-    )

@@ -55,14 +55,33 @@ def fit(features: np.ndarray, labels: np.ndarray, classes: int) -> Regions:
         nothing = np.full(classes, -np.inf)
         return Regions(means, np.eye(features.shape[1]), nothing)
     precision = _precision(features, labels, means)
-    of_all = np.quantile(distances[known], PASS)
-    thresholds = [
-        np.quantile(distances[known & (labels == label)], PASS)
-        if count >= ENOUGH
-        else of_all
-        for label, count in enumerate(counts)
-    ]
-    return Regions(means, precision, np.array(thresholds))
+    return Regions(means, precision, quantiles(distances, labels, counts, PASS))
+
+
+def quantiles(
+    values: np.ndarray, labels: np.ndarray, counts: np.ndarray, share: float
+) -> np.ndarray:
+    """A quantile of each class that has enough images, and that of all for the others.
+
+    Args:
+      values: (N,) of which those that are finite count, at least one of them.
+      labels: (N,) their classes.
+      counts: (K,) images of each class.
+      share: of the values that lie below, in [0, 1].
+
+    Returns:
+      (K,) quantiles.
+    """
+    known = np.isfinite(values)
+    of_all = np.quantile(values[known], share)
+    return np.array(
+        [
+            np.quantile(values[known & (labels == label)], share)
+            if count >= ENOUGH
+            else of_all
+            for label, count in enumerate(counts)
+        ]
+    )
 
 
 def within(regions: Regions, features: np.ndarray, label: int) -> np.ndarray:

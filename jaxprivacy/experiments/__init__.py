@@ -1,1 +1,1 @@
-"""Whole studies: the only place with `jax.jit`, and with progress to show."""
+"""Whole studies: the only place that knows settings, and progress to show."""

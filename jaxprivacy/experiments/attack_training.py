@@ -1,4 +1,4 @@
-"""Training one supervised attack and scoring records, jitted in chunks of epochs."""
+"""Training one supervised attack and scoring records, in chunks of epochs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.evaluation import membership
 from jaxprivacy.models import attack_presets
+from jaxprivacy.programs import chunks, compilation
 
 Advance = Callable[[float], None]
 
@@ -35,7 +35,7 @@ class Positions(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Jitted training and scoring of one attack; one compilation serves every fit."""
+    """Compiled training and scoring of one attack; one compilation serves every fit."""
 
     init: Callable
     epochs: Callable
@@ -62,21 +62,21 @@ def make_fit(
     preset: attack_presets.Preset,
     moments: Callable | None = None,
 ) -> Fit:
-    """Jits a supervised attack.
+    """Compiles a supervised attack.
 
     Args:
       attack: the attack.
       preset: of its network.
       moments: (features, known) -> their moments; None: of features that are kept.
     """
-    moments = moments or jax.jit(features_lib.moments)
+    moments = moments or compilation.compiled(features_lib.moments)
     form = features_lib.standard if preset.statistics else features_lib.root_mean_square
 
     def normalise(features, known):
         # What is jitted gives no records back: they would be copied.
         return features._replace(scales=form(moments(features, known)))
 
-    return Fit(*map(jax.jit, attack), normalise, preset)
+    return Fit(*compilation.each(attack), normalise, preset)
 
 
 def train_attack(
@@ -126,20 +126,23 @@ def _train(fit, key, state, start_loss, features, examples, selection, advance):
     steps = max(1, longest // (fit.preset.batch_size // 2))
     total = max(fit.preset.epochs, math.ceil(fit.preset.least_steps / steps))
     at_once = max(1, min(EPOCH_CHUNK, CHUNK_STEPS // steps, total))
-    chunks = math.ceil(total / at_once)
-    train_losses, aucs = [], [float(state.best_auc)]
-    for chunk in range(chunks):
-        first = chunk * at_once
-        numbers = jnp.arange(first, min(first + at_once, total))
-        state, info = fit.epochs(key, state, features, examples, selection, numbers)
-        advance(1 / chunks)
-        train_losses += np.asarray(info["train_loss"]).tolist()
-        aucs += np.asarray(info["selection_auc"]).tolist()
-        has_left = left_start(float(start_loss), train_losses)
-        if has_left and stops(aucs, steps):
-            advance(1 - (chunk + 1) / chunks)
-            break
-    return state, has_left
+    start_loss, start_auc = float(start_loss), float(state.best_auc)
+
+    def enough(done, state, info):
+        del done, state
+        aucs = [start_auc, *info["selection_auc"].tolist()]
+        left = left_start(start_loss, info["train_loss"].tolist())
+        return left and stops(aucs, steps)
+
+    state, info = chunks.run(
+        lambda *of: fit.epochs(key, of[0], features, examples, selection, of[1]),
+        state,
+        total,
+        length=at_once,
+        advance=advance,
+        stop=enough,
+    )
+    return state, left_start(start_loss, info["train_loss"].tolist())
 
 
 def left_start(start_loss: float, train_losses: Sequence[float]) -> bool:

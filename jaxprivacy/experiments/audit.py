@@ -12,6 +12,7 @@ from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     audit_data,
+    audit_membership,
     collaboration,
     evidence,
     judge,
@@ -25,18 +26,12 @@ from jaxprivacy.models import targets
 from jaxprivacy.report import contents, progress, text, verdict
 
 # Weights of the stages on the progress bar: their seconds on two cores, roughly.
-STAGES = {
-    "federated training": 10.0,
-    "passive attacks on it": 30.0,
-    "positive control": 7.0,
-    "training under gradient ascent": 10.0,
-    "active attacks on it": 30.0,
+IMAGE_STAGES = {
     "collaborative training with a GAN attacker": 25.0,
     "the same without influence": 15.0,
     "judging the reconstructions": 10.0,
 }
-MEMBERSHIP_STAGES = 5  # the first; the others need images and two participants
-CONTROL = 1000  # its key's number, beyond those of the passive attacks
+STAGES = audit_membership.STAGES | IMAGE_STAGES
 
 
 class Prepared(NamedTuple):
@@ -46,6 +41,7 @@ class Prepared(NamedTuple):
     split: data_lib.Split
     seats: seats.Seats | None  # None: the GAN attack cannot be played
     notes: tuple[str, ...]
+    names: tuple[str, ...]  # the attacks on membership
 
 
 def prepare(settings: settings_lib.Settings) -> Prepared:
@@ -55,6 +51,7 @@ def prepare(settings: settings_lib.Settings) -> Prepared:
       InputError: what the settings ask for cannot be had.
     """
     settings_lib.check(settings)
+    names = audit_membership.chosen(settings)
     dataset = audit_data.load(settings)
     split = data_lib.split(
         dataset,
@@ -69,7 +66,7 @@ def prepare(settings: settings_lib.Settings) -> Prepared:
     )
     obstacle = _obstacle(settings, dataset)
     if obstacle is not None:
-        return Prepared(dataset, split, None, (obstacle,))
+        return Prepared(dataset, split, None, (obstacle,), names)
     who = seats.seats(
         dataset,
         np.concatenate(split.participants),
@@ -77,11 +74,13 @@ def prepare(settings: settings_lib.Settings) -> Prepared:
         target_class=settings.target_class,
         seed=settings.seed,
     )
-    return Prepared(dataset, split, who, ())
+    return Prepared(dataset, split, who, (), names)
 
 
 def _obstacle(settings: settings_lib.Settings, dataset: data_lib.Dataset) -> str | None:
     """Why the GAN attack cannot be played, if it cannot."""
+    if settings.attacks not in ((), ("all",)):
+        return "Reconstruction was not run: attacks on membership were asked for."
     if not dataset.is_image:
         return "Reconstruction was not run: it is an attack on images."
     if min(dataset.x.shape[1:3]) < targets.SMALLEST:
@@ -93,8 +92,9 @@ def _obstacle(settings: settings_lib.Settings, dataset: data_lib.Dataset) -> str
 
 def weight(prepared: Prepared) -> float:
     """The sum of the weights of the stages that will be run."""
-    count = len(STAGES) if prepared.seats is not None else MEMBERSHIP_STAGES
-    return sum(list(STAGES.values())[:count])
+    run = audit_membership.stages(prepared.names)
+    run += tuple(IMAGE_STAGES) if prepared.seats is not None else ()
+    return sum(STAGES[stage] for stage in run)
 
 
 def run(
@@ -112,12 +112,14 @@ def run(
       command: how the run was started, for the report.
     """
     begun = results.begin()
-    dataset, split, who, notes = prepared
+    dataset, split, who, notes, names = prepared
     key_members, key_images = jax.random.split(jax.random.key(settings.seed))
-    found = _membership(settings, dataset, split, key_members, stages)
+    found = audit_membership.attack(
+        settings, dataset, split, names, key_members, stages
+    )
     told = split.copies_left_out, split.copies_kept
-    notes = [*notes, _cost_of_ascent(found.passive, found.raised), *copies.notes(*told)]
-    rows, null_rows = membership_rows.rows(found.scored, "federated")
+    notes = [*notes, *_cost_of_ascent(found), *copies.notes(*told)]
+    rows, null_rows = membership_rows.rows(found.scored, "federated", found.stand_ins)
     images, pictures = {"reconstruction": []}, None
     if who is not None:
         images, pictures = _reconstruction(
@@ -128,7 +130,7 @@ def run(
     result = {
         **head,
         "target": results.accuracies(found.passive.info),
-        "evidence": [_evidence(dataset, split, found.passive)],
+        "evidence": [_evidence(dataset, split, found)],
         "membership": rows,
         "null_checks": null_rows,
         "positive_controls": membership_rows.control_rows(found.controls, "federated"),
@@ -152,7 +154,7 @@ def _report(settings, prepared, found, pictures, notes, result):
             for s, row in zip(found.scored, result["membership"], strict=True)
             if s.trained is not False
         ],
-        gradient_norms=_gradient_norms(settings, dataset, split, found.passive),
+        gradient_norms=_gradient_norms(settings, found),
         training=results.course(found.passive.info),
         reconstructions=pictures,
         notes=notes,
@@ -163,83 +165,37 @@ def _stage(stages, name):
     stages.stage(name, STAGES[name])
 
 
-def _cost_of_ascent(passive, raised):
+def _cost_of_ascent(found):
     """What the active attack does to the model, which its victims could notice."""
-    before, after = (run.info["test_accuracy"][-1] for run in (passive, raised))
-    return (
+    if found.raised is None:
+        return []
+    runs = found.passive, found.raised
+    before, after = (run.info["test_accuracy"][-1] for run in runs)
+    return [
         "Under gradient ascent the shared model ends at a test accuracy of "
         f"{text.percent(after)} %, without at {text.percent(before)} %."
-    )
+    ]
 
 
-def _evidence(dataset, split, passive):
+def _evidence(dataset, split, found):
     """What the passive run's records and outputs let any attack see."""
     held = np.concatenate(split.participants)
-    where = membership.attacked_records(dataset, split)
+    where = found.records
     evaluated = [kind.evaluation for kind in (where.members, where.non_members)]
-    outputs = np.asarray(passive.features.output[-1])[np.concatenate(evaluated)]
+    outputs = np.asarray(found.passive.features.output[-1])[np.concatenate(evaluated)]
     told = evidence.of_target(dataset, held, *split.evaluation[:2], outputs)
-    return results.accuracies(passive.info) | told
+    return results.accuracies(found.passive.info) | told
 
 
-def _gradient_norms(settings, dataset, split, passive):
+def _gradient_norms(settings, found):
     """What the evaluation records' gradients show at the observed rounds."""
-    records = membership.attacked_records(dataset, split)
-    norm = np.asarray(passive.features.norm)
+    norm = np.asarray(found.passive.features.norm)
     return contents.GradientNorms(
         np.array(membership.observed_rounds(settings)) + 1,
-        norm[:, records.members.evaluation],
-        norm[:, records.non_members.evaluation],
+        norm[:, found.records.members.evaluation],
+        norm[:, found.records.non_members.evaluation],
         "all layers",
     )
-
-
-class _Membership(NamedTuple):
-    scored: list[membership_rows.Scored]  # the attacks
-    controls: list[membership_rows.Scored]  # those on a planted leak
-    passive: membership.Run
-    raised: membership.Run  # under gradient ascent
-
-
-def _membership(settings, dataset, split, key, stages):
-    """Both federated runs, all attacks on them and the positive control."""
-    key_run, key_passive, key_active = jax.random.split(key, 3)
-    records = membership.attacked_records(dataset, split)
-
-    def federated(name, ascent):
-        _stage(stages, name)
-        return membership.federated_run(
-            settings, dataset, split, records, key_run, stages.advance, ascent=ascent
-        )
-
-    passive = federated("federated training", ascent=False)
-    layers = membership.captured_layers(settings, dataset)
-    fits = {
-        "white_box": membership.make_fit(settings, layers),
-        "black_box": membership.make_fit(settings, ()),
-    }
-    _stage(stages, "passive attacks on it")
-    scored = membership.attack_run(
-        fits, passive, records, "passive", key_passive, stages.advance
-    )
-    scored += membership.simple_rules(passive, records, "passive")
-    white_box = {"white_box": fits["white_box"]}
-    _stage(stages, "positive control")
-    controls = membership.control(
-        white_box,
-        passive,
-        records,
-        settings.seed,
-        jax.random.fold_in(key_passive, CONTROL),
-        stages.advance,
-    )
-    raised = federated("training under gradient ascent", ascent=True)
-    _stage(stages, "active attacks on it")
-    scored += membership.attack_run(
-        white_box, raised, records, "gradient_ascent", key_active, stages.advance
-    )
-    scored += membership.simple_rules(raised, records, "gradient_ascent")
-    return _Membership(scored, controls, passive, raised)
 
 
 def _reconstruction(settings, dataset, who, key, stages, notes):

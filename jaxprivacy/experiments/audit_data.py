@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from jaxprivacy import data as data_lib, errors
+from jaxprivacy import data as data_lib
 from jaxprivacy.experiments import training
 from jaxprivacy.experiments.settings import Settings
-from jaxprivacy.models import targets
 
 LARGE_IMAGES, RECORDS_OF_LARGE_IMAGES = 16, 4000
 
@@ -25,17 +24,5 @@ def load(settings: Settings) -> data_lib.Dataset:
         dataset = data_lib.load(
             settings.data, records=RECORDS_OF_LARGE_IMAGES, seed=settings.seed
         )
-    if settings.model == "cnn" and not dataset.is_image:
-        raise errors.InputError(
-            "model", "cnn", found="the data is a table", accepted="is mlp"
-        )
-    if training.model_name(settings, dataset) == "cnn":
-        height, width = dataset.x.shape[1:3]
-        if min(height, width) < targets.SMALLEST:
-            raise errors.InputError(
-                "model",
-                "cnn",
-                found=f"the images are {height} x {width}",
-                accepted="are 4 x 4 and larger; `model`=mlp takes any size",
-            )
+    training.check_model(settings, dataset)
     return dataset

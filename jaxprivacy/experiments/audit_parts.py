@@ -9,6 +9,7 @@ from jaxprivacy.data import partitions
 from jaxprivacy.experiments import parts
 from jaxprivacy.models import attack_presets
 
+MODELS = (*parts.MODELS, "alexnet")
 SETTINGS = ("federated", "standalone")
 
 
@@ -16,6 +17,9 @@ SETTINGS = ("federated", "standalone")
 class Target(parts.Network):
     """The model that is attacked, and who trains it."""
 
+    model: str | None = parts.changed(
+        parts.Network, "model", check=checks.choices(MODELS)
+    )
     setting: str = parts.setting(
         "federated",
         "How the target is trained: federated, or standalone, by one party, with "
@@ -26,11 +30,28 @@ class Target(parts.Network):
 
 
 @dataclasses.dataclass(frozen=True)
+class Training(parts.Training):
+    """How the target is trained, in rounds whose rate may decay."""
+
+    local_epochs: int = parts.changed(parts.Training, "local_epochs", default=2)
+    round_decay: float = parts.setting(
+        1.0,
+        "What the learning rate is multiplied by after each round of federated "
+        "training.",
+        "training",
+        checks.fraction,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Membership:
     """Membership inference in a federated or a stand-alone training."""
 
     attacks: tuple[str, ...] = parts.setting(
-        (), "Names of attacks, or all. Absent: all that the setting has.", "attacks"
+        (),
+        "Names of attacks, or all. Absent: all that the setting has; of a federated "
+        "one all but those of a server that keeps every upload.",
+        "attacks",
     )
     references: int = parts.setting(
         16,
@@ -57,6 +78,12 @@ class Membership:
         "Which participant's members are attacked, counted from 0.",
         "attacks",
         checks.integers(least=0),
+    )
+    others_non_members: bool = parts.setting(
+        False,
+        "Whether records of the other participants are among the victim's "
+        "non-members, of each as many as of nobody's.",
+        "attacks",
     )
     observed_rounds: int = parts.setting(
         5,

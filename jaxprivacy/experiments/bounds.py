@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import types
-from jaxprivacy.attacks import dcgan
-from jaxprivacy.attacks.gan import Generator
-from jaxprivacy.experiments import spread
+from jaxprivacy.attacks import dcgan, gan
 from jaxprivacy.models import generators
+from jaxprivacy.programs import chunks, placement
 
 CHECK = 250  # steps between two looks at the samples
 PATIENCE = 4  # looks without a better one, after which it has stopped improving
@@ -35,7 +34,7 @@ class Bound(NamedTuple):
 
 def train(
     plain: dcgan.Dcgan,
-    generator: Generator,
+    generator: gan.Generator,
     images: Sequence[np.ndarray],
     keys: Sequence[jax.Array],
     distance: Distance,
@@ -57,46 +56,42 @@ def train(
     Returns:
       Of each run, what was nearest: optimistic, as a bound may be.
     """
-    which = spread.repeated(len(images), jax.device_count())
-    counts = np.array([len(x) for x in images])[which]
-    stacked = _padded(images)[which]
-    split = jnp.stack([jax.random.split(key, 3) for key in keys])[which]
+    counts, stacked = np.array([len(x) for x in images]), _padded(images)
+    split = jnp.stack([jax.random.split(key, 3) for key in keys])
     key_init, key_steps, key_noise = split[:, 0], split[:, 1], split[:, 2]
+    init = _spread(plain.init)
+    descend = _spread(
+        lambda indices, key, state, images, count: plain.steps(
+            key, state, images, indices, count
+        )
+    )
+    sample = _spread(
+        lambda key, state: generator.sample(
+            state.generator, generators.sample_noise(key, SAMPLES)
+        )
+    )
+    found = [None] * len(images)
 
-    @jax.jit
-    def init(keys):
-        return spread.over_runs(plain.init, (), (keys,))
-
-    @jax.jit
-    def chunk(indices, keys, states, images, counts):
-        def one(indices, key, state, images, count):
-            return plain.steps(key, state, images, indices, count)
-
-        return spread.over_runs(one, (indices,), (keys, states, images, counts))
-
-    @jax.jit
-    def sample(keys, states):
-        def one(key, state):
-            noise = generators.sample_noise(key, SAMPLES)
-            return generator.sample(state.generator, noise)
-
-        return spread.over_runs(one, (), (keys, states))
-
-    states, found = init(key_init), [None] * len(images)
-    for start in range(0, most, CHECK):
-        end = min(start + CHECK, most)
-        states = chunk(jnp.arange(start, end), key_steps, states, stacked, counts)
-        samples = np.asarray(sample(key_noise, states))
+    def look(done, states, nothing):
+        del nothing
+        samples = np.asarray(sample((), (key_noise, states)))
         made = jax.device_get(states.generator)
         for i in range(len(images)):
-            now = distance(i, samples[i])
             made_i = jax.tree.map(lambda a, i=i: a[i], made)
-            found[i] = _better(found[i], now, end, made_i)
-        done = all(_has_stopped(bound.distances) for bound in found)
-        advance(((most if done else end) - start) / most)
-        if done:
-            break
+            found[i] = _better(found[i], distance(i, samples[i]), done, made_i)
+        return all(_has_stopped(bound.distances) for bound in found)
+
+    def step(states, indices):
+        return descend((indices,), (key_steps, states, stacked, counts)), ()
+
+    states = init((), (key_init,))
+    chunks.run(step, states, most, length=CHECK, advance=advance, stop=look)
     return [b._replace(stopped=_has_stopped(b.distances)) for b in found]
+
+
+def _spread(function):
+    """One program over all runs, on all devices."""
+    return placement.program(function, placement.SPREAD)
 
 
 def _padded(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -19,11 +19,11 @@ import optax
 from jaxprivacy import types
 from jaxprivacy.attacks import gan
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import training
-from jaxprivacy.experiments.seats import Seats, measured
+from jaxprivacy.experiments import seats as seats_lib, training
 from jaxprivacy.experiments.settings import GanSettings
 from jaxprivacy.federated import dssgd, roles, simulate
 from jaxprivacy.models import generators
+from jaxprivacy.programs import chunks, compilation
 from jaxprivacy.training import gradients, local, losses
 
 SWEPT = (
@@ -48,13 +48,15 @@ TRAINED_BY = (
     "data/stratify.py",
     "experiments/collaboration.py",
     "experiments/seats.py",
-    "experiments/spread.py",
     "experiments/sweep.py",
     "experiments/training.py",
     "federated",
     "models/convolution.py",
     "models/generators.py",
     "models/targets.py",
+    "programs/chunks.py",
+    "programs/compilation.py",
+    "programs/placement.py",
     "training",
 )
 
@@ -242,9 +244,9 @@ class Attacked(NamedTuple):
 Run = Callable[..., Attacked]
 
 
-def holdings(who: Seats, seed: int) -> Holdings:
+def holdings(who: seats_lib.Seats, seed: int) -> Holdings:
     """The seats as index arrays."""
-    train, test = measured(who, seed)
+    train, test = seats_lib.measured(who, seed)
     return Holdings(
         padded(who.honest),
         padded([who.adversary]),
@@ -263,7 +265,7 @@ def collaborative_run(
       behind; compiled once for seats of the same sizes.
     """
     table = Table(jnp.asarray(dataset.x), jnp.asarray(dataset.y))
-    compiled = training.runner(
+    compiled = chunks.runner(
         lambda swept: simulation(settings, dataset, *swept, logged_samples)
     )
     shared = model(settings, dataset)
@@ -272,11 +274,11 @@ def collaborative_run(
         # An argument too, so that another class compiles nothing.
         numbers = {"target_class": np.int32(who.target_class), **swept}
         key_params, key_run = jax.random.split(key)
-        state, info = training.run(
+        state, info = chunks.run_rounds(
             compiled,
             (table, Arguments(holdings(who, settings.seed), numbers)),
             tuple(jax.random.split(key_run)),
-            jax.jit(shared.init)(key_params),
+            compilation.initial(shared.init, key_params),
             settings.rounds,
             advance,
             checkpoint,

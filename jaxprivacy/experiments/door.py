@@ -9,8 +9,10 @@ from jaxprivacy import errors
 from jaxprivacy.data import sources
 from jaxprivacy.experiments import (
     settings as settings_lib,
+    streams,
     target_audit,
     target_given,
+    target_references,
 )
 from jaxprivacy.report import findings, progress as progress_lib
 from jaxprivacy.targets import load, target as targets
@@ -24,6 +26,8 @@ def audit(
     non_members: Any,
     attacks: Sequence[str] | None = None,
     loss: targets.Loss | None = None,
+    train: targets.Train | None = None,
+    references: int = 0,
     preset: str = target_audit.TargetSettings.preset,
     seed: int = 0,
     progress: bool = True,
@@ -63,11 +67,20 @@ def audit(
         are `white_box` (outputs, loss, the norms of the gradients by each array of the
         parameters, hidden outputs and the gradient of the last layers), `black_box`
         (outputs and loss), `loss_threshold`, `gradient_norm` and, where a record has
-        one class, `confidence`.
+        one class, `confidence`; with `references` and one class also `entropy`,
+        `modified_entropy`, `population`, `quantile`, `lira_online`, `lira_offline`,
+        `rmia_online`, `rmia_offline`, `bavaria` and `combined`, the sum, with learned
+        weights, of those that are asked for.
       loss: of one record, (output, label) -> (); one of the table's, such as
         `jaxprivacy.squared_error` or `jaxprivacy.summed_token_loss`, says what outputs
         are taken for. With one of your own `loss_threshold` and `gradient_norm` are
         run.
+      train: how the target is trained, (key, (x, y), mask) -> params, see `Target`; in
+        place of the target's own.
+      references: S, 0 or an even number of at least 4: models that are trained by
+        `train` like the target, each on half of the attacked members and non-members,
+        and on the members that are not attacked. Records are then held in memory,
+        given as a pair or a list of pairs.
       preset: of the attack network, as in `preset`.
       seed: of every random choice.
       progress: whether progress is shown, on standard error.
@@ -81,16 +94,22 @@ def audit(
       InputError: an argument is not what it must be, in one line.
 
     Source: Nasr, Shokri, Houmansadr, S&P 2019, sections II and III; the rules:
-    Yeom et al. 2018, section 3.
+    Yeom et al. 2018, section 3; the others: see `cards`.
     """
     if isinstance(attacks, str):
         attacks = (attacks,)
-    target_audit.check(attacks, preset, seed)
-    given = target_given.given(target, params, members, non_members, loss)
-    chosen, notes = target_audit.fitting(attacks, given.task)
-    settings = target_audit.TargetSettings(chosen, preset, seed)
+    target_audit.check(attacks, preset, seed, references)
+    if references:
+        members = streams.whole("members", members)
+        non_members = streams.whole("non_members", non_members)
+    given = target_given.given(target, params, members, non_members, loss, train)
+    chosen, notes = target_audit.fitting(attacks, given.task, references)
+    if references:
+        target_references.check_training(given)
+    compares = bool(set(chosen) & set(target_references.ATTACKS))
+    settings = target_audit.TargetSettings(chosen, preset, seed, references * compares)
     shown = progress_lib.progress if progress else progress_lib.silent
-    with shown(sum(target_audit.WEIGHTS.values())) as stages:
+    with shown(target_audit.weight(settings)) as stages:
         return findings.AuditReport(
             target_audit.run(settings, given, notes, stages, command)
         )
@@ -104,14 +123,24 @@ def audit_named(
     Args:
       target: `FILE.py:NAME` or `package.module:NAME`.
       params: the path of its parameters; None: the target's own.
-      settings: of which `data`, `preset` and `seed` count; the data are members and
-        non-members.
+      settings: of which `data`, `attacks`, `references`, `preset` and `seed` count; the
+        data are members and non-members.
       command: how it was started.
 
     Raises:
       InputError: naming the flag.
     """
+    attacks = None if settings.attacks in ((), ("all",)) else settings.attacks
+    references = settings.references
+    target_audit.check(attacks, settings.preset, settings.seed, references)
     found = load.target(target)
+    if references and found.train is None:
+        raise errors.InputError(
+            "references",
+            references,
+            found=f"`target`={target} does not say how it is trained",
+            accepted="beside it is a jaxprivacy.Target with train",
+        )
     read = None if params is None else load.parameters(params)
     if read is None and found.params is None:
         raise errors.InputError(
@@ -126,6 +155,8 @@ def audit_named(
         read,
         members=members,
         non_members=non_members,
+        attacks=attacks,
+        references=references,
         preset=settings.preset,
         seed=settings.seed,
         command=command,

@@ -11,7 +11,6 @@ from jaxprivacy import data as data_lib, errors
 from jaxprivacy.data import stratify
 from jaxprivacy.experiments import (
     accounting,
-    checkpoint,
     collaboration,
     courses,
     evidence,
@@ -25,6 +24,7 @@ from jaxprivacy.experiments import (
     training,
 )
 from jaxprivacy.models import targets
+from jaxprivacy.programs import checkpoint
 from jaxprivacy.report import contents, progress, text, verdict
 
 NAMES = {
@@ -117,7 +117,7 @@ def checkpoints(
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
     code = {"code": provenance.code(collaboration.TRAINED_BY)}
-    data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
+    data = {"content_of_data": provenance.fingerprint(prepared.dataset)}
     return checkpoint.study(folder, vars(settings) | data | training.versions() | code)
 
 

@@ -26,7 +26,8 @@ from jaxprivacy.experiments.attack_training import (
     scores,
     train_attack,
 )
-from jaxprivacy.federated import roles, simulate
+from jaxprivacy.federated import roles, simulate, transcript as transcript_lib
+from jaxprivacy.programs import chunks, compilation
 from jaxprivacy.targets import layers as layers_lib
 from jaxprivacy.training import losses
 
@@ -38,6 +39,7 @@ class Records(NamedTuple):
     members: Positions
     non_members: Positions
     untrained: Positions
+    others: Positions | None = None  # other participants', among the non-members too
 
 
 class Run(NamedTuple):
@@ -45,6 +47,7 @@ class Run(NamedTuple):
 
     features: features_lib.Features  # of all attacked records
     info: dict  # per round: loss (R, P), train_accuracy, test_accuracy (R,)
+    transcript: transcript_lib.Transcript | None = None  # with all uploads, if kept
 
 
 def observed_rounds(settings: settings_lib.Settings) -> list[int]:
@@ -53,8 +56,16 @@ def observed_rounds(settings: settings_lib.Settings) -> list[int]:
     return [round((i + 1) * settings.rounds / count) - 1 for i in range(count)]
 
 
-def attacked_records(dataset: Dataset, split: Split) -> Records:
-    """Gathers the records of all sets: three kinds of n records each, set after set."""
+def attacked_records(
+    dataset: Dataset, split: Split, others: Sequence[np.ndarray] | None = None
+) -> Records:
+    """Gathers the records of all sets: three kinds of n records each, set after set.
+
+    Args:
+      dataset: the data.
+      split: who holds what.
+      others: of `data.of_others`, which stand behind them.
+    """
     sets = (split.attack_train, split.selection, split.evaluation)
     kinds = [np.concatenate(kind) for kind in zip(*sets, strict=True)]
     ends = np.cumsum([len(s.members) for s in sets])
@@ -62,8 +73,15 @@ def attacked_records(dataset: Dataset, split: Split) -> Records:
     def positions(kind):
         return Positions(*np.split(kind * ends[-1] + np.arange(ends[-1]), ends[:-1]))
 
+    numbers = [np.zeros(0, int), *(others or ())]
+    placed = np.split(
+        3 * ends[-1] + np.arange(sum(map(len, numbers))),
+        np.cumsum([len(part) for part in numbers])[:-1],
+    )
     return Records(
-        training.batch(dataset, np.concatenate(kinds)), *map(positions, range(3))
+        training.batch(dataset, np.concatenate([*kinds, *numbers])),
+        *map(positions, range(3)),
+        others=None if others is None else Positions(*placed),
     )
 
 
@@ -85,8 +103,15 @@ def federated_run(
     advance: Advance,
     *,
     ascent: bool,
+    all_uploads: bool = False,
+    inside: bool = True,
 ) -> Run:
-    """Trains by FedAvg, honestly or under gradient ascent; computes the features."""
+    """Trains by FedAvg, honestly or under gradient ascent; computes the features.
+
+    With `all_uploads` the server keeps what every participant uploads, not the victim's
+    parameters alone. Without `inside` there are no hidden outputs and gradients among
+    the features, which take memory.
+    """
     model = training.target_model(settings, dataset, dataset.num_classes)
     data = training.stack(dataset, split.participants)
     held = np.concatenate(split.participants)
@@ -100,8 +125,9 @@ def federated_run(
     simulation = simulate.simulate(
         server,
         [simulate.Group(training.participant(settings, model), data)],
-        observed_participant=split.victim,
+        observed_participant=simulate.EVERYONE if all_uploads else split.victim,
         observed_rounds=observed_rounds(settings),
+        observe=_keep_all if all_uploads else roles.add,
         measure=lambda params: {
             "train_accuracy": losses.accuracy(model, params, train),
             "test_accuracy": losses.accuracy(model, params, test),
@@ -109,20 +135,36 @@ def federated_run(
     )
     # The same initial model and order of records in both modes: the server differs.
     key_params, key_run = jax.random.split(key)
-    params = jax.jit(model.init)(key_params)
-    state, info = training.run(
-        training.runner(lambda swept: simulation),
+    params = compilation.initial(model.init, key_params)
+    state, info = chunks.run_rounds(
+        chunks.runner(lambda swept: simulation),
         (),
         tuple(jax.random.split(key_run)),
         params,
         settings.rounds,
         advance,
     )
-    features = observed(settings, dataset, state.snapshots, records.batch)
+    snapshots, transcript = state.snapshots, None
+    if all_uploads:
+        transcript = _transcript(settings, *snapshots)
+        victims = jax.tree.map(lambda a: a[:, split.victim], transcript.uploads)
+        snapshots = roles.add(transcript.parameters, victims)
+    features = observed(settings, dataset, snapshots, records.batch, inside)
     flag = "ascent_rate" if ascent else "learning_rate"
     shown = features.loss, features.output, features.norm
     training.check_finite(shown, **{flag: getattr(settings, flag)})
-    return Run(features, info)
+    return Run(features, info, transcript)
+
+
+def _keep_all(sent, updates):
+    """What an averaging server sends to all alike, and what each uploads, (P, ...)."""
+    return jax.tree.map(lambda a: a[0], sent), updates
+
+
+def _transcript(settings, received, uploads):
+    """All that the server saw at the observed rounds."""
+    rounds = np.array(observed_rounds(settings)) + 1
+    return transcript_lib.Transcript(rounds, received, uploads, transcript_lib.SERVER)
 
 
 def observed(
@@ -130,11 +172,15 @@ def observed(
     dataset: Dataset,
     snapshots: types.Params,
     batch: types.Batch,
+    inside: bool = True,
 ) -> features_lib.Features:
-    """What snapshots of the target (T, ...) show of records: of all its layers."""
+    """What snapshots of the target (T, ...) show of records: of all its layers.
+
+    Without `inside` nothing of its layers but the norms of their gradients.
+    """
     model = training.target_model(settings, dataset, dataset.num_classes)
-    layers = captured_layers(settings, dataset)
-    extract = jax.jit(
+    layers = captured_layers(settings, dataset) if inside else ()
+    extract = compilation.compiled(
         lambda snapshots, x, y: features_lib.extract(
             model,
             snapshots,
@@ -157,7 +203,7 @@ def black_box(features: features_lib.Features) -> features_lib.Features:
 
 
 def make_fit(settings: settings_lib.Settings, layers) -> Fit:
-    """Jits a supervised attack on the gradients of `layers`; () is the black box."""
+    """Builds a supervised attack on the gradients of `layers`; () is the black box."""
     preset = settings.attack_preset()
     return attack_training.make_fit(whitebox.supervised(tuple(layers), preset), preset)
 
@@ -176,8 +222,8 @@ def attack_run(
     inputs = {"white_box": run.features, "black_box": black_box(run.features)}
     kinds = (records.members, records.untrained)[: 1 + null_checks]
     result = []
-    for i, (attack, fit) in enumerate(fits.items()):
-        both = []
+    for attack, fit in fits.items():
+        i, both = NETWORKS.index(attack), []
         for j, members in enumerate(kinds):
             learned = train_attack(
                 fit,
@@ -212,7 +258,11 @@ def named_attacks(
 
 def _scored(attack, mode, records, real, null=None):
     def picked(learned, members):
-        return scores(learned.scores, members, records.non_members)
+        non_members = records.non_members
+        if records.others is not None and members is records.members:
+            pairs = zip(non_members, records.others, strict=True)
+            non_members = Positions(*map(np.concatenate, pairs))
+        return scores(learned.scores, members, non_members)
 
     row = {"attack": attack, "attacker": "global", "mode": mode}
     if real[0].learned is not None:
@@ -238,13 +288,19 @@ def simple_rules(
     run: Run, records: Records, mode: str, names: Sequence[str] = tuple(RULES)
 ) -> list[Scored]:
     """Scores one run's records by loss, confidence and the gradient's norm."""
-    found = []
-    for attack in (name for name in RULES if name in names):
-        rule = RULES[attack]
-        values = Trained(np.asarray(rule(run.features), np.float64), None)
-        pairs = (values, records.members), (values, records.untrained)
-        found.append(_scored(attack, mode, records, *pairs))
-    return found
+    return [
+        scored_rule(attack, np.asarray(rule(run.features), np.float64), mode, records)
+        for attack, rule in RULES.items()
+        if attack in names
+    ]
+
+
+def scored_rule(attack: str, values: np.ndarray, mode: str, records: Records) -> Scored:
+    """What a rule says of all attacked records, (N,), and its null check along."""
+    found = Trained(values, None)
+    return _scored(
+        attack, mode, records, (found, records.members), (found, records.untrained)
+    )
 
 
 def control(
@@ -276,7 +332,9 @@ def control(
     members, others, auc = planted.plant(
         pool, signal, np.random.default_rng([seed, *b"control"])
     )
-    leaking = records._replace(members=members, non_members=others, untrained=members)
+    leaking = records._replace(
+        members=members, non_members=others, untrained=members, others=None
+    )
     [rule] = simple_rules(run, leaking, "passive", ["loss_threshold"])
     rule = rule._replace(null=None)
     found = attack_run(fits, run, leaking, "passive", key, advance, null_checks=False)

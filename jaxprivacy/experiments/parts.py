@@ -90,8 +90,8 @@ class Network:
 
     model: str | None = setting(
         None,
-        "Model: mlp, or cnn (paper A's network for the image size). Absent: cnn for "
-        "images, mlp for tables.",
+        "Model: mlp, or cnn (paper A's network for the image size); an audit also "
+        "takes alexnet for 32 x 32 images. Absent: cnn for images, mlp for tables.",
         "training",
         checks.choices(MODELS),
     )

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import jax
+import numpy as np
 
 import jaxprivacy
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import checkpoint
 
 PACKAGE = pathlib.Path(jaxprivacy.__file__).parent
 CODE = ("jaxprivacy", "launch")  # folders of the checkout whose changes count
@@ -26,11 +26,20 @@ def data(dataset: Dataset) -> dict[str, Any]:
     """What was attacked: the name, a fingerprint of the content, and its size."""
     return {
         "name": dataset.name,
-        "fingerprint": checkpoint.fingerprint(dataset),
+        "fingerprint": fingerprint(dataset),
         "records": len(dataset.y),
         "classes": dataset.num_classes,
         "shape": list(dataset.x.shape[1:]),
     }
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA-256 over the shapes, types and values of the records and labels."""
+    digest = hashlib.sha256()
+    for array in (dataset.x, dataset.y):
+        digest.update(f"{array.shape} {array.dtype}\n".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
 
 
 def commit(root: pathlib.Path = PACKAGE.parent) -> str | None:

@@ -12,11 +12,9 @@ from jaxprivacy import types
 from jaxprivacy.attacks import inversion
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction
-from jaxprivacy.experiments import judge as judges, seats
-from jaxprivacy.experiments.collaboration import linen_generator
-from jaxprivacy.experiments.judge import Judge
-from jaxprivacy.experiments.seats import Seats
+from jaxprivacy.experiments import collaboration, judge as judges, seats
 from jaxprivacy.models import generators
+from jaxprivacy.programs import compilation
 from jaxprivacy.report import contents
 
 SAMPLES = 200  # of each attack, judged
@@ -37,7 +35,7 @@ class Images(NamedTuple):
 
 def reconstruct(
     dataset: Dataset,
-    who: Seats,
+    who: seats.Seats,
     inverted: dict[str, tuple[types.Model, types.Params]],
     trained: dict[str, types.Params],
     key: jax.Array,
@@ -54,12 +52,12 @@ def reconstruct(
     """
     key_noise, key_init, key_invert = jax.random.split(key, 3)
     shape = dataset.x.shape[1:]
-    generator = linen_generator(shape)
+    generator = collaboration.linen_generator(shape)
     sample = functools.partial(_sample, generator=generator)
     noise = generators.sample_noise(key_noise, SAMPLES)
     attacks = {
         "real": dataset.x[who.real[:SAMPLES]],
-        "untrained": sample(jax.jit(generator.init)(key_init), noise),
+        "untrained": sample(compilation.initial(generator.init, key_init), noise),
     }
     for name, (model, params) in inverted.items():
         attacks[name] = _invert(
@@ -74,7 +72,7 @@ def reconstruct(
     )
 
 
-def _others(dataset: Dataset, who: Seats) -> dict[int, np.ndarray]:
+def _others(dataset: Dataset, who: seats.Seats) -> dict[int, np.ndarray]:
     """Images of the other classes that the judge has not learned from, by class."""
     held = seats.held(who)
     labels = dataset.y[held]
@@ -86,7 +84,7 @@ def _others(dataset: Dataset, who: Seats) -> dict[int, np.ndarray]:
 
 
 # One program for all classes and seeds.
-@functools.partial(jax.jit, static_argnames=("model", "shape"))
+@functools.partial(compilation.compiled, static=["model", "shape"])
 def _invert(key, params, target_class, *, model, shape):
     key_choose, key_invert = jax.random.split(key)
     args, common = (model, params, target_class), {"shape": shape, "steps": STEPS}
@@ -96,12 +94,12 @@ def _invert(key, params, target_class, *, model, shape):
     )[0]
 
 
-@functools.partial(jax.jit, static_argnames="generator")
+@functools.partial(compilation.compiled, static=["generator"])
 def _sample(params, noise, *, generator):
     return generator.sample(params, noise)
 
 
-def rows(target_class: int, images: Images, judge: Judge) -> list[dict]:
+def rows(target_class: int, images: Images, judge: judges.Judge) -> list[dict]:
     """The rows of `reconstruction` in result.json.
 
     Beside the attacks stands `other_class`: real images of the class that looks most
@@ -137,7 +135,7 @@ def rows(target_class: int, images: Images, judge: Judge) -> list[dict]:
 
 
 def _most_alike(
-    others: dict[int, np.ndarray], private_features: np.ndarray, judge: Judge
+    others: dict[int, np.ndarray], private_features: np.ndarray, judge: judges.Judge
 ) -> int | None:
     """The class nearest to the victim's images by the Frechet distance, if any has."""
     if len(private_features) < 2:

@@ -15,8 +15,8 @@ from jaxprivacy.data import Dataset, copies
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     audit_data,
-    checkpoint,
     evidence,
+    mimicry,
     provenance,
     reference_records,
     reference_scores,
@@ -25,6 +25,7 @@ from jaxprivacy.experiments import (
     settings as settings_lib,
     training,
 )
+from jaxprivacy.programs import checkpoint
 from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.training import gradients, local
 
@@ -36,10 +37,12 @@ TRAINED_BY = (
     "experiments/reference_audit.py",
     "experiments/reference_records.py",
     "experiments/references.py",
-    "experiments/spread.py",
     "experiments/training.py",
     "models/convolution.py",
     "models/targets.py",
+    "programs/chunks.py",
+    "programs/compilation.py",
+    "programs/placement.py",
     "training",
 )
 # Relative to the training of one model.
@@ -108,7 +111,7 @@ def checkpoints(
         ).split()
     }
     code = {"code": provenance.code(TRAINED_BY)}
-    data = {"content_of_data": checkpoint.fingerprint(prepared.dataset)}
+    data = {"content_of_data": provenance.fingerprint(prepared.dataset)}
     return checkpoint.study(folder, trained_by | data | training.versions() | code)
 
 
@@ -158,7 +161,10 @@ def run(
         gradient_norms=None,
         training=None,
         reconstructions=None,
-        notes=[_mimicry(right), *copies.notes(dealt.left_out, dealt.kept)],
+        notes=[
+            mimicry.told(right["target"], right["references"]),
+            *copies.notes(dealt.left_out, dealt.kept),
+        ],
     )
 
 
@@ -190,7 +196,7 @@ def train(
     )
     x, y = prepared.records
     first = jax.tree.map(lambda a: a[0], params)
-    outputs = references.outputs(jax.jit(model.apply), first, x[: len(dealt.attacked)])
+    outputs = references.outputs(model.apply, first, x[: len(dealt.attacked)])
     return Trained(params, references.ask(model.apply, params, x, y), outputs)
 
 
@@ -222,12 +228,8 @@ def accuracies(
 ) -> dict[str, dict[str, float]]:
     """The accuracies on members and non-members: the target's, the references' mean."""
     right = said.right[:, : len(dealt.attacked)]
-    each = [
-        {"train_accuracy": float(r[h].mean()), "test_accuracy": float(r[~h].mean())}
-        for r, h in zip(right, dealt.held, strict=True)
-    ]
-    mean = {name: float(np.mean([e[name] for e in each[2:]])) for name in each[0]}
-    return {"target": each[0], "references": mean if len(each) > 2 else {}}
+    each = mimicry.accuracies(right, dealt.held)
+    return {"target": each[0], "references": mimicry.mean(each[2:])}
 
 
 def _evidence(dataset, dealt, trained):
@@ -255,16 +257,3 @@ def _counts(dealt: reference_records.Dealt) -> Sequence[tuple[str, int, str]]:
         ),
         ("population", len(dealt.population), "in no model"),
     ]
-
-
-def _mimicry(right) -> str:
-    """How far the references are models like the target."""
-    if not right["references"]:
-        return "No reference models were trained: attacks that need them were not run."
-    target, like = right["target"], right["references"]
-    return (
-        f"The reference models are right on {100 * like['train_accuracy']:.1f} % of "
-        f"what they were trained on and {100 * like['test_accuracy']:.1f} % of the "
-        f"rest, the target on {100 * target['train_accuracy']:.1f} and "
-        f"{100 * target['test_accuracy']:.1f} %."
-    )

@@ -30,14 +30,40 @@ def of_outputs(
     among the references. It finds what the pool itself would tell of membership.
     """
     models = len(dealt.held)
-    member, another = dealt.held[target], (target + 2) % models
+    another = (target + 2) % models
+    real = target, reference_sets.others(models, target)
+    null = (another, reference_sets.others(models, another, target))
+    return _pairs(
+        said, records, dealt, names, (real, null if models > 2 else None), seed
+    )
+
+
+def of_given(said, records, dealt, names, seed) -> list[membership_rows.Scored]:
+    """The same of a target that was trained elsewhere.
+
+    Args:
+      said: (1 + S, N + Z), the target first, behind it S references.
+      records: x (N + Z, *D) and y (N + Z,).
+      dealt: `held` is (1 + S, N); references 2 i and 2 i + 1 are complements.
+      names: of attacks.
+      seed: of attacks that learn.
+    """
+    models = len(dealt.held) - 1
+    real = 0, 1 + np.arange(models)
+    null = 1, 1 + reference_sets.others(models, 0)
+    return _pairs(said, records, dealt, names, (real, null), seed)
+
+
+def _pairs(said, records, dealt, names, attacked, seed):
+    """Rows of a target and of the null check, each a model and its references."""
+    real, null = attacked
+    member = dealt.held[real[0]]
     plain = [name for name in names if name in reference_attacks.ATTACKS]
 
-    def scores(attacked, *others):
-        left = reference_sets.others(models, attacked, *others)
+    def scores(model, left):
         enough = len(left) >= FEWEST_REFERENCES
         seen = reference_attacks.shown(
-            said, dealt.held, *reversed(records), attacked, left, seed
+            said, dealt.held, *reversed(records), model, left, seed
         )
         run = [
             name
@@ -45,18 +71,18 @@ def of_outputs(
             if enough or not reference_records.needs_references(name)
         ]
         found = reference_attacks.scores(seen, run)
-        if reference_records.COMBINED in names:
+        if reference_records.COMBINED in names and found:
             found[reference_records.COMBINED] = _combined(
                 found, dealt.selection, member
             )
         return found
 
-    real, null = scores(target), scores(another, target) if models > 2 else {}
+    by_name, checked = scores(*real), scores(*null) if null else {}
     found = []
-    for name, values in real.items():
+    for name, values in by_name.items():
         row = {"attack": name, "attacker": "global", "mode": "passive"}
         learns = True if cards.CARDS[name].learns else None
-        check = _sets(null[name], member, dealt) if name in null else None
+        check = _sets(checked[name], member, dealt) if name in checked else None
         of = _sets(values, member, dealt)
         found.append(
             membership_rows.Scored(row, of, check, trained=learns, null_trained=learns)

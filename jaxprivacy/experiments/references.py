@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ import numpy as np
 
 from jaxprivacy import errors, types
 from jaxprivacy.attacks import membership
-from jaxprivacy.experiments import checkpoint, spread
+from jaxprivacy.programs import checkpoint, chunks, compilation, placement
 from jaxprivacy.training import losses, population
 
 AT_ONCE = {"cpu": 1}  # models of a device that are trained together
@@ -27,7 +28,20 @@ def train(
     advance: Callable[[float], None],
     checkpoints: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> types.Params:
-    """Trains S models, a lot of them at a time: (S, ...), in the host's memory.
+    """Trains S models: (S, ...), in the host's memory; for the arguments see `lots`."""
+    found = list(lots(train_one, records, held, key, advance, checkpoints))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+
+
+def lots(
+    train_one: population.Train,
+    records: types.Batch,
+    held: np.ndarray,
+    key: jax.Array,
+    advance: Callable[[float], None],
+    checkpoints: checkpoint.Checkpoints = checkpoint.nowhere,
+) -> Iterator[types.Params]:
+    """Trains S models, a lot of them at a time, and hands out each lot as it ends.
 
     Each lot is kept as it ends, so that a killed run trains no lot twice.
 
@@ -39,34 +53,28 @@ def train(
       advance: told the share done.
       checkpoints: where lots are kept.
 
+    Yields:
+      The parameters of some models, (L, ...), in the host's memory.
+
     Raises:
       InputError: a training diverges.
     """
     share = population.shares(key, held)
     together = AT_ONCE.get(jax.default_backend(), OTHERWISE) * jax.device_count()
-    lot = jax.jit(
-        lambda records, share: spread.over_runs(
-            population.trainer(train_one), (records,), (share,)
-        )
-    )
+    models = placement.program(population.trainer(train_one), placement.SPREAD)
     records = jax.tree.map(jnp.asarray, records)
-    found = []
-    for start in range(0, len(held), together):
-        which = start + spread.repeated(
-            min(together, len(held) - start), jax.device_count()
+    for lot in placement.lots(len(held), together):
+        own = jax.tree.map(lambda a, lot=lot: a[lot.which], share)
+        _, params = chunks.run(
+            lambda state, _, own=own: (state, models((records,), (own,))),
+            (),
+            1,
+            length=1,
+            advance=lambda share, lot=lot: advance(share * lot.count / len(held)),
+            checkpoint=checkpoints(f"references_{lot.start}"),
         )
-        own = jax.tree.map(lambda a, which=which: a[which], share)
-        kept = checkpoints(f"references_{start}")
-        params = _restored(kept, lot, records, own)
-        if params is None:
-            params = lot(records, own)
-            if kept is not None:
-                kept.save(1, params)
-        count = min(together, len(held) - start)
-        found.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:n], params))
-        _check_finite(found[-1], start)
-        advance(count / len(held))
-    return jax.tree.map(lambda *lots: np.concatenate(lots), *found)
+        _check_finite(params, lot.start)
+        yield params
 
 
 class Said(NamedTuple):
@@ -92,20 +100,45 @@ def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) ->
       x: (N, *D).
       y: (N,) classes.
     """
-    answer = jax.jit(apply)
     said = (
-        _said(outputs(answer, jax.tree.map(lambda a, i=i: a[i], params), x), y)
+        _said(outputs(apply, jax.tree.map(lambda a, i=i: a[i], params), x), y)
         for i in range(len(jax.tree.leaves(params)[0]))
     )
     return Said(*map(np.stack, zip(*said, strict=True)))
 
 
+def ask_each(
+    apply: Callable, some: Iterable[types.Params], x: types.Array, y: np.ndarray
+) -> Said:
+    """Asks lots of models as they come, and keeps what they say in place of them.
+
+    Args:
+      apply: see `ask`.
+      some: lots of parameters, (L, ...) each.
+      x: (N, *D).
+      y: (N,) classes.
+
+    Raises:
+      InputError: a model's output is no number.
+    """
+    found = [ask(apply, params, x, y) for params in some]
+    said = Said(*map(np.concatenate, zip(*found, strict=True)))
+    wrong = ~np.isfinite(said.log_odds).all(axis=1)
+    if wrong.any():
+        raise errors.InputError(
+            "references",
+            found=f"model {int(np.argmax(wrong))} answers with no finite number",
+            accepted="are trainings whose models answer in numbers",
+        )
+    return said
+
+
 def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray:
     """What one model answers, batch by batch: (N, K) float32."""
-    params = jax.tree.map(jnp.asarray, params)
-    starts = range(0, len(x), RECORDS)
-    parts = [apply(params, x[start : start + RECORDS]) for start in starts]
-    return np.concatenate([np.asarray(part, np.float32) for part in parts])
+    answer = functools.partial(
+        compilation.compiled(apply), jax.tree.map(jnp.asarray, params)
+    )
+    return np.asarray(compilation.in_batches(answer, x, RECORDS), np.float32)
 
 
 def _said(logits, y) -> Said:
@@ -116,12 +149,6 @@ def _said(logits, y) -> Said:
         membership.modified_entropy(logits, y),
         np.asarray(losses.predicted(logits)) == y,
     )
-
-
-def _restored(kept, lot, *of):
-    """What is kept of a lot, None where nothing is."""
-    found = kept and kept.restore(lambda done: jax.eval_shape(lot, *of))
-    return found and found[1]
 
 
 def _check_finite(params, start):

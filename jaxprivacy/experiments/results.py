@@ -12,6 +12,8 @@ import numpy as np
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import membership as membership_evaluation
 from jaxprivacy.experiments import (
+    inversion_settings,
+    privacy_settings,
     provenance,
     settings as settings_lib,
     training,
@@ -24,7 +26,9 @@ SCHEMA = 2  # of result.json
 Settings = (
     settings_lib.Settings
     | settings_lib.GanSettings
+    | inversion_settings.InversionSettings
     | whitebox_settings.WhiteboxSettings
+    | privacy_settings.PrivacySettings
 )
 
 
@@ -137,7 +141,7 @@ def used_settings(
     """
     used = dict(vars(settings))
     used["records"] = len(dataset.y)
-    used["model"] = training.model_name(settings, dataset)
+    used["model"] = found.pop("model", None) or training.model_name(settings, dataset)
     used["classes"] = dataset.num_classes
     used["record_shape"] = " x ".join(map(str, dataset.x.shape[1:]))
     used |= found

@@ -18,13 +18,12 @@ class Settings(
     parts.Gan,
     audit_parts.Membership,
     audit_parts.Shares,
-    parts.Training,
+    audit_parts.Training,
     audit_parts.Target,
     parts.Data,
 ):
     """What an audit does; the field names are the flags of `launch.audit`."""
 
-    local_epochs: int = parts.changed(parts.Training, "local_epochs", default=2)
     generator_steps: int = parts.changed(parts.Gan, "generator_steps", default=10)
 
     def attack_preset(self) -> attack_presets.Preset:

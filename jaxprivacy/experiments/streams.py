@@ -90,6 +90,37 @@ def stream(name: str, given: Any) -> Stream:
     return Stream(name, first, itertools.chain([first], batches), None)
 
 
+def whole(name: str, given: Any) -> Any:
+    """Records as a user gave them, a list of batches as one pair.
+
+    Args:
+      name: of the argument.
+      given: see `stream`.
+
+    Raises:
+      InputError: they come one by one, from what does not say how many they are.
+    """
+    if isinstance(given, tuple | Mapping | str | bytes) or hasattr(given, "shape"):
+        return given  # For `stream` to judge.
+    if isinstance(given, list) and not _batched(given):
+        return given
+    if not hasattr(given, "__len__"):
+        raise errors.InputError(
+            name,
+            type(given).__name__,
+            found="with references, records are trained on and held in memory",
+            accepted="are a pair (x, y) of arrays or a list of such pairs",
+        )
+    batches = list(stream(name, given).batches)
+    if not batches:
+        return given
+    x, y = (
+        np.concatenate(part) for part in zip(*(b[:2] for b in batches), strict=True)
+    )
+    form = batches[0].form
+    return (x if form.tree is None else jax.tree.map(np.asarray, form.unpack(x))), y
+
+
 def _batched(given: list) -> bool:
     """Whether a list holds batches; [x, y] is a pair like (x, y)."""
 

@@ -11,6 +11,7 @@ use of.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -23,13 +24,11 @@ import numpy as np
 from jaxprivacy import errors
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import (
-    checkpoint,
     collaboration,
     seats as seats_lib,
     settings as settings_lib,
-    spread,
-    training,
 )
+from jaxprivacy.programs import checkpoint, chunks, placement
 
 # Settings that may differ between the runs of one program; the row decides influence.
 NAMES = (
@@ -127,7 +126,7 @@ def stacked_arguments(points: Sequence[Point], names: Sequence[str]):
 
 
 def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The keys (S,) of each run, the same as `gan_attack.run` and `training.run` use.
+    """The keys (S,) of each run, the same as those of `gan_attack.run`.
 
     Runs of one seed share them, so that they differ in the settings alone.
     """
@@ -143,7 +142,7 @@ def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 def program(
     settings: settings_lib.GanSettings, dataset: Dataset, logged_samples: int
-) -> training.Runner:
+) -> chunks.Runner:
     """Builds the program of a sweep, all of whose inputs are stacked over S runs.
 
     S must be a multiple of the number of devices. What is swept are the `Arguments` of
@@ -156,23 +155,18 @@ def program(
             settings, dataset, table, arguments, logged_samples
         )
 
-    @jax.jit
-    def init(table, arguments, keys, params):
-        def one(table, arguments, key, params):
-            return simulation(table, arguments).init(key, params)
+    @functools.partial(placement.program, placement=placement.SPREAD)
+    def init(table, arguments, key, params):
+        return simulation(table, arguments).init(key, params)
 
-        return spread.over_runs(one, (table,), (arguments, keys, params))
-
-    @jax.jit
-    def rounds(table, arguments, keys, states, indices):
-        def one(table, indices, arguments, key, state):
-            return simulation(table, arguments).rounds(key, state, indices)
-
-        return spread.over_runs(one, (table, indices), (arguments, keys, states))
+    @functools.partial(placement.program, placement=placement.SPREAD)
+    def rounds(table, indices, arguments, key, state):
+        return simulation(table, arguments).rounds(key, state, indices)
 
     # The table is an argument: it is too large for a constant of the program.
-    return training.Runner(
-        lambda *inputs: init(table, *inputs), lambda *inputs: rounds(table, *inputs)
+    return chunks.Runner(
+        lambda *each: init((table,), each),
+        lambda *inputs: rounds((table, inputs[-1]), inputs[:-1]),
     )
 
 
@@ -209,7 +203,7 @@ def run_points(
     memory: float,
     advance: Callable[[float], None],
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
-    compiled: training.Runner | None = None,
+    compiled: chunks.Runner | None = None,
 ) -> list[collaboration.Attacked]:
     """Runs all points and returns what each left behind, in order.
 
@@ -226,11 +220,12 @@ def run_points(
     """
     compiled = compiled or program(settings, dataset, logged_samples)
     model = collaboration.model(settings, dataset)
+    init = placement.program(model.init, placement.VMAP)
     inputs = stacked_arguments(points, names), keys(points)
 
     def take(indices):
         arguments, (key_params, *pair) = jax.tree.map(lambda a: a[indices], inputs)
-        return arguments, tuple(pair), jax.jit(jax.vmap(model.init))(key_params)
+        return arguments, tuple(pair), init((), (key_params,))
 
     devices = jax.device_count()
     arguments, pair, params = take(np.arange(devices) % len(points))
@@ -240,23 +235,20 @@ def run_points(
     )[1]
     each = (2 * bytes_of(states) + bytes_of(logged)) // devices
     size = runs_at_once(each, len(points), memory, devices)
-    chunks, found = math.ceil(len(points) / size), []
-    for chunk in range(chunks):
-        # The last chunk is filled up with repetitions, whose results are dropped.
-        indices = np.minimum(chunk * size + np.arange(size), len(points) - 1)
-        states, info = training.run(
+    lots, found = placement.lots(len(points), size, filled=True), []
+    for number, lot in enumerate(lots):
+        states, info = chunks.run_rounds(
             compiled,
-            *take(indices),
+            *take(lot.which),
             settings.rounds,
-            lambda share: advance(share / chunks),
-            kept(f"chunk_{chunk}"),
+            lambda share: advance(share / len(lots)),
+            kept(f"chunk_{number}"),
             axis=1,
         )
         states = jax.device_get(states)
-        alone = len(points) - chunk * size
         found += [
-            _attacked(points[indices[i]].settings, states, info, i)
-            for i in range(min(size, alone))
+            _attacked(points[lot.which[i]].settings, states, info, i)
+            for i in range(lot.count)
         ]
     return found
 

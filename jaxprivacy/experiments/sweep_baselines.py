@@ -10,7 +10,6 @@ from jaxprivacy import types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import (
     bounds,
-    checkpoint,
     collaboration,
     gan_baselines,
     judge,
@@ -18,6 +17,7 @@ from jaxprivacy.experiments import (
     settings as settings_lib,
     sweep,
 )
+from jaxprivacy.programs import checkpoint
 
 WITHOUT = "gan_no_influence"  # whose models are inverted: nobody disturbed them
 Key = tuple[int, int]  # seed, target class

@@ -9,7 +9,6 @@ import jax
 
 from jaxprivacy.data import Dataset, load
 from jaxprivacy.experiments import (
-    checkpoint,
     collaboration,
     courses,
     gan_attack,
@@ -22,6 +21,7 @@ from jaxprivacy.experiments import (
     sweep_report,
     training,
 )
+from jaxprivacy.programs import checkpoint
 from jaxprivacy.report import contents, progress
 
 LOGGED = 32  # samples kept of each round and run
@@ -66,7 +66,7 @@ def checkpoints(
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
     code = {"code": provenance.code(collaboration.TRAINED_BY)}
     identity = {
-        "content_of_data": checkpoint.fingerprint(prepared.dataset),
+        "content_of_data": provenance.fingerprint(prepared.dataset),
         "grid": {name: [str(v) for v in values] for name, values in grid.items()},
         # These decide which runs go together.
         "devices": jax.device_count(),

@@ -17,6 +17,7 @@ from jaxprivacy.experiments import (
     target_given,
     target_layers,
     target_records,
+    target_references,
     training,
 )
 from jaxprivacy.models import attack_presets
@@ -25,8 +26,8 @@ from jaxprivacy.targets import tasks
 
 ATTACKS = (*membership.NETWORKS, *membership.RULES)
 OF_ANY_LOSS = ("loss_threshold", "gradient_norm")
-# Of the stages, relative to one trained attack.
-WEIGHTS = {"features": 1.0, "attacks": 2.0, "control": 1.0}
+# Of the stages, relative to one trained attack; of references, one model's training.
+WEIGHTS = {"features": 1.0, "attacks": 2.0, "control": 1.0, "references": 0.5}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,25 +37,34 @@ class TargetSettings:
     attacks: tuple[str, ...] = ATTACKS
     preset: str = attack_presets.ANCHORED.name
     seed: int = 0
+    references: int = 0
+
+
+def weight(settings: TargetSettings) -> float:
+    """The sum of the weights of the stages."""
+    once = sum(WEIGHTS[name] for name in ("features", "attacks", "control"))
+    return once + WEIGHTS["references"] * settings.references
 
 
 def fitting(
-    asked: Sequence[str] | None, task: tasks.Task
+    asked: Sequence[str] | None, task: tasks.Task, references: int = 0
 ) -> tuple[tuple[str, ...], list[str]]:
     """The attacks that are run on a task, and sentences on those that are not.
 
     Args:
       asked: names; None: all that are defined.
       task: what the target answers.
+      references: how many models it is compared with.
 
     Raises:
       InputError: one that was asked for is not defined.
     """
-    why = {name: _undefined(name, task) for name in asked or ATTACKS}
+    all_ = ATTACKS + target_references.ATTACKS * bool(references)
+    why = {name: _undefined(name, task) for name in asked or all_}
     fit = tuple(name for name, reason in why.items() if not reason)
     left = {name: reason for name, reason in why.items() if reason}
     if left and asked is not None:
-        defined = [name for name in ATTACKS if not _undefined(name, task)]
+        defined = [name for name in all_ if not _undefined(name, task)]
         raise errors.InputError(
             "attacks",
             ", ".join(left),
@@ -75,7 +85,7 @@ def _undefined(name: str, task: tasks.Task) -> str:
         return ""
     if task.kind == tasks.OWN:
         return "what outputs mean to a loss of one's own is not known"
-    if name == "confidence" and not task.classifies:
+    if name not in membership.NETWORKS and not task.classifies:
         return (
             "a record has no class of which the model could be sure, the target's "
             f"answers being taken for {task.kind}"
@@ -108,6 +118,8 @@ def run(
     scored, controls = _attacks(
         settings, features, records, observed.taken.gradients, stages
     )
+    compared = _references(settings, given, observed, dealt, stages)
+    scored += compared.scored
     rows, null_rows = membership_rows.rows(scored, "standalone")
     told = target_facts.answers(given.task, dealt)
     in_effect = {
@@ -120,6 +132,7 @@ def run(
             command, dataclasses.asdict(settings), in_effect, dealt.dataset, begun
         ),
         "target": told,
+        **({"references": compared.accuracies} if compared.accuracies else {}),
         "evidence": [target_facts.visible(given.task, observed, dealt, told)],
         "membership": rows,
         "null_checks": null_rows,
@@ -137,6 +150,7 @@ def run(
             ("loss", given.task.loss_name),
             ("attacks", ", ".join(settings.attacks)),
             *target_facts.seen(given.transcript),
+            *[("references", settings.references)] * bool(settings.references),
             ("preset", settings.preset),
             ("seed", settings.seed),
         ],
@@ -151,9 +165,10 @@ def run(
         reconstructions=None,
         notes=[
             *notes,
+            *compared.notes,
             *[target_layers.told(observed.taken)] * sees_layers,
             *copies.notes(*observed.copies),
-            *target_facts.caveats(given),
+            *target_facts.caveats(given, bool(compared.accuracies)),
         ],
         simulated=False,
     )
@@ -184,6 +199,22 @@ def _attacks(settings, features, records, layers, stages):
     return scored + rules, controls
 
 
+def _references(settings, given, observed, dealt, stages):
+    """What comes of reference models, where an attack takes them."""
+    if not settings.references:
+        return target_references.Found([], {}, [])
+    stages.stage("reference models", WEIGHTS["references"] * settings.references)
+    return target_references.attack(
+        given,
+        observed,
+        dealt,
+        settings.attacks,
+        settings.references,
+        settings.seed,
+        stages.advance,
+    )
+
+
 def _fits(settings, features, layers):
     if not features.statistics:
         return {}
@@ -200,20 +231,25 @@ def _fits(settings, features, layers):
     }
 
 
-def check(asked: Sequence[str] | None, preset: str, seed: int) -> None:
+def check(
+    asked: Sequence[str] | None, preset: str, seed: int, references: int = 0
+) -> None:
     """Checks what is to be done.
 
     Args:
       asked: names of attacks; None: all that are defined.
       preset: of the attack network.
       seed: of every random choice.
+      references: how many models are trained beside the target.
 
     Raises:
       InputError: naming the argument, the value and what is accepted.
     """
+    every = ATTACKS + target_references.ATTACKS
+    for name in asked or ():
+        checks.one_of("attacks", name, every)
+    target_references.check(None if asked is None else tuple(asked), references)
     asked = ATTACKS if asked is None else asked
-    for name in asked:
-        checks.one_of("attacks", name, ATTACKS)
     if not asked:
         raise errors.InputError("attacks", "()", f"are {', '.join(ATTACKS)}")
     checks.one_of("preset", preset, tuple(attack_presets.PRESETS))

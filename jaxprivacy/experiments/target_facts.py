@@ -18,6 +18,16 @@ from jaxprivacy.targets import tasks
 _ANSWERS = {tasks.LABELS: "labels", tasks.TOKENS: "tokens"}
 
 
+# Of what null checks say where members and non-members were not drawn alike.
+_UNSEEN = "The null check compares non-members with one another and cannot see it."
+_SEEN = (
+    "The null checks of attacks that look at the target alone compare non-members with "
+    "one another and cannot see it; those of attacks beside reference models ask a "
+    "reference, which was trained without regard to who is a member, and see it as far "
+    "as it moves their scores."
+)
+
+
 def described(task: tasks.Task) -> str:
     """What the outputs are taken for, for readers."""
     shape = " x ".join(map(str, task.form))
@@ -147,13 +157,18 @@ def counts(observed: target_records.Observed, records) -> list[tuple[str, int, s
     return rows
 
 
-def caveats(given: target_given.Given) -> Sequence[str]:
-    """What the numbers do not say."""
+def caveats(given: target_given.Given, compared: bool = False) -> Sequence[str]:
+    """What the numbers do not say.
+
+    Args:
+      given: the target and its records.
+      compared: whether reference models are attacked in the target's place.
+    """
     unseen = given.transcript.uploads is not None
     return [
         "Whether members and non-members were drawn alike is for whoever gave them to "
-        "know: an attack would take any difference between them for membership. The "
-        "null check compares non-members with one another and cannot see it.",
+        "know: an attack would take any difference between them for membership. "
+        + (_SEEN if compared else _UNSEEN),
         *["The uploads that were observed are not attacked, parameters alone are."]
         * unseen,
     ]

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from jaxprivacy import errors, types
-from jaxprivacy.experiments import checkpoint
+from jaxprivacy.programs import checkpoint
 
 DESCRIPTION, WEIGHTS = "target.json", "weights"
 

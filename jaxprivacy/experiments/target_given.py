@@ -25,7 +25,9 @@ class Given(NamedTuple):
     non_members: streams.Stream
 
 
-def given(of: Any, params: Any, members: Any, non_members: Any, loss: Any) -> Given:
+def given(
+    of: Any, params: Any, members: Any, non_members: Any, loss: Any, train: Any = None
+) -> Given:
     """Checks what was handed over, as far as its first records tell.
 
     Args:
@@ -34,6 +36,7 @@ def given(of: Any, params: Any, members: Any, non_members: Any, loss: Any) -> Gi
       members: see `streams.stream`.
       non_members: likewise.
       loss: see `targets.Target`.
+      train: likewise; None: the target's own.
 
     Raises:
       InputError: see `door.audit`.
@@ -43,6 +46,8 @@ def given(of: Any, params: Any, members: Any, non_members: Any, loss: Any) -> Gi
     if seen is not None:
         first = jax.tree.map(lambda a: a[0], first)
     target = targets.target(of, first, loss)
+    if train is not None:
+        target = target._replace(train=train)
     seen = seen or transcripts.of_snapshots([target.params])
     kinds = [
         streams.stream(name, records)
@@ -71,14 +76,23 @@ def _transcript(params: Any) -> tuple[transcripts.Transcript | None, bool]:
 def _answering(target, batch, labels, listed):
     """The target of packed records, with outputs (B, 1) for (B,), and its task."""
     if batch.form.tree is not None:
-        whole, form = target.apply, batch.form
-        target = target._replace(apply=lambda p, x: whole(p, form.unpack(x)))
+        target = _of_packed(target, batch.form)
     outputs = _outputs(target, batch, listed)
     task = tasks.task(target.loss, outputs.shape[1:] or (1,), labels)
     if outputs.ndim == 1 and task.kind != tasks.OWN:  # Without an axis of its own.
         flat = target.apply
         target = target._replace(apply=lambda *of: flat(*of)[:, None])
     return target, task
+
+
+def _of_packed(target: targets.Target, form: streams.Form) -> targets.Target:
+    """The same of records that lie in one array."""
+    apply, train = target.apply, target.train
+    if callable(train):
+        target = target._replace(
+            train=lambda key, of, mask: train(key, (form.unpack(of[0]), of[1]), mask)
+        )
+    return target._replace(apply=lambda params, x: apply(params, form.unpack(x)))
 
 
 def _outputs(

@@ -40,7 +40,8 @@ def taken(
     task: tasks.Task,
     x: np.ndarray,
     y: np.ndarray,
-    rows: int | None,
+    records: int | None,
+    snapshots: int,
 ) -> Taken:
     """Chooses among the last layers those that are small enough; nothing is computed.
 
@@ -49,7 +50,8 @@ def taken(
       task: what it answers.
       x: records, of which the form counts.
       y: their labels, likewise.
-      rows: of features that will be held: records times snapshots; None: unknown.
+      records: how many there are; None: unknown.
+      snapshots: at which each is looked at.
     """
     if task.kind == tasks.OWN:
         return Taken()
@@ -57,18 +59,16 @@ def taken(
     layers = [each.layer for each in layers_lib.find(program)]
     hidden, sizes = layers_lib.hidden(program), _sizes(target, task, layers, x, y)
     last = layers[-max(HIDDEN, GRADIENTS) :][::-1]  # The last one first.
-    rows, left, room = rows or UNKNOWN, [], MOST // 4
+    left, room = [], MOST
 
     def fits(what, path, size):
         nonlocal room
-        named = f"the {what} {path or 'its only layer'}"
-        if size > LARGEST:
-            left.append(f"{named} ({size:,} numbers of each record, above {LARGEST:,})")
-        elif rows * size > room:
-            left.append(f"{named} ({size:,} numbers of each of {rows:,} records)")
-        else:
-            room -= rows * size
+        in_all = 4 * size * snapshots * (records or UNKNOWN)
+        if size <= LARGEST and in_all <= room:
+            room -= in_all
             return True
+        named = f"the {what} {path or 'its only layer'}"
+        left.append(f"{named} ({size:,} numbers a record, {in_all:,} bytes in all)")
         return False
 
     gradients = tuple(

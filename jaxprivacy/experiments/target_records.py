@@ -58,7 +58,7 @@ def observe(
     if layers:
         first, snapshots = given.members.first, len(given.transcript.rounds)
         taken = target_layers.taken(
-            given.target, given.task, first.x, first.y, total * snapshots
+            given.target, given.task, first.x, first.y, total or None, snapshots
         )
     look = target_signals.extractor(
         given.target,

@@ -13,6 +13,7 @@ from jaxprivacy import errors, types
 from jaxprivacy.attacks import answers, features as features_lib
 from jaxprivacy.data import copies
 from jaxprivacy.experiments import target_layers
+from jaxprivacy.programs import compilation
 from jaxprivacy.targets import gradients, inputs, target as targets, tasks
 
 AT_ONCE = 256  # records that pass the target together
@@ -53,7 +54,9 @@ def extractor(
     """
     count = len(jax.tree.leaves(snapshots)[0])
     answer = _answer(task, known)
-    look = jax.jit(lambda *of: _of_records(target, task, answer, taken, *of))
+    look = compilation.compiled(
+        lambda *of: _of_records(target, task, answer, taken, *of)
+    )
     several = [jax.tree.map(lambda a, i=i: a[i], snapshots) for i in range(count)]
     checked = []
 

@@ -1,13 +1,12 @@
-"""Federated training as the studies run it: jitted in chunks of rounds."""
+"""Federated training as the studies ask for it: keys, records, models and roles."""
 
 from __future__ import annotations
 
-import math
 import platform
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +16,10 @@ import optax
 import jaxprivacy
 from jaxprivacy import errors, types
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.experiments.settings import Settings
-from jaxprivacy.federated import roles, simulate
+from jaxprivacy.federated import roles
 from jaxprivacy.models import targets
 from jaxprivacy.training import gradients, local
-
-MOST_SAVES = 10  # of a run, however short its chunks are
 
 
 class Diverged(errors.InputError):
@@ -58,109 +54,51 @@ def model_name(settings: Settings, dataset: Dataset) -> str:
 
 def target_model(settings: Settings, dataset: Dataset, outputs: int) -> types.Model:
     """The classifier that is trained and attacked."""
-    shape = dataset.x.shape[1:]
-    if model_name(settings, dataset) == "cnn":
+    shape, name = dataset.x.shape[1:], model_name(settings, dataset)
+    if name == "alexnet":
+        return targets.build(name, shape, outputs)
+    if name == "cnn":
         return targets.as_model(targets.classifier(shape, outputs), shape)
     return targets.as_model(targets.MLP(settings.mlp_widths, outputs), shape)
 
 
+def check_model(settings: Settings, dataset: Dataset) -> None:
+    """Checks that the model takes the data.
+
+    Raises:
+      InputError: it does not.
+    """
+    if settings.model in ("cnn", "alexnet") and not dataset.is_image:
+        raise errors.InputError(
+            "model", settings.model, found="the data is a table", accepted="is mlp"
+        )
+    if model_name(settings, dataset) == "cnn":
+        height, width = dataset.x.shape[1:3]
+        if min(height, width) < targets.SMALLEST:
+            raise errors.InputError(
+                "model",
+                "cnn",
+                found=f"the images are {height} x {width}",
+                accepted="are 4 x 4 and larger; `model`=mlp takes any size",
+            )
+    if settings.model == "alexnet":  # Refuses images that do not fit.
+        target_model(settings, dataset, dataset.num_classes)
+
+
 def participant(settings: Settings, model: types.Model) -> roles.Participant:
     """The honest role: local epochs of SGD."""
-    optimizer = optax.sgd(settings.learning_rate, settings.momentum or None)
+    descent, decay = optax.sgd, settings.round_decay
+    if decay < 1:
+        descent = optax.inject_hyperparams(descent)
+    optimizer = descent(settings.learning_rate, settings.momentum or None)
     train = local.sgd(
         gradients.plain(model),
         optimizer,
         epochs=settings.local_epochs,
         batch_size=settings.batch_size,
     )
-    return roles.honest_participant(train, optimizer)
-
-
-def chunk_length(total: int, chunks: int = 10) -> int:
-    """The divisor of `total` nearest to total / chunks, so that all chunks are alike.
-
-    Every length is a program of its own to compile.
-    """
-    small = [d for d in range(1, math.isqrt(total) + 1) if total % d == 0]
-    divisors = small + [total // d for d in small]
-    return min(divisors, key=lambda d: abs(d - total / chunks))
-
-
-class Runner(NamedTuple):
-    """A jitted run; swept settings are arguments, so one compilation serves all."""
-
-    init: Callable  # (swept, key, params) -> state
-    rounds: Callable  # (swept, key, state, indices of the rounds) -> (state, info)
-
-
-def runner(make: Callable[..., simulate.Simulation]) -> Runner:
-    """Jits the runs that `make(swept)` builds."""
-    return Runner(
-        jax.jit(lambda swept, *inputs: make(swept).init(*inputs)),
-        jax.jit(lambda swept, *inputs: make(swept).rounds(*inputs)),
-    )
-
-
-def run(
-    compiled: Runner,
-    swept: Any,
-    keys: tuple[jax.Array, jax.Array],
-    params: types.Params,
-    rounds: int,
-    advance: Callable[[float], None],
-    checkpoint: Checkpoint | None = None,
-    axis: int = 0,
-) -> tuple[simulate.State, dict]:
-    """Runs all rounds in jitted chunks, telling `advance` the share done by each.
-
-    With a checkpoint, the run goes on from what it holds, to the same numbers, and is
-    saved between the chunks and at the end.
-
-    Args:
-      compiled: the run.
-      swept: its arguments.
-      keys: of the initial state and of the rounds.
-      params: the initial shared model.
-      rounds: how many.
-      advance: told the share done.
-      checkpoint: where the run is kept.
-      axis: the axis of rounds in what is logged, where several runs go side by side.
-
-    Returns:
-      The final state and what was logged, stacked over the rounds.
-    """
-    key_init, key_rounds = keys
-    state = compiled.init(swept, key_init, params)
-    length, done, infos = chunk_length(rounds), 0, []
-
-    def shapes(count):
-        indices = jnp.arange(count)
-        return jax.eval_shape(compiled.rounds, swept, key_rounds, state, indices)
-
-    if checkpoint and (found := checkpoint.restore(shapes)):
-        done, (kept, info) = found
-        # Placed as before, or the rounds would be compiled anew.
-        state, infos = jax.tree.map(_placed_as, kept, state), [info]
-        advance(done / rounds)
-    for start in range(done, rounds, length):
-        indices = start + jnp.arange(length)
-        state, info = compiled.rounds(swept, key_rounds, state, indices)
-        infos.append(jax.tree.map(np.asarray, info))
-        done = start + length
-        if checkpoint and done * MOST_SAVES // rounds > start * MOST_SAVES // rounds:
-            checkpoint.save(done, (state, _joined(infos, axis)))
-        advance(length / rounds)
-    return state, _joined(infos, axis)
-
-
-def _placed_as(new: np.ndarray, old: jax.Array) -> jax.Array:
-    """Puts an array where another one is, committed to its devices or not."""
-    return jax.device_put(new, old.sharding if old.committed else None)
-
-
-def _joined(infos: Sequence[dict], axis: int) -> dict:
-    """What was logged, one after the other."""
-    return jax.tree.map(lambda *parts: np.concatenate(parts, axis), *infos)
+    honest = roles.honest_participant(train, optimizer)
+    return roles.decaying(honest, decay) if decay < 1 else honest
 
 
 def check_finite(left: Any, **rates: float) -> None:

@@ -8,7 +8,7 @@ from jaxprivacy import data as data_lib, errors
 from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
-    checkpoint,
+    provenance,
     results,
     target_files,
     whitebox_accepted,
@@ -182,7 +182,7 @@ def _study(settings, prepared, stages, targets):
     data, kept = "", {}
     if targets:
         whitebox_kept.usable(targets)
-        data, kept = checkpoint.fingerprint(dataset), whitebox_kept.identities(targets)
+        data, kept = provenance.fingerprint(dataset), whitebox_kept.identities(targets)
     return shared.Study(settings, prepared, attacks, stages, targets, data, kept, {})
 
 

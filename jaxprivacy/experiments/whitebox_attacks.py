@@ -21,6 +21,7 @@ from jaxprivacy.experiments import (
     whitebox_views as views_lib,
 )
 from jaxprivacy.experiments.attack_training import Advance, Positions, Trained
+from jaxprivacy.programs import compilation
 
 UNSUPERVISED = 1000  # its keys are numbered from here on
 
@@ -145,7 +146,7 @@ def on_untrained(
         attack_non_members=(),
     )
     key_params, key_attacks = jax.random.split(key)
-    params = jax.jit(network.init)(key_params)
+    params = compilation.initial(network.init, key_params)
     observation = attacks.observer.observe(
         jax.tree.map(lambda a: a[None], params), records.batch.x, records.batch.y
     )

@@ -10,7 +10,7 @@ import numpy as np
 from jaxprivacy import errors, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import (
-    checkpoint,
+    provenance,
     target_files,
     training,
     whitebox_kept,
@@ -18,6 +18,7 @@ from jaxprivacy.experiments import (
     whitebox_targets,
 )
 from jaxprivacy.models import torch_weights
+from jaxprivacy.programs import compilation
 from jaxprivacy.training import losses
 
 PUBLISHED = ("alexnet", "resnet", "densenet")
@@ -35,7 +36,7 @@ def described(
         **{name: getattr(settings, name) for name in _NETWORK},
         "input_shape": list(dataset.x.shape[1:]),
         "classes": dataset.num_classes,
-        "data": checkpoint.fingerprint(dataset),
+        "data": provenance.fingerprint(dataset),
         "members": [
             f"{len(share)} records, {digest[:12]}"
             for share, digest in zip(shares, whitebox_kept.which(shares), strict=True)
@@ -94,7 +95,7 @@ def imported(
     network = whitebox_targets.model(settings, dataset)
     params = load(settings, dataset, shares, network)
 
-    @jax.jit
+    @compilation.compiled
     def measure(params, train, test):
         def loss(batch):
             values = losses.cross_entropy(network.apply(params, batch.x), batch.y)

@@ -13,12 +13,12 @@ import numpy as np
 
 from jaxprivacy import errors
 from jaxprivacy.experiments import (
-    checkpoint,
     provenance,
     training,
     whitebox_settings,
     whitebox_targets,
 )
+from jaxprivacy.programs import checkpoint
 
 # Files and folders of the package whose code decides a trained target's numbers. A test
 # compares them with what `whitebox_targets` imports.
@@ -37,6 +37,8 @@ TRAINED_BY = (
     "models/targets.py",
     "models/torch_layout.py",
     "models/torch_weights.py",
+    "programs/chunks.py",
+    "programs/compilation.py",
     "training",
 )
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "platform")  # likewise

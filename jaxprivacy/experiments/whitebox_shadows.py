@@ -15,19 +15,17 @@ from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
     attack_training,
     training,
+    whitebox_settings,
+    whitebox_splits,
     whitebox_targets,
     whitebox_views as views_lib,
 )
-from jaxprivacy.experiments.attack_training import Advance, Positions
-from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.experiments.whitebox_attacks import (
     Attacks,
     Records,
     null_positions,
 )
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
-from jaxprivacy.experiments.whitebox_splits import Split
-from jaxprivacy.training import local
+from jaxprivacy.programs import checkpoint as checkpoint_lib, chunks, placement
 
 
 class Shadows(NamedTuple):
@@ -38,7 +36,9 @@ class Shadows(NamedTuple):
     overlapping: bool  # whether its records are among the target's training records
 
 
-def pool(dataset: Dataset, split: Split, each: int) -> tuple[np.ndarray, bool]:
+def pool(
+    dataset: Dataset, split: whitebox_splits.Split, each: int
+) -> tuple[np.ndarray, bool]:
     """The attacker's records, and whether the target trained on some of them.
 
     Never those on which the attack is selected or measured, nor, where they are not
@@ -56,7 +56,11 @@ def pool(dataset: Dataset, split: Split, each: int) -> tuple[np.ndarray, bool]:
     return dataset.without(judged), True
 
 
-def check_memory(settings: WhiteboxSettings, split: Split, each: int) -> None:
+def check_memory(
+    settings: whitebox_settings.WhiteboxSettings,
+    split: whitebox_splits.Split,
+    each: int,
+) -> None:
     """Checks that the target's features can be kept, as this attack needs them.
 
     Args:
@@ -79,15 +83,17 @@ def check_memory(settings: WhiteboxSettings, split: Split, each: int) -> None:
 
 
 def train(
-    settings: WhiteboxSettings,
+    settings: whitebox_settings.WhiteboxSettings,
     dataset: Dataset,
-    split: Split,
+    split: whitebox_splits.Split,
     records: Records,
     observer: views_lib.Observer,
     key: jax.Array,
     seed: int,
-    advance: Advance,
-    kept: Callable[[Sequence[np.ndarray]], Checkpoint | None] = lambda shares: None,
+    advance: attack_training.Advance,
+    kept: Callable[
+        [Sequence[np.ndarray]], checkpoint_lib.Checkpoint | None
+    ] = lambda shares: None,
 ) -> Shadows:
     """Trains all shadow models in one program, each like the target.
 
@@ -141,42 +147,32 @@ def _train_all(settings, dataset, shares, key, advance, kept=None):
     network = whitebox_targets.model(settings, dataset)
     role = whitebox_targets.participant(settings, network, len(shares[0]))
 
-    @jax.jit
-    def init(data, keys, params):
-        del params  # Each shadow has its own.
+    @placement.program
+    def init(key, data):
+        key_init, _ = jax.random.split(key)
+        params = network.init(key_init)
+        return params, role.init(key_init, params, data)
 
-        def one(key, data):
-            key_init, _ = jax.random.split(key)
-            params = network.init(key_init)
-            return params, role.init(key_init, params, data)
+    @placement.program
+    def rounds(indices, key, model, data):
+        _, key_rounds = jax.random.split(key)
 
-        return local.side_by_side(one, keys, data)
+        def round_(model, index):
+            params, state = model
+            key = jax.random.fold_in(key_rounds, index)
+            state, update, _ = role.step(key, state, params, data)
+            return (jax.tree.map(jnp.add, params, update), state), None
 
-    @jax.jit
-    def rounds(data, keys, models, indices):
-        def one(key, model, data):
-            _, key_rounds = jax.random.split(key)
+        return jax.lax.scan(round_, model, indices)[0]
 
-            def round_(model, index):
-                params, state = model
-                key = jax.random.fold_in(key_rounds, index)
-                state, update, _ = role.step(key, state, params, data)
-                return (jax.tree.map(jnp.add, params, update), state), None
-
-            return jax.lax.scan(round_, model, indices)[0]
-
-        # The log says no more than that the rounds are done, which is waited for.
-        return local.side_by_side(one, keys, models, data), {"round": indices}
-
-    keys = jax.random.split(key, len(shares))
-    models, _ = training.run(
-        training.Runner(init, rounds),
-        training.stack(dataset, shares),
-        (keys, keys),
-        (),
+    keys, data = jax.random.split(key, len(shares)), training.stack(dataset, shares)
+    models, _ = chunks.run(
+        lambda models, indices: (rounds((indices,), (keys, models, data)), {}),
+        init((), (keys, data)),
         settings.rounds,
-        advance,
-        kept,
+        length=chunks.chunk_length(settings.rounds),
+        advance=advance,
+        checkpoint=kept,
     )
     return models[0]
 
@@ -188,7 +184,7 @@ def attack(
     records: Records,
     key: jax.Array,
     row: dict[str, Any],
-    advance: Advance,
+    advance: attack_training.Advance,
 ) -> list[Scored]:
     """The supervised attack, learned from the shadows and applied to the target.
 
@@ -237,7 +233,7 @@ def _positions(start, shadows):
     nobody = np.zeros(0, int)
 
     def positions(where):
-        return Positions(where[:-1].reshape(-1), where[-1], nobody)
+        return attack_training.Positions(where[:-1].reshape(-1), where[-1], nobody)
 
     return positions(members), positions(members + count)
 

@@ -15,9 +15,9 @@ from jaxprivacy import errors, types
 from jaxprivacy.attacks import active
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import attack_training, training, whitebox_settings
-from jaxprivacy.experiments.checkpoint import Checkpoint
 from jaxprivacy.federated import roles, simulate
 from jaxprivacy.models import targets, torch_weights
+from jaxprivacy.programs import checkpoint as checkpoint_lib, chunks, compilation
 from jaxprivacy.training import gradients, local, losses
 
 MEASURED = 5000  # records at most, for the accuracies of every round
@@ -116,9 +116,9 @@ def participant(
 
 
 class Trainer(NamedTuple):
-    """A jitted training run for one attacker; data and rate are arguments."""
+    """A compiled training run for one attacker; data and rate are arguments."""
 
-    runner: training.Runner
+    runner: chunks.Runner
     init: types.Model
     rounds: list[int]  # that are kept, counted from 0
     total: int
@@ -190,12 +190,12 @@ def trainer(
         )
 
     return Trainer(
-        training.runner(make),
+        chunks.runner(make),
         network,
         list(rounds),
         total,
         settings.learning_rate,
-        jax.jit(functools.partial(losses.accuracy, network)),
+        compilation.compiled(functools.partial(losses.accuracy, network)),
     )
 
 
@@ -262,7 +262,7 @@ def train(
     advance: attack_training.Advance,
     *,
     params: types.Params | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: checkpoint_lib.Checkpoint | None = None,
 ) -> tuple[Seen, types.Params]:
     """Trains and returns what was kept, and the final shared model.
 
@@ -280,8 +280,8 @@ def train(
     """
     key_params, key_run = jax.random.split(key)
     if params is None:
-        params = jax.jit(trained.init.init)(key_params)
-    state, info = training.run(
+        params = compilation.initial(trained.init.init, key_params)
+    state, info = chunks.run_rounds(
         trained.runner,
         given,
         tuple(jax.random.split(key_run)),

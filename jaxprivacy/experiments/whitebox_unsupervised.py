@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxprivacy import errors
 from jaxprivacy.attacks import features as features_lib, unsupervised
 from jaxprivacy.experiments import whitebox_views as views_lib
 from jaxprivacy.models import attack_presets
+from jaxprivacy.programs import chunks
 
 CHUNK = 10  # epochs of the autoencoder
 
@@ -51,12 +51,13 @@ def scores(
     targets = unsupervised.reconstruction_targets(basic)
     key_init, key_epochs = jax.random.split(key)
     state = trained.init(key_init, features)
-    chunks = -(-preset.epochs // CHUNK)
-    for chunk in range(chunks):
-        start = chunk * CHUNK
-        numbers = jnp.arange(start, min(start + CHUNK, preset.epochs))
-        state, _ = trained.epochs(key_epochs, state, features, targets, numbers)
-        advance(1 / chunks)
+    state, _ = chunks.run(
+        lambda *of: trained.epochs(key_epochs, of[0], features, targets, of[1]),
+        state,
+        preset.epochs,
+        length=CHUNK,
+        advance=advance,
+    )
     embedding = np.asarray(trained.embed(state.params, features))
     if not np.isfinite(embedding).all():
         raise errors.InputError(

@@ -18,6 +18,7 @@ from jaxprivacy import errors, types
 from jaxprivacy.attacks import features as features_lib, unsupervised, whitebox
 from jaxprivacy.experiments import attack_training, whitebox_parts, whitebox_settings
 from jaxprivacy.models import attack_presets
+from jaxprivacy.programs import compilation
 from jaxprivacy.targets import layer_capture
 
 
@@ -146,7 +147,7 @@ def subset(inputs: Any, where: np.ndarray) -> Any:
 
 
 class Observer(NamedTuple):
-    """Jitted observation of a target, and the attacks on what was observed."""
+    """Compiled observation of a target, and the attacks on what was observed."""
 
     # (snapshots (T, ...), x, y) -> observation
     observe: Callable[[types.Params, jax.Array, jax.Array], Observation]
@@ -202,7 +203,7 @@ def observer(
     def autoencoder(view, streamed):
         chosen = options(view, streamed)
         built = unsupervised.autoencoder(view.gradients, preset, **chosen)
-        return unsupervised.Autoencoder(*map(jax.jit, built))
+        return compilation.each(built)
 
     return Observer(observe, extract_basic, _once(fit), _once(autoencoder), _inputs)
 
@@ -214,8 +215,8 @@ def _once(make):
 
 
 def _extraction(model, view, feature_batch):
-    """Jitted: (snapshots (T, ...), x, y) -> what the view takes of all records."""
-    return jax.jit(
+    """Compiled: (snapshots (T, ...), x, y) -> what the view takes of all records."""
+    return compilation.compiled(
         lambda snapshots, x, y: features_lib.extract(
             model,
             snapshots,
@@ -292,9 +293,9 @@ def _batch(model, view):
 
 def _computing_moments(batch, feature_batch):
     """The moments of a source's features, from the records known."""
-    computed = jax.jit(
+    computed = compilation.compiled(
         functools.partial(features_lib.computing_moments, batch),
-        static_argnames="feature_batch",
+        static=["feature_batch"],
     )
 
     def moments(source, known):

@@ -71,6 +71,23 @@ def honest_participant(
     return Participant(init, step)
 
 
+def decaying(participant: Participant, factor: float) -> Participant:
+    """A participant whose learning rate shrinks by a factor after each round.
+
+    Args:
+      participant: its state holds a `learning_rate`, as that of an optimizer of
+        `optax.inject_hyperparams` does.
+      factor: in (0, 1].
+    """
+
+    def step(key, state, received, data):
+        state, update, info = participant.step(key, state, received, data)
+        rate = optax.tree.get(state, "learning_rate")
+        return optax.tree.set(state, learning_rate=factor * rate), update, info
+
+    return participant._replace(step=step)
+
+
 def averaging_server() -> Server:
     """The server of FedAvg with equal weights (McMahan et al. 2017; PAPERS row B16).
 

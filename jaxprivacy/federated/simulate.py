@@ -31,7 +31,7 @@ class State(NamedTuple):
 
     server: Any
     participants: tuple[Any, ...]  # per group, stacked over its participants
-    snapshots: Any  # (T, ...) what was kept of the observed participant
+    snapshots: Any  # (T, ...) what was kept of whom is observed
     downloads: Any = ()  # (P, ...) in asynchronous order: what each trains on
 
 
@@ -44,6 +44,7 @@ class Simulation(NamedTuple):
 
 
 ORDERS = ("parallel", "round_robin", "random", "asynchronous")
+EVERYONE = -1  # in place of one participant that is observed
 
 
 def simulate(
@@ -66,7 +67,8 @@ def simulate(
         in turn), "random" (the same, in a new order each round) or "asynchronous" (all
         train at once; uploads come in one by one, in a new order each round, and who
         has uploaded downloads anew at once, so that its parameters are as old as that).
-      observed_participant: of whom something is kept.
+      observed_participant: of whom something is kept; `EVERYONE`: of all, and `observe`
+        is then given what all P were sent and uploaded, (P, ...) each.
       observed_rounds: the T rounds, counted from 0, after which it is kept.
       observe: what is kept, of what was sent and uploaded: the local parameters.
       measure: what to log of the shared model after each round.
@@ -103,7 +105,7 @@ def simulate(
 class _Watched(NamedTuple):
     """Of whom something is kept, after which rounds, and what."""
 
-    participant: int | None  # None: of nobody
+    participant: int | None  # None: of nobody; or EVERYONE
     rounds: jax.Array  # (T,)
     observe: Callable[[Any, Any], Any]
 
@@ -243,7 +245,10 @@ def _parallel(seats, key, state, watched, order):
     updates = _concatenate(updates)
     everyone = jnp.arange(sum(seats.counts))
     server_state = seats.server.receive(state.server, everyone, sent, updates)
-    seen = None if watched is None else _at((sent, updates), watched)
+    seen = None
+    if watched is not None:
+        seen = (sent, updates)
+        seen = seen if watched == EVERYONE else _at(seen, watched)
     state = state._replace(server=server_state, participants=tuple(states))
     return state, seen, _merge(infos)
 
@@ -263,7 +268,10 @@ def _empty(seats, key, state, watched):
     )
     seen = None
     if watched is not None:
-        seen = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes[0][0])
+        everyone = (sum(seats.counts),) if watched == EVERYONE else ()
+        seen = jax.tree.map(
+            lambda a: jnp.zeros((*everyone, *a.shape), a.dtype), shapes[0][0]
+        )
     return infos, seen
 
 
@@ -298,7 +306,9 @@ def _in_turn(seats, key, state, watched, order):
         for i, (new, info) in zip(candidates, after, strict=True):
             states = (*states[:i], _put(states[i], place, new), *states[i + 1 :])
             infos = (*infos[:i], _put(infos[i], place, info), *infos[i + 1 :])
-        if seen is not None:
+        if watched == EVERYONE:
+            seen = _put(seen, who, (sent, update))
+        elif seen is not None:
             seen = jax.tree.map(
                 lambda old, a: jnp.where(who == watched, a, old), seen, (sent, update)
             )

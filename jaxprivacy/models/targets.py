@@ -26,13 +26,14 @@ class MLP(nn.Module):
 
     widths: Sequence[int]
     num_classes: int
+    activation: Callable[[jax.Array], jax.Array] = jnp.tanh
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(B, *D) -> (B, K) logits."""
         x = x.reshape(x.shape[0], -1)
         for width in self.widths:
-            x = jnp.tanh(nn.Dense(width)(x))
+            x = self.activation(nn.Dense(width)(x))
         return nn.Dense(self.num_classes)(x)
 
 

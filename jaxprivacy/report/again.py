@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from jaxprivacy.errors import InputError, NotWritten
-from jaxprivacy.report import facts, html, lock, plots, store, tables
+from jaxprivacy import errors, lock
+from jaxprivacy.report import facts, html, plots, store, tables
 
 _ACCEPTED = f"is a folder with the {store.RESULT} of a report"
 
@@ -37,14 +37,14 @@ def read(folder: str) -> Kept:
             if (place / name).exists()
         }
     except (OSError, ValueError) as error:
-        raise InputError(
+        raise errors.InputError(
             folder,
             found=f"{store.RESULT} cannot be read ({store.reason(error)})",
             accepted=_ACCEPTED,
         ) from error
     needed = {"membership", "reconstruction", "target", "versions", "command", "seed"}
     if not isinstance(result, dict) or not needed <= set(result):
-        raise InputError(
+        raise errors.InputError(
             folder, found=f"{store.RESULT} is no result", accepted=_ACCEPTED
         )
     return Kept(result, facts.kept(result), figures)
@@ -69,5 +69,7 @@ def write(kept: Kept, folder: str) -> pathlib.Path:
             store.replace(place, store.PAGE, page.encode())
     except OSError as error:
         why = store.reason(error)
-        raise NotWritten(f"{place / store.PAGE}: cannot be written ({why})") from error
+        raise errors.NotWritten(
+            f"{place / store.PAGE}: cannot be written ({why})"
+        ) from error
     return place / store.PAGE

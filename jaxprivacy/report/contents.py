@@ -144,4 +144,5 @@ class Report(NamedTuple):
     class_samples: Sequence[Samples] = ()
     tradeoff: Tradeoff | None = None
     diagnostics: Diagnostics | None = None
+    inversions: Sequence[Samples] = ()  # records above what an update gave away
     simulated: bool = True  # False: the model was given, and trained elsewhere

@@ -20,6 +20,8 @@ from jaxprivacy.report import (
     plots,
     text,
     verdict,
+    verdict_bounds,
+    verdict_inversion,
     verdict_membership,
     verdict_privacy,
     verdict_rows,
@@ -68,6 +70,13 @@ MEMBERSHIP_CAVEATS = (
     "The strongest attack was picked on the records that it is judged on, which "
     "flatters its AUC a little when attacks are close; the verdict goes by wider "
     "intervals, which hold for all attacks together.",
+)
+INVERSION_CAVEATS = (
+    "The attacker is taken to know the model, the parameters sent out, the rate and "
+    "how many records and local steps there were. Which reconstruction stands for "
+    "which record of a batch is settled with the records at hand, for guesses as well.",
+    "PSNR and SSIM compare pixels: a record that is recognised by eye may score low, "
+    "and an average of many images higher. Look at the pictures too.",
 )
 RECONSTRUCTION_CAVEATS = (
     "Samples show what a class looks like; they are not copies of training records. "
@@ -122,6 +131,9 @@ def page(
         "gain": verdict_rows.gain,
         "recall": three_way.recall,
         "show_percent": text.percent,
+        "show_number": text.number,
+        "show_decimal": lambda value: text.number(value, 1),
+        "inversion_case": verdict_inversion.case,
         "show_significant": text.significant,
         "card": card,
         "distinguishing": distinguishing,
@@ -138,6 +150,7 @@ def _context(
     membership = result["membership"]
     reconstruction = in_order(result["reconstruction"])
     several = text.several_seeds(membership)
+    inverted = result.get("gradient_inversion", [])
     checks = verdict_rows.checks(result)
     said = verdict.of(result)
     headline, *findings = map(_glued, said["sentences"])
@@ -154,6 +167,7 @@ def _context(
         "strengths": verdict_membership.STRENGTHS,
         **_membership_context(membership),
         **_privacy_context(result),
+        "bounds": _bounds(result),
         "three_way": three_way.summarise(result.get("three_way", [])),
         "checks": checks,
         "many_checks": text.is_long(checks),
@@ -166,6 +180,8 @@ def _context(
         "over_rounds_of": facts.sampled and facts.sampled["attack"],
         "reconstructed_by": _by_attack(reconstruction),
         "reconstruction": reconstruction,
+        "inverted": sorted(inverted, key=lambda row: row["gain"] is None),
+        "inverted_by": _by_attack(inverted),
         "means": reconstruction_lib.summarise(reconstruction)
         if text.is_long(reconstruction)
         else [],
@@ -175,6 +191,7 @@ def _context(
             *_of_training(facts.simulated, several or _seeds(reconstruction) > 1),
             *(MEMBERSHIP_CAVEATS if membership else ()),
             *(RECONSTRUCTION_CAVEATS if reconstruction else ()),
+            *(INVERSION_CAVEATS if inverted else ()),
         ],
         "figures": {
             name.removesuffix(".png"): "data:image/png;base64,"
@@ -228,6 +245,16 @@ def _privacy_context(result: dict) -> dict[str, Any]:
         "guaranteed": privacy and verdict_privacy.guarantees(privacy),
         "privacy_claim": privacy and verdict_privacy.claim(privacy),
         "uploads": verdict_privacy.uploads(result),
+    }
+
+
+def _bounds(result: dict) -> dict[str, Any] | None:
+    audited = result.get("privacy_audit")
+    if not audited:
+        return None
+    return {
+        "rows": verdict_bounds.rows(audited),
+        "told": verdict_bounds.told(audited),
     }
 
 

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 ROC, NORMS, TRAINING = "roc.png", "gradient_norms.png", "training.png"
 SAMPLES, ROUNDS = "reconstruction_samples.png", "reconstruction_rounds.png"
 COURSES, CLASSES = "courses.png", "class_samples.png"
-LEAKAGE = "privacy_leakage.png"
+LEAKAGE, INVERSIONS = "privacy_leakage.png", "gradient_inversion.png"
 NAMES = (ROC, NORMS, TRAINING, SAMPLES, ROUNDS)  # Of an audit.
 HISTOGRAMS, GAPS, CLASS_ROC = "norm_histograms.png", "class_gaps.png", "class_roc.png"
 EMBEDDINGS, ROWS = "embeddings.png", "membership_rows.png"
 DIAGNOSTICS = (HISTOGRAMS, GAPS, CLASS_ROC, EMBEDDINGS)  # And `NORMS`.
-ALL_NAMES = (*NAMES, COURSES, CLASSES, LEAKAGE, *DIAGNOSTICS, ROWS)
+ALL_NAMES = (*NAMES, COURSES, CLASSES, LEAKAGE, INVERSIONS, *DIAGNOSTICS, ROWS)
 FEW_ROWS = 4  # Up to so many are read from the table.
 
 
@@ -60,6 +60,8 @@ def draw(report: contents.Report) -> dict[str, bytes]:
         figures[COURSES] = plots_studies.courses_figure(report.courses)
     if report.class_samples:
         figures[CLASSES] = plots_images.class_samples_figure(report.class_samples)
+    if report.inversions:
+        figures[INVERSIONS] = plots_images.class_samples_figure(report.inversions)
     if report.tradeoff is not None:
         figures[LEAKAGE] = plots_studies.privacy_leakage_figure(report.tradeoff)
     if report.diagnostics is not None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from rich import console as rich_console, progress as rich_progress
-
-from jaxprivacy import errors
 
 
 class Stages(NamedTuple):
@@ -19,12 +16,6 @@ class Stages(NamedTuple):
     stage: Callable[[str, float], None]  # name, weight: the next stage begins
     advance: Callable[[float], None]  # share in [0, 1] of the stage, just done
     say: Callable[[str], None] = lambda line: None  # what else the user should know
-
-
-def warn(problem: object) -> None:
-    """Says in one line on standard error what went wrong, and that the run goes on."""
-    # The bar, where there is one, lets lines on standard error pass above it.
-    print("warning: " + " ".join(errors.called(str(problem)).split()), file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxprivacy.errors import InputError, NotWritten
-from jaxprivacy.report import contents, facts, html, lock, plots
+from jaxprivacy import errors, lock
+from jaxprivacy.report import contents, facts, html, plots
 
 RESULT, PAGE = "result.json", "report.html"
 _ACCEPTED = "is a folder that does not exist yet, or one without a report"
@@ -62,10 +62,10 @@ def reserve(out: str, overwrite: bool = False) -> Iterator[pathlib.Path]:
       InputError: naming `out`, its value and what is accepted.
     """
     if not out:
-        raise InputError("out", out, accepted=_ACCEPTED)
+        raise errors.InputError("out", out, accepted=_ACCEPTED)
     for part in (pathlib.Path(out), *pathlib.Path(out).parents):
         if os.path.lexists(part) and not part.is_dir():
-            raise InputError(
+            raise errors.InputError(
                 "out", out, found=f"{part} is not a folder", accepted=_ACCEPTED
             )
     with contextlib.ExitStack() as held:
@@ -74,10 +74,10 @@ def reserve(out: str, overwrite: bool = False) -> Iterator[pathlib.Path]:
             held.enter_context(lock.locked(folder, "out", out))
             with tempfile.TemporaryFile(dir=folder):
                 pass
-        except InputError:
+        except errors.InputError:
             raise
         except (OSError, ValueError) as error:
-            raise InputError(
+            raise errors.InputError(
                 "out",
                 out,
                 found=f"cannot be written ({reason(error)})",
@@ -85,7 +85,7 @@ def reserve(out: str, overwrite: bool = False) -> Iterator[pathlib.Path]:
             ) from error
         there = [name for name in (RESULT, PAGE) if (folder / name).exists()]
         if there and not overwrite:
-            raise InputError(
+            raise errors.InputError(
                 "out",
                 out,
                 found=f"already holds {' and '.join(there)}",
@@ -186,7 +186,7 @@ def write_somewhere(
             if other is not None:
                 shutil.rmtree(other, ignore_errors=True)
     there = _holds(folder, report)
-    raise NotWritten(
+    raise errors.NotWritten(
         f"{'only ' + RESULT if there else 'nothing'} could be written into {folder} "
         f"({reason(first)}), and nothing beside it or in {tempfile.gettempdir()}"
     ) from first

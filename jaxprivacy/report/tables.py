@@ -16,6 +16,8 @@ from jaxprivacy.report import (
     facts as facts_lib,
     text,
     verdict,
+    verdict_bounds,
+    verdict_inversion,
     verdict_privacy,
     verdict_rows,
     words,
@@ -51,9 +53,15 @@ def print_result(
         several = text.is_long(rows)
         console.print(_means(rows) if several else _reconstruction(rows))
         console.print(_explained(words.RECONSTRUCTION))
+    if result.get("gradient_inversion"):
+        console.print(_inversion(result["gradient_inversion"]))
+        console.print(_explained(words.INVERSION))
     if privacy := result.get("privacy"):
         console.print(_privacy(privacy, verdict_privacy.uploads(result)))
         console.print(_explained((verdict_privacy.term(privacy),)))
+    if audited := result.get("privacy_audit"):
+        console.print(_budgets(verdict_bounds.rows(audited), "Lower bounds on epsilon"))
+        console.print(Text(f"  {verdict_bounds.told(audited)}", style="dim"))
     if facts.budgets:
         console.print(_budgets(facts.budgets))
         console.print(Text(f"  {facts.budgets_claim}", style="dim"))
@@ -196,6 +204,31 @@ def _means(rows: list[dict]) -> Table:
     return table
 
 
+def _inversion(rows: list[dict]) -> Table:
+    """What was reconstructed from updates, below it what needs none."""
+    columns = ("PSNR dB", "SSIM", "gain dB", "labels %")
+    binary = any(row["right_bits"] for row in rows)
+    table = _table("Gradient inversion", (*columns, *["bits %"] * binary))
+    for row in sorted(rows, key=lambda row: row["gain"] is None):
+        second = (f"\n{verdict_inversion.case(row)}", "dim")
+        shown = [
+            (row["psnr"], _one_digit),
+            (row["ssim"], text.number),
+            (row["gain"], _one_digit),
+            (row["right_labels"], text.percent),
+            *[(row["right_bits"], text.percent)] * binary,
+        ]
+        table.add_row(
+            Text.assemble(card(row["attack"]).title, second),
+            *(_mean(of, show) if of else Text(text.MISSING) for of, show in shown),
+        )
+    return table
+
+
+def _one_digit(value: float | None) -> str:
+    return text.number(value, 1)
+
+
 def _mean(mean: dict, show) -> Text:
     """A mean above its interval, which that of a single row lacks."""
     return Text(show(mean["value"])) if mean["low"] is None else _stacked(mean, show)
@@ -237,10 +270,10 @@ def _two_digits(value: float) -> str:
     return text.number(value, 2)
 
 
-def _budgets(rows: list[dict[str, str]]) -> Table:
-    """A sweep's budgets, and what became of the uploads from first to last round."""
+def _budgets(rows: list[dict[str, str]], title: str = "Noise on the uploads") -> Table:
+    """A sweep's budgets, and what became of the uploads; or rows of another title."""
     table = Table(
-        title="Noise on the uploads",
+        title=title,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         title_style="bold",

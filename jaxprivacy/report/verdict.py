@@ -6,7 +6,9 @@ from jaxprivacy.evaluation import three_way
 from jaxprivacy.report import (
     text,
     threats,
+    verdict_bounds,
     verdict_evidence,
+    verdict_inversion,
     verdict_membership,
     verdict_privacy,
     verdict_reconstruction,
@@ -39,6 +41,8 @@ def verdict(result: dict) -> dict:
       `level`, one of `LEVELS`; `sentences`, the most important first; and `parts`, the
       level of `membership` and of `reconstruction`, None where it was not attacked.
     """
+    if result.get("privacy_audit"):
+        return verdict_bounds.verdict(result["privacy_audit"])
     members, said_of_members = None, []
     if result["membership"]:
         members, said_of_members = verdict_membership.membership(result)
@@ -54,6 +58,13 @@ def verdict(result: dict) -> dict:
             *said_of_images,
         ]
     said_of_members += _three_way(result.get("three_way", []))
+    updates, said_of_updates = verdict_inversion.inversion(result)
+    if updates:  # Of a study that attacks nothing else.
+        return {
+            "level": updates,
+            "sentences": said_of_updates,
+            "parts": {"gradient_inversion": updates},
+        }
     level = _worst(members, images)
     # What made the level comes first: a headline that says less would be misread.
     order = [said_of_members, said_of_images]

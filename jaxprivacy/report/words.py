@@ -48,6 +48,19 @@ RECONSTRUCTION = (
     ),
     ("diversity", "mean distance between samples, near 0 when all are alike"),
 )
+INVERSION = (
+    (
+        "PSNR",
+        "peak signal-to-noise ratio of a reconstruction against its record: 20 dB is "
+        "an error of a tenth of the span of values, 40 dB of a hundredth",
+    ),
+    ("SSIM", "structural similarity of two images, 1 for the same one"),
+    (
+        "gain",
+        "by how much the PSNR is above that of the better of two guesses that know no "
+        "update",
+    ),
+)
 PRIVACY = (
     "epsilon",
     "the measure of differential privacy: one participant's records change the "
@@ -65,4 +78,5 @@ def of_tables(result: dict) -> list[tuple[str, str]]:
     terms = list(MEMBERSHIP) if result["membership"] else []
     terms += [NULL_CHECK, FINDS] if result.get("null_checks") else []
     terms += [PLANTED] if result.get("positive_controls") else []
+    terms += list(INVERSION if result.get("gradient_inversion") else ())
     return terms + list(RECONSTRUCTION if result["reconstruction"] else ())

@@ -86,14 +86,15 @@ def clipped_gradient(
     y: types.Array,
     *,
     max_norm: float,
+    mask: types.Array | None = None,
     loss: program_lib.Loss | None = None,
     at_once: int | None = None,
 ) -> types.Params:
     """The sum over the records of their gradients, each clipped to a norm.
 
     A gradient g becomes g min(1, max_norm / |g|), |g| being over all parameters (Abadi
-    et al. 2016, arXiv:1607.00133, algorithm 1). One forward and one backward pass; no
-    single record's gradient is kept (book-keeping, arXiv:2210.00038).
+    et al., arXiv:1607.00133, algorithm 1). One backward pass; no single record's
+    gradient is kept (book-keeping, arXiv:2210.00038).
 
     Args:
       apply: as `gradient_norms` takes it, like the other arguments.
@@ -101,18 +102,18 @@ def clipped_gradient(
       x: likewise.
       y: likewise.
       max_norm: above 0; infinity clips nothing.
+      mask: (N,) weights, 0 for records that fill a batch up. Default: 1.
       loss: likewise.
       at_once: likewise.
 
     Returns:
-      A tree like `params`; where these are no real numbers, zeros of `float0`, as
-      `jax.grad` has them.
+      A tree like `params`, with zeros of `float0` where `jax.grad` has them.
 
     Raises:
       InputError: like `gradient_norms`, and for `max_norm`.
     """
     inputs.check_max_norm(max_norm)
-    work = _prepare(apply, params, x, y, loss, at_once)
+    work = _prepare(apply, params, x, y, loss, at_once, mask)
     program = work.program
 
     def of_chunk(x, y, mask):
@@ -150,7 +151,7 @@ class _Work(NamedTuple):
     chunks: tuple[jax.Array, jax.Array, jax.Array]  # x, y, mask, (chunks, B, ...) each
 
 
-def _prepare(apply, params, x, y, loss, at_once) -> _Work:
+def _prepare(apply, params, x, y, loss, at_once, mask=None) -> _Work:
     """Checks the arguments, traces the program and cuts the records into chunks."""
     x, y = inputs.check_records(x, y)
     loss = inputs.check_model(apply, params, x, y, loss)
@@ -168,8 +169,9 @@ def _prepare(apply, params, x, y, loss, at_once) -> _Work:
         filled = jnp.concatenate([a, a[: count * size - len(a)]])
         return filled.reshape(count, size, *a.shape[1:])
 
-    mask = (jnp.arange(count * size) < len(x)).astype(jnp.float32)
-    chunks = cut(x), cut(y), mask.reshape(count, size)
+    real = jnp.ones(len(x)) if mask is None else jnp.asarray(mask, jnp.float32)
+    filling = (0, count * size - len(x))
+    chunks = cut(x), cut(y), jnp.pad(real, filling).reshape(count, size)
     env = program_lib.prepare(program, values)
     return _Work(program, plan_lib.plan(program), values, env, chunks)
 

@@ -15,6 +15,7 @@ projection are. What the outputs do not depend on is not part of the program.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -126,8 +127,11 @@ def find(program: program_lib.Program) -> tuple[Found, ...]:
         form = _form(site)
         if form is not None:
             path = program.leaves[leaf].path
-            bias = _has_bias(program, place, _sibling(program, path, alone), uses, made)
-            found.append(Found(types.Layer(_name(path), use_bias=bias, **form), place))
+            bias = _sibling(program, path, alone)
+            use = bias is not None and _is_bias(program, place, uses[bias][0], made)
+            if use:  # One number for each feature.
+                use = math.prod(program.leaves[bias].shape) == form["features"]
+            found.append(Found(types.Layer(_name(path), use_bias=use, **form), place))
     return tuple(sorted(found, key=lambda each: each.site))
 
 
@@ -169,11 +173,8 @@ def _sibling(
     return paths.get("/".join(keys))
 
 
-def _has_bias(program, place, bias, uses, made) -> bool:
-    """Whether the array `bias` is added to a layer's result and nowhere else."""
-    if bias is None:
-        return False
-    (added,) = uses[bias]
+def _is_bias(program, place, added, made) -> bool:
+    """Whether what one site does is to add to the result of another."""
     site, result = program.sites[added], program.sites[place].eqn.outvars[0]
     if site.eqn.primitive.name != "add" or len(site.data) != 1:
         return False
@@ -199,7 +200,7 @@ def _product(site: program_lib.Site) -> dict[str, Any] | None:
         return None
     kernel = site.eqn.invars[site.roots[0]].aval
     h = site.eqn.invars[site.data[0]].aval
-    inputs = int(np.prod([h.shape[a] for a in contracted(site)[1]]))
+    inputs = math.prod(h.shape[a] for a in contracted(site)[1])
     return {"kind": "dense", "features": kernel.size // max(1, inputs)}
 
 

@@ -13,6 +13,8 @@ from jaxprivacy import errors, types
 Apply = Callable[[types.Params, jax.Array], jax.Array]
 # (output of one record, its label) -> ()
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
+# (key, (x (N, *D), y (N, ...)), mask (N,)) -> params
+Train = Callable[[jax.Array, tuple[Any, jax.Array], jax.Array], types.Params]
 
 _ACCEPTED = (
     "are a jaxprivacy.Target, a Linen module, an NNX module, or a function "
@@ -32,12 +34,19 @@ class Target(NamedTuple):
       loss: of one record, (output, label) -> (); None: cross-entropy, of one output the
         logistic loss.
       name: what reports call it.
+      train: how it is trained: (key, (x, y), mask) -> params, a tree like `params`. The
+        key is one of `jax.random.key`; x (N, *D), or the dictionary of arrays that
+        stands for it, and y (N, ...) are as `apply` and `loss` take them, integers (N,)
+        for classes; mask (N,) is 1.0 where there is a record and 0.0 where there is
+        padding, which must change nothing. Pure, and traceable by `jax.jit` and
+        `jax.vmap`: loops over steps are those of `jax.lax`. None: it is not told.
     """
 
     apply: Apply
     params: types.Params | None = None
     loss: Loss | None = None
     name: str = "target"
+    train: Train | None = None
 
 
 def function(
@@ -46,13 +55,19 @@ def function(
     *,
     loss: Loss | None = None,
     name: str = "target",
+    train: Train | None = None,
 ) -> Target:
     """A target from a pure function (params, x (B, *D)) -> outputs (B, ...)."""
-    return Target(apply, params, loss, name)
+    return Target(apply, params, loss, name, train)
 
 
 def linen(
-    module: Any, params: Any = None, *, loss: Loss | None = None, **options: Any
+    module: Any,
+    params: Any = None,
+    *,
+    loss: Loss | None = None,
+    train: Train | bool | None = None,
+    **options: Any,
 ) -> Target:
     """A target from a Flax Linen module.
 
@@ -61,19 +76,29 @@ def linen(
       params: its variables ({"params": ..., "batch_stats": ...}), or the collection
         `params` alone.
       loss: see `Target`.
+      train: a function is the training of `Target`, and returns what `params` is. True
+        or False is an option of the module's call, as many modules have it; beside one
+        the training is given by `._replace(train=function)` or to `audit`.
       **options: of its call that switch off randomness and updates, such as
         `train=False` or `deterministic=True`.
     """
+    training, options = _training(train, options)
 
     def apply(params, x):
         named = isinstance(params, Mapping) and "params" in params
         variables = params if named else {"params": params}
         return module.apply(variables, x, **options)
 
-    return Target(apply, params, loss, type(module).__name__)
+    return Target(apply, params, loss, type(module).__name__, training)
 
 
-def nnx(module: Any, *, loss: Loss | None = None, **options: Any) -> Target:
+def nnx(
+    module: Any,
+    *,
+    loss: Loss | None = None,
+    train: Train | bool | None = None,
+    **options: Any,
+) -> Target:
     """A target from a Flax NNX module, which holds its parameters.
 
     Dropout and the like are switched off, on a copy. What is no `nnx.Param`, such as
@@ -82,10 +107,13 @@ def nnx(module: Any, *, loss: Loss | None = None, **options: Any) -> Target:
     Args:
       module: the module; `module(x, **options)` gives the outputs.
       loss: see `Target`.
+      train: as in `linen`; it returns the state of the `nnx.Param`s, as
+        `nnx.state(module, nnx.Param)` has it.
       **options: of its call.
     """
     from flax import nnx as flax_nnx
 
+    training, options = _training(train, options)
     quiet = flax_nnx.clone(module)
     quiet.eval()
     graph, params, rest = flax_nnx.split(quiet, flax_nnx.Param, ...)
@@ -93,7 +121,7 @@ def nnx(module: Any, *, loss: Loss | None = None, **options: Any) -> Target:
     def apply(params, x):
         return flax_nnx.merge(graph, params, rest)(x, **options)
 
-    return Target(apply, params, loss, type(module).__name__)
+    return Target(apply, params, loss, type(module).__name__, training)
 
 
 def target(of: Any, params: Any = None, loss: Loss | None = None) -> Target:
@@ -133,6 +161,13 @@ def learned(params: types.Params, of_leaves: dict[str, Any]) -> dict[str, Any]:
         return of_leaves
     named = {k: v for k, v in of_leaves.items() if k.startswith("params/")}
     return named or of_leaves
+
+
+def _training(train: Any, options: dict[str, Any]) -> tuple[Train | None, dict]:
+    """The training, and options of a module's call, among which `train` may be."""
+    if train is None or callable(train):
+        return train, options
+    return None, options | {"train": train}
 
 
 def _made(of: Any, params: Any) -> Target:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import errors
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import features
 from jaxprivacy.models import targets
 from jaxprivacy.targets import layer_gradients, layers as layers_lib
@@ -272,3 +272,10 @@ def test_a_unit_that_is_dead_on_known_records_stays_0(extracted):
     got = features.take(dead._replace(scales=scales), np.arange(3))
     np.testing.assert_array_equal(got.hidden[path][:, :, 0], 0)
     assert np.isfinite(got.hidden[path]).all()
+
+
+def test_a_model_without_layers_is_refused():
+    model = types.Model(lambda key: jnp.ones(4), lambda p, x: x * p)
+    batch = features.extractor(model, hidden=(), gradients=())
+    with pytest.raises(errors.InputError, match="^model: no product"):
+        batch(jnp.ones((1, 4)), jnp.ones((2, 4)), jnp.array([0, 1]))

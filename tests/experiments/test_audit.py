@@ -30,7 +30,11 @@ def test_images_are_attacked_in_both_ways():
     prepared = audit.prepare(Settings())
     assert len(prepared.dataset.y) == 1797
     assert prepared.seats is not None and prepared.notes == ()
-    assert audit.weight(prepared) == sum(audit.STAGES.values())
+    by_name = "attacks by all uploads"  # only if one of them is asked for
+    every = sum(w for stage, w in audit.STAGES.items() if stage != by_name)
+    assert audit.weight(prepared) == every
+    asked = audit.prepare(Settings(attacks=("all",)))
+    assert audit.weight(asked) == sum(audit.STAGES.values())
 
 
 def test_a_table_is_not_reconstructed(saved):
@@ -87,7 +91,7 @@ def test_members_of_location30_show_in_their_loss():
         observed_rounds=1,
         local_epochs=5,
     )
-    dataset, split, _, _ = audit.prepare(settings)
+    dataset, split, *_ = audit.prepare(settings)
     assert (dataset.num_classes, dataset.x.shape[1]) == (30, 446)
     assert [row.count for row in data.counts(split, dataset.y)][:2] == [300, 300]
     records = membership.attacked_records(dataset, split)

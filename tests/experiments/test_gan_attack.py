@@ -171,7 +171,7 @@ def looking(images):
 
 # A class reaches as far from 0 as there is a mean.
 EVERYWHERE = regions.Regions(np.zeros((2, 1)), np.eye(1), np.full(2, np.inf))
-JUDGE = judge.Judge(looking, 1.0, EVERYWHERE, arrays.near_all(2, (2, 2, 1)))
+JUDGE = judge.Judge(looking, 1.0, np.ones(2), EVERYWHERE, arrays.near_all(2, (2, 2, 1)))
 
 
 def attacked(levels, started):

@@ -12,6 +12,7 @@ from jaxprivacy.data import Dataset, load
 from jaxprivacy.evaluation import neighbours, regions
 from jaxprivacy.experiments import collaboration, judge, seats
 from jaxprivacy.models import generators, judges, targets
+from tests import arrays
 from tests.launch import launched
 
 CLASSES = 3
@@ -70,7 +71,7 @@ def test_regions_are_of_the_unseen_records_and_noise_has_its_own_label(dataset):
     def sgd(gradient, optimizer, **options):
         def train(key, params, state, data):
             gradient(key, params, data)
-            return params, state, None
+            return params, state, jnp.zeros(())
 
         return train
 
@@ -276,7 +277,7 @@ def test_a_hit_is_near_the_class_in_pixels_too():
         sure = np.tile([0.0, 1.0, 0.0], (len(images), 1))
         return judge.Seen(sure, np.zeros((len(images), 1)), images)
 
-    judged_by = judge.Judge(looking, 1.0, everywhere, fitted)
+    judged_by = judge.Judge(looking, 1.0, np.ones(2), everywhere, fitted)
     stripes = np.tile([0.0, 2.0], (3, 4, 2))[..., None]
     for images, hit in (
         (real[1::2] + 0.01, True),
@@ -284,3 +285,33 @@ def test_a_hit_is_near_the_class_in_pixels_too():
         (stripes, False),
     ):
         np.testing.assert_array_equal(judge.hits(judged_by, looking(images), 1), hit)
+
+
+def test_of_classes_that_nobody_can_tell_apart_real_images_are_hits():
+    """A judge that is right by chance alone refuses none of them for that."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (800, 6, 4, 1)).astype(np.float32)
+    y = rng.integers(0, CLASSES, 800).astype(np.int32)
+    with mock.patch.object(judge, "STEPS", 20):
+        judged_by = judge.train_judge(
+            Dataset("alike", x, y, CLASSES),
+            LEARNS,
+            np.arange(100, 500),
+            jax.random.key(1),
+            lambda share: None,
+        )
+    assert judged_by.accuracy < 0.5
+    new, grey = x[500:], np.full((50, 6, 4, 1), 0.3, np.float32)
+    assert judge.hits(judged_by, judged_by.look(new), 1).mean() > 0.88
+    assert not judge.hits(judged_by, judged_by.look(grey + 0.9), 1).any()
+
+
+def test_what_is_taken_for_noise_is_no_hit_however_plausible():
+    """And what is plausible is one, even if another class is likelier."""
+    images = np.zeros((3, 4, 4, 1), np.float32)
+    probabilities = np.array([[0.5, 0.4, 0.1], [0.1, 0.4, 0.5], [0.8, 0.1, 0.1]])
+    everywhere = regions.Regions(np.zeros((2, 1)), np.eye(1), np.full(2, np.inf))
+    near = arrays.near_all(2, (4, 4, 1))
+    judged_by = judge.Judge(None, 1.0, np.full(2, 0.3), everywhere, near)
+    seen = judge.Seen(probabilities, np.zeros((3, 1)), images)
+    np.testing.assert_array_equal(judge.hits(judged_by, seen, 1), [True, False, False])

@@ -107,6 +107,7 @@ def looking(images):
     return judge.Seen(probabilities, images[:, 0, :2, 0], images)
 
 
+SURE = np.ones(CLASSES)  # no class is plausible that is not the likeliest
 # A class is where the two pixels are within 0.8 of the origin.
 REGIONS = regions.Regions(np.zeros((CLASSES, 2)), np.eye(2), np.full(CLASSES, 0.8**2))
 
@@ -124,7 +125,9 @@ def test_rows_are_judged_alike():
         some(4),
         {0: some(5) + 0.5, 2: other, 3: private[:4]},
     )
-    judged_by = judge.Judge(looking, 1.0, REGIONS, arrays.near_all(CLASSES, SHAPE))
+    judged_by = judge.Judge(
+        looking, 1.0, SURE, REGIONS, arrays.near_all(CLASSES, SHAPE)
+    )
     found = reconstruction.rows(TARGET, images, judged_by)
     names = ["real", "untrained", "gan", "other_class"]
     assert [row["attack"] for row in found] == names
@@ -153,7 +156,9 @@ def test_few_images_leave_the_others_their_distance():
         "gan": rng.uniform(-1, 1, (6, *SHAPE)),
     }
     private = rng.uniform(-1, 1, (4, *SHAPE))
-    judged_by = judge.Judge(looking, 1.0, REGIONS, arrays.near_all(CLASSES, SHAPE))
+    judged_by = judge.Judge(
+        looking, 1.0, SURE, REGIONS, arrays.near_all(CLASSES, SHAPE)
+    )
     images = reconstruction.Images(attacks, private, private, {})
     real, gan = reconstruction.rows(TARGET, images, judged_by)
     assert real["frechet"] is None

@@ -9,7 +9,7 @@ from jaxprivacy import errors, types
 from jaxprivacy.attacks import membership
 from jaxprivacy.data import reference_sets
 from jaxprivacy.experiments import references
-from jaxprivacy.experiments.checkpoint import Checkpoint
+from jaxprivacy.programs.checkpoint import Checkpoint
 
 N = 21
 RECORDS = types.Batch(

@@ -14,7 +14,8 @@ import pytest
 from absl import logging
 
 from jaxprivacy import errors
-from jaxprivacy.experiments import checkpoint, target_files
+from jaxprivacy.experiments import target_files
+from jaxprivacy.programs import checkpoint
 from tests import arrays
 
 DESCRIPTION = {"model": "resnet", "depth": 8, "input_shape": (8, 8, 3), "widths": ()}

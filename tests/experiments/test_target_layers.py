@@ -22,14 +22,14 @@ class Mlp(nn.Module):
         return nn.Dense(CLASSES)(x)
 
 
-def example(widths, rows=100):
+def example(widths, records=100):
     module = Mlp(widths)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(RECORDS, INPUTS)).astype(np.float32)
     y = rng.integers(0, CLASSES, RECORDS).astype(np.int32)
     target = targets.linen(module, module.init(jax.random.key(0), x[:1]))
     task = tasks.task(None, (CLASSES,), [y])
-    return target, task, x, y, target_layers.taken(target, task, x, y, rows)
+    return target, task, x, y, target_layers.taken(target, task, x, y, records, 2)
 
 
 def names(taken):
@@ -52,19 +52,26 @@ def test_the_record_itself_is_no_hidden_output():
 
 
 @pytest.mark.parametrize(
-    ("limits", "rows", "expected", "said"),
+    ("limits", "records", "expected", "said"),
     [
-        ({"LARGEST": 10}, 100, (("Dense_2",), ("Dense_2",)), "20 numbers of each"),
-        ({"LARGEST": 6}, 100, (("Dense_2",), ()), "above 6"),
+        ({"LARGEST": 10}, 100, (("Dense_2",), ("Dense_2",)), "20 numbers a record"),
+        (
+            {"LARGEST": 6},
+            100,
+            (("Dense_2",), ()),
+            "(7 numbers a record, 5,600 bytes in all)",
+        ),
         # Of 11 numbers a record 7 are the gradient's, 4 the last hidden output's.
-        ({"MOST": 4 * 1100}, 100, (("Dense_2",), ("Dense_2",)), "100 records"),
-        ({"MOST": 4 * 1100, "UNKNOWN": 1100}, None, ((), ()), "1,100 records"),
+        ({"MOST": 8 * 1100}, 100, (("Dense_2",), ("Dense_2",)), "16,000 bytes"),
+        ({"MOST": 8 * 1100, "UNKNOWN": 1100}, None, ((), ()), "61,600 bytes"),
     ],
 )
-def test_what_is_too_large_is_left_and_told(limits, rows, expected, said, monkeypatch):
+def test_what_is_too_large_is_left_and_told(
+    limits, records, expected, said, monkeypatch
+):
     for name, value in limits.items():
         monkeypatch.setattr(target_layers, name, value)
-    *_, taken = example((20, 4), rows)
+    *_, taken = example((20, 4), records)
     assert names(taken) == expected
     assert said in target_layers.told(taken)
 
@@ -72,7 +79,7 @@ def test_what_is_too_large_is_left_and_told(limits, rows, expected, said, monkey
 def test_of_one_s_own_loss_nothing_is_taken():
     target, task, x, y, _ = example((4, 4))
     own = task._replace(kind=tasks.OWN)
-    assert target_layers.taken(target, own, x, y, 10) == target_layers.Taken()
+    assert target_layers.taken(target, own, x, y, 10, 1) == target_layers.Taken()
 
 
 def test_features_are_hidden_outputs_and_gradients():

@@ -9,19 +9,6 @@ TABLE = Dataset("table", np.arange(12, dtype=np.float32).reshape(6, 2), np.arang
 IMAGES = Dataset("images", np.zeros((6, 8, 8, 1), np.float32), np.arange(6), 6)
 
 
-@pytest.mark.parametrize(
-    ("total", "chunks", "length"),
-    [(40, 10, 4), (60, 10, 6), (1, 10, 1), (7, 10, 1), (100, 10, 10), (15, 3, 5)],
-)
-def test_chunk_length(total, chunks, length):
-    assert training.chunk_length(total, chunks) == length
-
-
-def test_chunks_are_alike():
-    for total in range(1, 200):
-        assert total % training.chunk_length(total) == 0
-
-
 def test_batch_gathers_in_order():
     found = training.batch(TABLE, np.array([4, 0]))
     np.testing.assert_array_equal(found.x, [[8, 9], [0, 1]])

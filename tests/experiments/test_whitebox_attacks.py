@@ -11,7 +11,6 @@ from jaxprivacy import data, errors
 from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.evaluation import membership, membership_rows
 from jaxprivacy.experiments import (
-    checkpoint,
     training,
     whitebox_attacks,
     whitebox_shadows,
@@ -21,6 +20,7 @@ from jaxprivacy.experiments import (
 )
 from jaxprivacy.experiments.attack_training import Positions, Trained
 from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
+from jaxprivacy.programs import checkpoint
 from jaxprivacy.targets import layers as layers_lib
 
 SETTINGS = WhiteboxSettings(

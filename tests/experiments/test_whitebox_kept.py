@@ -19,7 +19,8 @@ NO_NUMBERS = (
     "checks.py",
     "data/",
     "experiments/attack_training.py",
-    "experiments/checkpoint.py",
+    "lock.py",
+    "programs/checkpoint.py",
     "experiments/settings.py",
     "experiments/whitebox_settings.py",
 )

@@ -16,6 +16,8 @@ from tests.launch import launched
 SIZE, CLASSES, MEMBERS, OTHERS = 64, 3, 60, 120
 SOURCE = """
 import beside_mine
+import jax
+import jax.numpy as jnp
 import jaxprivacy
 
 
@@ -24,6 +26,17 @@ def linear(params, x):
 
 
 target = jaxprivacy.Target(linear, name="mine")
+
+
+def train(key, records, mask):
+    x, y = records
+    gram = (x * mask[:, None]).T @ x + 1e-3 * jnp.eye(64)
+    right = (x * mask[:, None]).T @ (3 * jax.nn.one_hot(y, 3))
+    return {"w": jnp.linalg.solve(gram, right)}
+
+
+trained = target._replace(train=train)
+other = target._replace(train=lambda *of: {"v": train(*of)["w"]})
 
 
 def make():
@@ -121,6 +134,23 @@ def test_a_target_is_audited(files, tmp_path, capsys):
     assert page.read_bytes() == before
 
 
+def test_a_target_that_says_how_it_is_trained_has_references(files, tmp_path):
+    names = "loss_threshold,lira_online,rmia_offline,bavaria"
+    given = flags(files, target=f"{files}/mine.py:trained", references=4, attacks=names)
+    out = tmp_path / "report"
+    # As in a process of its own: here JAX has its devices already.
+    with mock.patch.object(launched.script("audit"), "_use_every_core") as every_core:
+        assert launched.run("audit", *given, f"--out={out}") == 0
+    every_core.assert_called_once()
+    result = json.loads((out / "result.json").read_text())
+    assert [row["attack"] for row in result["membership"]] == names.split(",")
+    assert min(row["auc"]["value"] for row in result["membership"]) > 0.7
+    assert result["settings"]["references"] == 4
+    assert result["references"]["train_accuracy"] == 1
+    page = (out / "report.html").read_text()
+    assert "The reference models are right on 100.0 %" in page
+
+
 def test_of_an_orbax_manager_s_folder_the_newest_step_is_named(tmp_path):
     for step in ("9/default", "10/default", "10/state"):
         (tmp_path / step).mkdir(parents=True)
@@ -143,11 +173,20 @@ def test_safetensors_are_read_as_flax_has_them(tmp_path):
     [
         ({"target": "mine"}, "--target=mine: accepted are FILE.py:NAME"),
         ({"target": "no.py:make"}, "no file no.py"),
-        ({"target": "{files}/mine.py:other"}, "has no other"),
+        ({"target": "{files}/mine.py:nothing"}, "has no nothing"),
         ({"target": "{files}/mine.py:number"}, "number is a int"),
         ({"target": "no_such_module:name"}, "no module no_such_module"),
         ({"target": "{files}/mine.py:model"}, "model is a Model"),
         ({"rounds": 5}, "--rounds=5: the model of --target is not trained"),
+        ({"checkpoint": "kept"}, "--checkpoint=kept: the model of --target"),
+        ({"references": 8}, "--references=8: --target={files}/mine.py:make does not"),
+        ({"references": 3}, "--references=3: accepted are 0 and even"),
+        ({"attacks": "lira_online"}, "--attacks=lira_online: is run beside"),
+        ({"attacks": "lyra"}, "--attacks=lyra: accepted are white_box"),
+        (
+            {"references": 4, "target": "{files}/mine.py:other"},
+            "train: returns no array w, where",
+        ),
         ({"params": None}, "accepted is then --params=PATH"),
         ({"params": "{files}/twice.npz"}, "a/b is both an array and a folder"),
         ({"params": "{files}/empty.npz"}, "holds no array"),
@@ -164,8 +203,9 @@ def test_what_is_wrong_ends_in_one_line(changes, said, files, tmp_path, capsys):
     changes = {
         k: v and str(v).replace("{files}", str(files)) for k, v in changes.items()
     }
-    out = tmp_path / "report"
-    assert launched.run("audit", *flags(files, **changes), f"--out={out}") == 2
+    out, said = tmp_path / "report", said.replace("{files}", str(files))
+    with mock.patch.object(launched.script("audit"), "_use_every_core"):
+        assert launched.run("audit", *flags(files, **changes), f"--out={out}") == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1 and not out.exists()
 

@@ -12,7 +12,23 @@ from jaxprivacy.commands import flag_help, help_page
 from jaxprivacy.experiments import parts
 from tests.launch import launched
 
-SCRIPTS = ("audit", "gan_attack", "sweep", "whitebox", "prepare")
+SCRIPTS = (
+    "audit",
+    "audit_privacy",
+    "gan_attack",
+    "gradient_inversion",
+    "sweep",
+    "whitebox",
+    "prepare",
+)
+
+COMMANDS = {
+    "Settings": "audit",
+    "GanSettings": "gan_attack",
+    "WhiteboxSettings": "whitebox",
+    "PrivacySettings": "audit_privacy",
+    "InversionSettings": "gradient_inversion",
+}
 
 
 def grouped(own):
@@ -76,8 +92,8 @@ def test_version(capsys):
 def test_a_setting_s_help_names_others_by_their_flags(study):
     helps = [field.metadata["help"] for field in dataclasses.fields(study)]
     others = {name for text in helps for name in re.findall("`(.*?)`", text)}
-    assert others and others <= set(study.__dataclass_fields__)
-    name = {"Settings": "audit", "GanSettings": "gan_attack"}.get(study.__name__)
-    told = [flag.help for flag in launched.flags_of(name or "whitebox")]
+    assert others <= set(study.__dataclass_fields__)
+    own = {flag.name: flag.help for flag in launched.flags_of(COMMANDS[study.__name__])}
+    told = [own[name] for name in study.__dataclass_fields__]
     assert not [text for text in told if "`" in text]
     assert all(any(f"--{name}" in text for text in told) for name in others)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxprivacy.report import lock
+from jaxprivacy import lock
 from tests.launch import launched
 
 ROUNDS, SECONDS = 60, 300  # a deadline for each process

@@ -37,6 +37,21 @@ def test_clipping_by_hand():
     np.testing.assert_allclose(clipped["w"], [[-0.6], [-1.3]], rtol=1e-6)
 
 
+def test_masked_records_count_nothing_in_any_chunk():
+    for at_once in (2, 3, None):
+        found = jaxprivacy.clipped_gradient(
+            linear,
+            ZERO,
+            X,
+            Y,
+            max_norm=1.0,
+            mask=np.array([0, 1, 1]),
+            loss=squared_error,
+            at_once=at_once,
+        )
+        np.testing.assert_allclose(found["w"], [[0], [-0.5]], rtol=1e-6)
+
+
 def test_an_infinite_norm_gives_the_sum_of_gradients():
     apply, params, x, y = models.CASES["causal"][0]()
 

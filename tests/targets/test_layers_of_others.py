@@ -129,6 +129,14 @@ def test_a_bias_that_is_added_elsewhere_is_not_the_layer_s():
     assert layer.path == "" and not layer.use_bias
 
 
+def test_one_number_that_is_added_is_no_bias_of_each_feature():
+    params = {"kernel": jnp.ones((4, 3)), "bias": jnp.ones(())}
+    (layer,) = layers.layers(
+        lambda p, x: x @ p["kernel"] + p["bias"], params, jnp.ones((1, 4))
+    )
+    assert not layer.use_bias
+
+
 def test_hidden_outputs_are_those_that_parameters_have_a_part_in():
     def apply(p, x):
         return (jnp.tanh(x) @ p["first"]) * p["scale"] @ p["last"]

@@ -7,7 +7,14 @@ magnitude. Every score is higher where a record is a member.
 
 from jaxprivacy.attacks.membership.combined import combine
 from jaxprivacy.attacks.membership.conjugate import bavaria_offline, bavaria_online
-from jaxprivacy.attacks.membership.federated import fedmia
+from jaxprivacy.attacks.membership.federated import (
+    SERVER_ATTACKS,
+    Signals,
+    cosine,
+    fedmia,
+    gradient_difference,
+    negative_loss,
+)
 from jaxprivacy.attacks.membership.lira import lira_offline, lira_online
 from jaxprivacy.attacks.membership.outputs import (
     entropy,

@@ -13,6 +13,9 @@ import numpy as np
 
 FOLDS = 3
 LEAST_SPREAD = 1e-6
+# Numbers in a table up to which one thread fits the trees: several wait for one another
+# at each split, on a busy machine for a hundred times as long as they work.
+ALONE = 2**22
 EULER = 1.2703628  # minus the mean of log z^2 of a normal z
 
 
@@ -40,17 +43,25 @@ def quantile_regression(
       Signals less the expected mean, in expected standard deviations: a threshold on
       them that a share of further non-members exceeds is the attack at that rate.
     """
-    from sklearn import model_selection
+    import threadpoolctl
 
     seen, asked = _design(other_records, other_labels), _design(records, labels)
+    with threadpoolctl.threadpool_limits(1 if seen.size <= ALONE else None):
+        mean, deviation = _expected(seen, others, asked, seed)
+    return (target - mean) / deviation
+
+
+def _expected(seen, others, asked, seed):
+    """Mean and standard deviation of the signals of the records that are asked for."""
+    from sklearn import model_selection
+
     mean = _trees(seed).fit(seen, others)
     # Of records that the fit has not seen: its own residuals are too small.
     folds = model_selection.KFold(FOLDS, shuffle=True, random_state=seed)
     expected = model_selection.cross_val_predict(_trees(seed), seen, others, cv=folds)
     log_squares = np.log((others - expected) ** 2 + LEAST_SPREAD**2)
     spread = _trees(seed).fit(seen, log_squares)
-    deviation = np.exp((spread.predict(asked) + EULER) / 2)
-    return (target - mean.predict(asked)) / deviation
+    return mean.predict(asked), np.exp((spread.predict(asked) + EULER) / 2)
 
 
 def _design(records, labels):

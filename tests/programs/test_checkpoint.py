@@ -16,9 +16,10 @@ from absl import logging
 
 from jaxprivacy import errors
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import checkpoint, gan_attack, training
+from jaxprivacy.experiments import gan_attack, provenance
 from jaxprivacy.experiments.settings import GanSettings
 from jaxprivacy.federated import simulate
+from jaxprivacy.programs import checkpoint, chunks as chunks_lib
 from tests.launch import launched
 
 
@@ -46,7 +47,7 @@ def walk(scale):
     return simulate.Simulation(init, rounds)
 
 
-COMPILED = training.runner(walk)
+COMPILED = chunks_lib.runner(walk)
 
 
 class Stopped(Exception):
@@ -69,7 +70,7 @@ def run(rounds, kept=None, chunks=None):
 
     compiled = COMPILED._replace(rounds=counted)
     key, params = jax.random.key(5), jnp.zeros(3)
-    given = training.run(
+    given = chunks_lib.run_rounds(
         compiled, 0.5, tuple(jax.random.split(key)), params, rounds, advance, kept
     )
     assert sum(shares) == pytest.approx(1)
@@ -149,7 +150,7 @@ def test_a_run_goes_on_to_the_same_numbers(chunks, kept):
 def test_a_run_of_many_chunks_is_saved_ten_times(kept):
     saved = []
     run(13, kept._replace(save=lambda done, tree: saved.append(done)))
-    assert len(saved) == training.MOST_SAVES
+    assert len(saved) == chunks_lib.MOST_SAVES
     assert saved[-1] == 13
 
 
@@ -320,7 +321,7 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_run(place, monkeypatch, ca
         f"warning: checkpoint={place}: the state after 2 rounds cannot be saved (No "
         "space left on device); the run goes on"
     )
-    assert len(lines) == training.MOST_SAVES
+    assert len(lines) == chunks_lib.MOST_SAVES
     assert not place.exists()
 
 
@@ -383,9 +384,9 @@ def test_the_fingerprint_is_of_values_shapes_types_and_labels():
         dataset._replace(x=x.view(np.int32)),
         dataset._replace(y=y[::-1]),
     ]
-    assert len({checkpoint.fingerprint(other) for other in others}) == 5
+    assert len({provenance.fingerprint(other) for other in others}) == 5
     copied = Dataset("another name", np.asfortranarray(x), y.copy(), 2)
-    assert checkpoint.fingerprint(copied) == checkpoint.fingerprint(dataset)
+    assert provenance.fingerprint(copied) == provenance.fingerprint(dataset)
 
 
 def test_a_study_is_told_by_its_settings_data_and_versions(place):

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
+from jaxprivacy import lock
 from jaxprivacy.errors import InputError
-from jaxprivacy.report import lock
 
 HOLDER = """
 import pathlib, sys
-from jaxprivacy.report import lock
+from jaxprivacy import lock
 with lock.locked(pathlib.Path(sys.argv[1]), "out", "here"):
     print("held", flush=True)
     sys.stdin.read()

@@ -9,8 +9,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from jaxprivacy.errors import InputError
-from jaxprivacy.report import progress
+from jaxprivacy import checks, errors
 
 NAME = ".lock"
 # What a file system says that has no locks; a run there goes on without one.
@@ -73,7 +72,7 @@ def _lock(file: int, named: tuple[str, ...]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.read(file, 32).decode(errors="replace").strip() or "unknown"
-        raise InputError(
+        raise errors.InputError(
             *named,
             found=f"another run writes there (process {holder})",
             accepted="is another folder, or this one when that run has ended",
@@ -81,7 +80,9 @@ def _lock(file: int, named: tuple[str, ...]) -> None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        progress.warn(InputError(*named, found=f"cannot be locked ({error.strerror})"))
+        checks.warn(
+            errors.InputError(*named, found=f"cannot be locked ({error.strerror})")
+        )
 
 
 def _is_at(file: int, path: pathlib.Path) -> bool:

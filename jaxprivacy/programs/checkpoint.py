@@ -8,7 +8,6 @@ kills the process leaves the step before.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import pathlib
@@ -18,12 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from absl import logging
 
-from jaxprivacy import errors
-from jaxprivacy.data import Dataset
-from jaxprivacy.report import lock, progress
+from jaxprivacy import checks, errors, lock
 
 STUDY, PARTIAL = "study.json", "study.json.partial"
 RUNS, REMOVED = "runs", "removed"
@@ -48,15 +44,6 @@ class Checkpoint(NamedTuple):
 
 
 Checkpoints = Callable[[str], Checkpoint | None]  # name of a run -> where it is kept
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 over the shapes, types and values of the records and labels."""
-    digest = hashlib.sha256()
-    for array in (dataset.x, dataset.y):
-        digest.update(f"{array.shape} {array.dtype}\n".encode())
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
 
 
 def nowhere(name: str) -> None:
@@ -120,7 +107,7 @@ def lenient(strict: Checkpoint, named: tuple[str, str]) -> Checkpoint:
             strict.save(done, tree)
         except NotSaved as error:
             told = f"the state after {done} rounds cannot be saved ({error})"
-            progress.warn(errors.InputError(*named, found=f"{told}; the run goes on"))
+            checks.warn(errors.InputError(*named, found=f"{told}; the run goes on"))
 
     return strict._replace(save=save)
 

@@ -1,0 +1,1 @@
+"""Defenses: roles of training that give away less."""
