@@ -1,8 +1,8 @@
 """The commands of the shell: flags to experiment to report."""
 
 COMMANDS = {  # `jaxprivacy NAME` runs the module of that name.
-    "audit": "Audits a federated training, or a trained model of your own.",
-    "audit-privacy": "Bounds epsilon from below, beside what is claimed of it.",
+    "audit": "Audits a training, or a trained model of your own.",
+    "audit-privacy": "Bounds epsilon from below, beside what is claimed.",
     "whitebox": "Plays paper B's white-box membership inference.",
     "gan-attack": "Plays paper A's GAN attack in collaborative training.",
     "gradient-inversion": "Reconstructs records from the update they gave.",

@@ -12,11 +12,12 @@ from scipy.spatial import distance
 
 WINDOW, SIGMA = 11, 1.5  # of SSIM, in pixels
 K1, K2 = 0.01, 0.03
-MOST_PSNR = 100.0  # decibels: beyond, float32 and not the attack sets the error
+MOST_PSNR = 60.0  # decibels: beyond, an image of 256 grey levels is the same
+FOUND_PSNR = 20.0  # from which a record counts as found: off by a tenth of its span
 
 
 def psnr(found: np.ndarray, records: np.ndarray, span: float = 2.0) -> np.ndarray:
-    """Returns the peak signal-to-noise ratio of each pair in decibels, at most 100.
+    """Returns the peak signal-to-noise ratio of each pair in decibels, at most 60.
 
         10 log10(span^2 / mean squared error)
 

@@ -77,8 +77,8 @@ def row(
       **case: the first entries of the row: attack, batch_size, local_steps.
 
     Returns:
-      The row. `gain` is the PSNR above the baseline with the highest, in decibels;
-      None for a baseline itself.
+      The row. `found` is the share of records with a PSNR of at least 20 dB; `gain` is
+      the PSNR above the baseline with the highest, in decibels, None for a baseline.
     """
     batches, size = measured.psnr.shape
     made = {
@@ -86,10 +86,11 @@ def row(
         "records": batches * size,
         "batches": batches,
         "over": "batches" if batches > 1 else "records",
+        "found": _share(measured.psnr >= images.FOUND_PSNR),
         "psnr": student_t(_units(measured.psnr), images.MOST_PSNR, -np.inf),
         "ssim": _mean(measured.ssim, -1.0),
         "right_bits": _mean(measured.right_bits),
-        "right_labels": _labels(measured.right_labels, size),
+        "right_labels": _share(measured.right_labels, size),
         "gain": None,
     }
     if baselines:
@@ -104,9 +105,9 @@ def _mean(values: np.ndarray | None, least: float = 0.0) -> dict[str, Any] | Non
     return None if values is None else student_t(_units(values), 1.0, least)
 
 
-def _labels(shares: np.ndarray | None, size: int) -> dict[str, Any] | None:
-    """Of single records each label is right or wrong, and all may be."""
-    if size > 1 or shares is None:
+def _share(shares: np.ndarray | None, size: int | None = None) -> dict | None:
+    """Of single records each is found or not, and all may be: an exact interval."""
+    if shares is None or (size or shares.shape[1]) > 1:
         return _mean(shares)
     exact = clopper_pearson(shares.sum(), len(shares))._asdict()
     return {**exact, "rows": len(shares)}

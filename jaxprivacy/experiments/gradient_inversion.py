@@ -129,8 +129,8 @@ def _known(prepared: Prepared, target: inversion_target.Target):
 
 def _batches(settings, prepared, size) -> tuple[np.ndarray, np.ndarray]:
     """The batches of a size: (M, B, *D) records and (M, B) labels."""
-    count = inversion_settings.batches(settings, size)
-    chosen = prepared.attacked[: count * size].reshape(count, size)
+    # A batch of several begins with the record that is attacked alone.
+    chosen = prepared.attacked.reshape(settings.records, -1)[:, :size]
     return prepared.dataset.x[chosen], prepared.dataset.y[chosen]
 
 

@@ -107,7 +107,8 @@ class InversionSettings(parts.Seed, Attack, Update, parts.Network, parts.Data):
         parts.Data,
         "records",
         default=8,
-        told="How many records are reconstructed, in whole batches.",
+        told="How many batches of records are reconstructed, each from an update of "
+        "its own.",
     )
     model: str | None = parts.changed(
         parts.Network,
@@ -132,14 +133,9 @@ def cases(settings: InversionSettings) -> list[Case]:
     return list(dict.fromkeys(made))
 
 
-def batches(settings: InversionSettings, batch_size: int) -> int:
-    """How many batches of a size are attacked."""
-    return -(-settings.records // batch_size)
-
-
 def drawn(settings: InversionSettings) -> int:
     """How many records the batches of any size need."""
-    return max(batches(settings, size) * size for size in settings.batch_size)
+    return settings.records * max(settings.batch_size)
 
 
 def check(settings: InversionSettings) -> None:
@@ -171,12 +167,12 @@ def check_data(settings: InversionSettings, dataset: Dataset) -> None:
         )
     # Half of the others train the model, half are public.
     if drawn(settings) + 2 * dataset.num_classes > len(dataset.y):
+        largest = max(settings.batch_size)
+        most = max((len(dataset.y) - 2 * dataset.num_classes) // largest, 0)
         raise errors.InputError(
             "records",
             settings.records,
-            "are, in whole batches, at most "
-            f"{max(0, len(dataset.y) - 2 * dataset.num_classes)} of "
-            f"{len(dataset.y)}",
+            f"of {len(dataset.y)} records are at most {most} batches of {largest}",
         )
 
 
@@ -216,7 +212,7 @@ def doubts(settings: InversionSettings, dataset: Dataset) -> list[str]:
         )
     if "trap" in settings.attack and max(settings.local_steps) > 1:
         told.append(
-            "With each local step the bins of the trap move apart: its differences "
-            "hold exactly for one step only."
+            "With each local step the trap itself is trained: of a batch, what its "
+            "bins give away is exact for one step only."
         )
     return [errors.called(text) for text in told]

@@ -206,12 +206,13 @@ def _means(rows: list[dict]) -> Table:
 
 def _inversion(rows: list[dict]) -> Table:
     """What was reconstructed from updates, below it what needs none."""
-    columns = ("PSNR dB", "SSIM", "gain dB", "labels %")
+    columns = ("found %", "PSNR dB", "SSIM", "gain dB", "labels %")
     binary = any(row["right_bits"] for row in rows)
     table = _table("Gradient inversion", (*columns, *["bits %"] * binary))
     for row in sorted(rows, key=lambda row: row["gain"] is None):
         second = (f"\n{verdict_inversion.case(row)}", "dim")
         shown = [
+            (row["found"], text.percent),
             (row["psnr"], _one_digit),
             (row["ssim"], text.number),
             (row["gain"], _one_digit),
