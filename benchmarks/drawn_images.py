@@ -17,7 +17,7 @@ from absl import app, flags
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 
 SIDE, OVER = 28, 4  # pixels; drawn larger and averaged down
 BIG = SIDE * OVER
@@ -165,7 +165,7 @@ def main(argv: list[str]) -> None:
     """Writes both sets."""
     del argv
     if not _OUT.value:
-        raise checks.InputError("--out=: accepted is a folder")
+        raise errors.InputError("out", "", "is a folder")
     folder = pathlib.Path(_OUT.value)
     folder.mkdir(parents=True, exist_ok=True)
     for seed, (name, one) in enumerate({"letters": letter, "clothes": garment}.items()):

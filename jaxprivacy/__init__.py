@@ -2,7 +2,7 @@
 
 import importlib
 
-from jaxprivacy.checks import InputError
+from jaxprivacy.errors import InputError
 
 __version__ = "0.1.0"
 

@@ -9,7 +9,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from jaxprivacy.checks import InputError, warn
+from jaxprivacy import checks, errors
 
 NAME = ".lock"
 # What a file system says that has no locks; a run there goes on without one.
@@ -17,7 +17,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
-def locked(folder: pathlib.Path, named: str) -> Iterator[None]:
+def locked(folder: pathlib.Path, *named: str) -> Iterator[None]:
     """Holds a folder for this process alone, and makes it if it is not there.
 
     The lock is the system's, on a file in the folder, and ends with the process however
@@ -26,7 +26,7 @@ def locked(folder: pathlib.Path, named: str) -> Iterator[None]:
 
     Args:
       folder: absolute.
-      named: the argument and its value, for errors.
+      *named: the argument and its value, or a folder alone, for errors.
 
     Raises:
       InputError: another process holds it.
@@ -52,7 +52,7 @@ def locked(folder: pathlib.Path, named: str) -> Iterator[None]:
                 part.rmdir()
 
 
-def _take(folder: pathlib.Path, named: str) -> int:
+def _take(folder: pathlib.Path, named: tuple[str, ...]) -> int:
     """Opens the folder's file of the lock and locks it; returns its descriptor."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,19 +67,22 @@ def _take(folder: pathlib.Path, named: str) -> int:
         os.close(file)  # Its holder removed it just now; another one is made.
 
 
-def _lock(file: int, named: str) -> None:
+def _lock(file: int, named: tuple[str, ...]) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.read(file, 32).decode(errors="replace").strip() or "unknown"
-        raise InputError(
-            f"{named}: another run writes there (process {holder}); accepted is "
-            "another folder, or this one when that run has ended"
+        raise errors.InputError(
+            *named,
+            found=f"another run writes there (process {holder})",
+            accepted="is another folder, or this one when that run has ended",
         ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        warn(f"{named}: cannot be locked ({error.strerror})")
+        checks.warn(
+            errors.InputError(*named, found=f"cannot be locked ({error.strerror})")
+        )
 
 
 def _is_at(file: int, path: pathlib.Path) -> bool:

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("jaxprivacy/**/*.py"), *ROOT.glob("launch/**/*.py")])
 PARTS = {p.parent.name for p in ROOT.glob("jaxprivacy/*/__init__.py")}
 
-# What each part of the package may use beside `checks`, `types`, `cards` and itself.
+# The parts that each part may use beside `errors`, `checks`, `types`, `cards`, itself.
 MAY_USE = {
     "cards": set(),
     "data": set(),
@@ -42,6 +42,7 @@ MAY_USE = {
 }
 # From the ground up: a part imports those before it, and none behind it.
 ORDER = [
+    "errors",
     "checks",
     "types",
     "lock",

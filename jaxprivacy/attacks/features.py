@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import statistics as statistics_lib
 from jaxprivacy.targets import layer_capture, layer_gradients
 from jaxprivacy.training import losses
@@ -141,9 +141,10 @@ def extractor(
 
 def _check_layers(layers: Sequence[types.Layer]) -> None:
     if not layers:
-        raise checks.InputError(
-            "model: no product or convolution with a single kernel is in it; accepted "
-            "are models with at least one such layer"
+        raise errors.InputError(
+            "model",
+            found="no product or convolution with a single kernel is in it",
+            accepted="are models with at least one such layer",
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import optax
 from jax import lax
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import features as features_lib, statistics, whitebox
 from jaxprivacy.models import attack_networks, attack_presets
 
@@ -241,14 +241,15 @@ def cluster(
     """
     embedding, norm = (np.asarray(a, np.float64) for a in (embedding, gradient_norm))
     if embedding.ndim != 1 or embedding.shape != norm.shape or not len(norm):
-        raise checks.InputError(
-            f"embedding, gradient_norm: shapes {embedding.shape}, {norm.shape}; "
-            "accepted are vectors of one number for each record"
+        raise errors.InputError(
+            ("embedding", "gradient_norm"),
+            found=f"shapes {embedding.shape}, {norm.shape}",
+            accepted="are vectors of one number for each record",
         )
     for name, values in ("embedding", embedding), ("gradient_norm", norm):
         if not np.isfinite(values).all():
             bad = values[~np.isfinite(values)][0]
-            raise checks.InputError(f"{name}={bad}: accepted are finite numbers")
+            raise errors.InputError(name, bad, "are finite numbers")
     deviation = embedding.std()
     if deviation <= 1e-6 * np.abs(embedding).max():
         return np.full(len(norm), UNDECIDED)

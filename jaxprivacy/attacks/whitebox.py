@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import features as features_lib, threshold
 from jaxprivacy.models import attack_networks, attack_presets
 
@@ -108,9 +108,14 @@ def network(
     """
     label = use_label and preset.encodes_label
     if not (layers or use_output or use_loss or label or hidden or hidden is None):
-        raise checks.InputError(
-            "layers=(), hidden=(): nothing is taken; accepted is at least one of a "
-            "gradient, a hidden output, the output, the loss and the label"
+        raise errors.InputError(
+            ("layers", "hidden"),
+            ("()", "()"),
+            found="nothing is taken",
+            accepted=(
+                "is at least one of a gradient, a hidden output, the output, the "
+                "loss and the label"
+            ),
         )
     return attack_networks.AttackNetwork(
         preset,

@@ -22,11 +22,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from jaxprivacy import checks
-from jaxprivacy.commands import common, flag_help, publishing
+from jaxprivacy import errors
+from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.settings import Settings
 
-common.define_settings(Settings, flag_help.HELP)
+common.define_settings(Settings)
 common.define_report("audit")
 flags.adopt_module_key_flags(common)
 # The settings that count beside a target.
@@ -74,22 +74,20 @@ def main() -> int:
 
     settings = common.settings(Settings)
     if _TARGET.value is None and _PARAMS.value is not None:
-        raise checks.InputError(
-            f"--params={_PARAMS.value}: accepted is a path beside --target"
-        )
+        raise errors.InputError("params", _PARAMS.value, "is a path beside `target`")
     standalone = settings.setting == "standalone"
     if _TARGET.value is not None:
-        accepted = ", ".join(f"--{name}" for name in _OF_TARGETS)
+        accepted = ", ".join(f"`{name}`" for name in _OF_TARGETS)
         names = [f.name for f in dataclasses.fields(Settings)]
         _refuse(
             [n for n in (*names, "checkpoint") if n not in _OF_TARGETS],
-            "the model of --target is not trained here; accepted beside it are "
-            f"{accepted}",
+            f"beside it are {accepted}",
+            "the model of `target` is not trained here",
         )
     elif standalone:
-        _refuse(_OF_FEDERATION, "accepted with --setting=federated only")
+        _refuse(_OF_FEDERATION, "with `setting`=federated only")
     else:
-        _refuse(_OF_REFERENCES, "accepted with --setting=standalone only")
+        _refuse(_OF_REFERENCES, "with `setting`=standalone only")
     with publishing.publisher() as publish:
         if _TARGET.value is not None:
             if not flags.FLAGS["references"].present:  # Its default is another study's.
@@ -130,9 +128,9 @@ def _use_every_core() -> None:
     jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 
-def _refuse(names: Sequence[str], why: str) -> None:
+def _refuse(names: Sequence[str], accepted: str, found: str = "") -> None:
     """Refuses settings of a training that does not take place."""
     for name in names:
         flag = flags.FLAGS[name]
         if flag.present:
-            raise checks.InputError(f"--{name}={flag.value}: {why}")
+            raise errors.InputError(name, flag.value, accepted, found=found)

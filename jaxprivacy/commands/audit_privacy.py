@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from jaxprivacy.commands import common, flag_help, publishing
+from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.privacy_settings import PrivacySettings
 
-common.define_settings(PrivacySettings, flag_help.PRIVACY)
+common.define_settings(PrivacySettings)
 common.define_report("audit_privacy")
 flags.adopt_module_key_flags(common)
 

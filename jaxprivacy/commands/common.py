@@ -16,7 +16,7 @@ from typing import TypeVar
 from absl import app, flags, logging
 
 import jaxprivacy
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.commands import COMMANDS, help_page, stopping
 
 T = TypeVar("T")
@@ -41,11 +41,13 @@ def checkpoint_folder(asked: str | None) -> str:
     return f"{os.path.realpath(out) if ends else out}.checkpoint"
 
 
-def define_settings(kind_of_settings: type, texts: dict[str, str]) -> None:
-    """Defines a flag for each field of a dataclass, as flags of the calling module."""
+def define_settings(kind_of_settings: type) -> None:
+    """Defines a flag for each field of settings, as flags of the calling module."""
     for field in dataclasses.fields(kind_of_settings):
-        kind, text = str(field.type).removesuffix(" | None"), texts[field.name]
-        if field.metadata.get("repeated"):
+        kind = str(field.type).removesuffix(" | None")
+        with errors.calling(_flag):
+            text = errors.called(field.metadata["help"])
+        if field.metadata["repeated"]:
             flags.DEFINE_multi_string(field.name, list(field.default), text)
         elif kind.startswith("tuple"):
             flags.DEFINE_list(field.name, [str(item) for item in field.default], text)
@@ -79,19 +81,19 @@ def settings(kind_of_settings: type[T]) -> T:
 
 def _item(field: dataclasses.Field, word: str, words: list[str]) -> str | int | float:
     """Reads one value of a list, as the field's type says."""
-    given = f"--{field.name}={','.join(words)}"
+    given = ",".join(words)
     if "int" in str(field.type):
         if not word.isdecimal() or len(word) > MOST_DIGITS:
-            raise checks.InputError(
-                f"{given}: accepted are integers of at least 1, separated by commas"
+            raise errors.InputError(
+                field.name, given, "are integers of at least 1, separated by commas"
             )
         return int(word)
     if "float" in str(field.type):
         try:
             return float(word)
         except ValueError as error:
-            raise checks.InputError(
-                f"{given}: accepted are numbers, separated by commas"
+            raise errors.InputError(
+                field.name, given, "are numbers, separated by commas"
             ) from error
     return word
 
@@ -165,6 +167,10 @@ def run(main: Callable[..., int | None], argv: list[str] | None = None) -> None:
 
     def checked(argv: list[str]) -> int | None:
         logging.set_verbosity(logging.WARNING)  # JAX tells which backends it tried.
+        with errors.calling(_flag):
+            return finished(argv)
+
+    def finished(argv: list[str]) -> int | None:
         try:
             with stopping.signals():
                 return main(*argv[1:])
@@ -172,15 +178,21 @@ def run(main: Callable[..., int | None], argv: list[str] | None = None) -> None:
             (number,) = stopped.args
             print(stopping.told(number, _folders()), file=sys.stderr)
             stopping.leave(128 + number)
-        except checks.UserCodeFailed as error:
+        except errors.UserCodeFailed as error:
             traceback.print_exception(error.__cause__)
             sys.exit(2)
-        except checks.InputError as error:
+        except errors.InputError as error:
             return _refuse(error)
-        except checks.NotWritten as error:
+        except errors.NotWritten as error:
             return _refuse(error, 1)
 
     app.run(checked, argv=argv, flags_parser=parse)
+
+
+def _flag(name: str) -> str:
+    """How a command calls an argument; what is in backticks is surely one."""
+    bare = name.strip("`")
+    return f"--{bare}" if bare != name or bare in flags.FLAGS else name
 
 
 def _folders() -> dict[str, str]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from jaxprivacy.commands import common, flag_help, publishing
+from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.settings import GanSettings
 
-common.define_settings(GanSettings, flag_help.HELP)
+common.define_settings(GanSettings)
 common.define_report("gan_attack")
 flags.adopt_module_key_flags(common)
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)

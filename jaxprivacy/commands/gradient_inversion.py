@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from jaxprivacy.commands import common, flag_help, publishing
+from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.inversion_settings import InversionSettings
 
-common.define_settings(InversionSettings, flag_help.INVERSION)
+common.define_settings(InversionSettings)
 common.define_report("gradient_inversion")
 flags.adopt_module_key_flags(common)
 

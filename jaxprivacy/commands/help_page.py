@@ -37,13 +37,10 @@ def page(command: str, of_command: Sequence[flags.Flag]) -> str:
 
 def _groups(by_name: dict[str, flags.Flag]) -> dict[str, list[str]]:
     """The names of the flags there are, group by group."""
-    named = {group: names.split() for group, names in flag_help.GROUPS.items()}
+    named = flag_help.groups(list(by_name))
     grouped = {name for names in named.values() for name in names}
     named[OTHERS] = sorted(set(by_name) - grouped)
-    there = {
-        g: [name for name in names if name in by_name] for g, names in named.items()
-    }
-    return {group: names for group, names in there.items() if names}
+    return {group: names for group, names in named.items() if names}
 
 
 def _flag(flag: flags.Flag) -> str:

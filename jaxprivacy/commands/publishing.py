@@ -28,7 +28,7 @@ def publisher() -> Iterator[Callable[[contents.Report], int]]:
 
     Yields:
       A function that prints a report's summary, writes the report and returns the exit
-      status: 0 where both went as asked. It raises `checks.NotWritten` where the report
+      status: 0 where both went as asked. It raises `errors.NotWritten` where the report
       could be written nowhere.
 
     Raises:

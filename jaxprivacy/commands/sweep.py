@@ -10,10 +10,10 @@ import os
 from absl import flags
 
 from jaxprivacy import checks
-from jaxprivacy.commands import common, flag_help, publishing
+from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.settings import GanSettings
 
-common.define_settings(GanSettings, flag_help.HELP)
+common.define_settings(GanSettings)
 common.define_report("sweep")
 flags.adopt_module_key_flags(common)
 _GRID = flags.DEFINE_multi_string(
@@ -36,10 +36,10 @@ def main() -> int:
     from jaxprivacy.report import progress
 
     settings, grid = common.settings(GanSettings), sweep.parse_grid(_GRID.value)
-    checks.positive("--memory", _MEMORY.value)
+    checks.positive("memory", _MEMORY.value)
     devices = _DEVICES.value
     if devices is not None:
-        checks.positive_integer("--devices", devices)
+        checks.positive_integer("devices", devices)
     jax.config.update("jax_num_cpu_devices", devices or len(os.sched_getaffinity(0)))
     with publishing.publisher() as publish:
         prepared = sweep_study.prepare(settings, grid)

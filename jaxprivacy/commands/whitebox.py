@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from jaxprivacy.commands import common, flag_help, publishing
+from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 
-common.define_settings(WhiteboxSettings, flag_help.WHITEBOX)
+common.define_settings(WhiteboxSettings)
 common.define_report("whitebox")
 flags.adopt_module_key_flags(common)
 _TARGETS = flags.DEFINE_string(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import sources, stratify
 
 LEAST = 4  # records of a kind in a set
@@ -49,10 +49,12 @@ def deal(
     """
     total = holders * each
     if total + 2 * LEAST >= len(dataset.y):
-        raise checks.InputError(
-            f"--members_per_participant={each}: {holders} of them need {total} records "
-            f"and non-members besides; accepted are at most "
-            f"{max((len(dataset.y) - 2 * LEAST - 1) // holders, 0)}"
+        most = max((len(dataset.y) - 2 * LEAST - 1) // holders, 0)
+        raise errors.InputError(
+            "members_per_participant",
+            each,
+            found=f"{holders} of them need {total} records and non-members besides",
+            accepted=f"are at most {most}",
         )
     left, shares = np.arange(len(dataset.y)), []
     for _ in range(holders):
@@ -93,11 +95,14 @@ def sizes(
     left = min(a - t - rest for a, t in zip(available, trains, strict=True))
     selection = min(selection, left)
     if min(*trains, selection, rest) < LEAST:
-        raise checks.InputError(
-            f"--attack_members={trains[0]}, --attack_non_members={trains[1]}, "
-            f"--evaluation_records={rest}: leaves {max(selection, 0)} of a kind for "
-            f"selection among {members} members and {non_members} non-members; "
-            f"accepted are at least {LEAST} in each set"
+        raise errors.InputError(
+            ("attack_members", "attack_non_members", "evaluation_records"),
+            (trains[0], trains[1], rest),
+            found=(
+                f"leaves {max(selection, 0)} of a kind for selection among {members} "
+                f"members and {non_members} non-members"
+            ),
+            accepted=f"are at least {LEAST} in each set",
         )
     return Sizes(trains[0], selection, rest), Sizes(trains[1], selection, rest)
 

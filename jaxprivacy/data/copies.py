@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxprivacy import errors
+
 FEWEST = 25  # records of a kind: from here on the default shares give each set 4
 
 
@@ -83,8 +85,10 @@ def notes(left_out: int, kept: bool) -> list[str]:
     ]
 
 
-def with_left_out(error: Exception, left_out: int) -> str:
+def with_left_out(error: errors.InputError, left_out: int) -> errors.InputError:
     """A refusal of too few records, which says that copies are missing."""
     if not left_out:
-        return str(error)
-    return f"{error} ({left_out:,} records with exact copies are left out)"
+        return error
+    told = f" ({left_out:,} records with exact copies are left out)"
+    argument, value, accepted, found = error.args
+    return errors.InputError(argument, value, accepted + told, found=found)

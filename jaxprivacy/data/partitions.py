@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 
 PARTITIONS = ("iid", "by_class", "dirichlet")
 
@@ -43,7 +43,7 @@ def partition(
     Raises:
       InputError: if a participant would hold no record.
     """
-    checks.one_of("--partition", how, PARTITIONS)
+    checks.one_of("partition", how, PARTITIONS)
     shuffled = rng.permutation(indices)
     num_classes = int(y.max()) + 1
     if how == "iid":
@@ -51,7 +51,7 @@ def partition(
     elif how == "by_class":
         shares = _deal(y, shuffled, _class_owners(num_classes, participants))
     else:
-        checks.positive("--dirichlet_alpha", alpha)
+        checks.positive("dirichlet_alpha", alpha)
         # The cap keeps the sum of the concentrations finite; both mean equal shares.
         weights = rng.dirichlet(np.full(participants, min(alpha, 1e100)), num_classes)
         shares = _deal(y, shuffled, weights)
@@ -62,12 +62,20 @@ def partition(
 def _check_none_empty(shares: list[np.ndarray], how: str, alpha: float) -> None:
     for participant, share in enumerate(shares):
         if not len(share):
-            flag = f", --dirichlet_alpha={alpha}" if how == "dirichlet" else ""
-            raise checks.InputError(
-                f"--partition={how}{flag}: participant {participant} of "
-                f"{len(shares)} would hold no record; accepted are settings that give "
-                "each one at least (raise --dirichlet_alpha or "
-                "--members_per_participant, or lower --participants)"
+            given = {"partition": how}
+            if how == "dirichlet":
+                given["dirichlet_alpha"] = alpha
+            raise errors.InputError(
+                tuple(given),
+                tuple(given.values()),
+                found=(
+                    f"participant {participant} of {len(shares)} would hold no record"
+                ),
+                accepted=(
+                    "are settings that give each one at least (raise "
+                    "`dirichlet_alpha` or `members_per_participant`, or lower "
+                    "`participants`)"
+                ),
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 
 
 def halves(labels: np.ndarray, models: int, rng: np.random.Generator) -> np.ndarray:
@@ -29,15 +29,20 @@ def halves(labels: np.ndarray, models: int, rng: np.random.Generator) -> np.ndar
       InputError: S is odd or below 2, or a class has a single record.
     """
     if models < 2 or models % 2:
-        raise checks.InputError(
-            f"references={models}: accepted are even numbers of at least 2, half of "
-            "which hold each record"
+        raise errors.InputError(
+            "references",
+            models,
+            "are even numbers of at least 2, half of which hold each record",
         )
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
-        raise checks.InputError(
-            f"data: class {classes[counts.argmin()]} has a single record, which no two "
-            "halves can share; accepted with reference models are at least 2 a class"
+        raise errors.InputError(
+            "data",
+            found=(
+                f"class {classes[counts.argmin()]} has a single record, which no two "
+                "halves can share"
+            ),
+            accepted="with reference models are at least 2 a class",
         )
     held = np.zeros((models, len(labels)), bool)
     for first in range(0, models, 2):

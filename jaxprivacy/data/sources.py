@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.data import stratify, tfds_source, validate
 
 _FORMS = "digits, att_faces, tfds:NAME, npz:PATH"
@@ -72,7 +72,7 @@ def load(spec: str, *, records: int | None = None, seed: int = 0) -> Dataset:
     Raises:
       InputError: if the spec, the file, an array or `records` is not as described.
     """
-    source = f"--data={spec!r}"
+    source = repr(spec)
     x, y = _read(source, spec)
     if records is not None:
         kept = _subset(y, records, seed)
@@ -90,19 +90,21 @@ def _read(source: str, spec: str) -> tuple[np.ndarray, np.ndarray]:
         return _digits()
     if spec == "att_faces":
         return _att_faces(source)
-    raise checks.InputError(f"{source}: accepted are {_FORMS}")
+    raise errors.InputError("data", source, accepted=f"are {_FORMS}")
 
 
 def _subset(y: np.ndarray, records: int, seed: int) -> np.ndarray:
     sizes = np.bincount(y)
-    checks.positive_integer("--records", records, least=2 * len(sizes))
-    checks.positive_integer("--seed", seed, least=0)
+    checks.positive_integer("records", records, least=2 * len(sizes))
+    checks.positive_integer("seed", seed, least=0)
     if records > len(y):
-        raise checks.InputError(f"--records={records}: accepted are at most {len(y)}")
+        raise errors.InputError("records", records, f"are at most {len(y)}")
     if sizes.min() < 2:
-        raise checks.InputError(
-            f"--records={records}: class {sizes.argmin()} has 1 record; accepted are "
-            "data with at least 2 of each class"
+        raise errors.InputError(
+            "records",
+            records,
+            found=f"class {sizes.argmin()} has 1 record",
+            accepted="are data with at least 2 of each class",
         )
     return stratify.draw(y, int(records), np.random.default_rng(seed), least=2)
 
@@ -122,10 +124,14 @@ def _att_faces(source: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         faces = datasets.fetch_olivetti_faces(download_if_missing=False)
     except Exception as error:
-        raise checks.InputError(
-            f"{source}: scikit-learn cannot read the faces in "
-            f"{datasets.get_data_home()!r} ({validate.first_line(error)}): accepted is "
-            f"a download made once with: {_FACES_COMMAND}"
+        raise errors.InputError(
+            "data",
+            source,
+            found=(
+                f"scikit-learn cannot read the faces in {datasets.get_data_home()!r} "
+                f"({validate.first_line(error)})"
+            ),
+            accepted=f"is a download made once with: {_FACES_COMMAND}",
         ) from error
     x = faces.images[..., np.newaxis].astype(np.float32) * 2 - 1  # From 0 to 1.
     return x, faces.target.astype(np.int32)
@@ -142,19 +148,21 @@ def members_and_non_members(
     Raises:
       InputError: it is no such file.
     """
-    source = f"--data={spec!r}"
+    source = repr(spec)
     form, colon, path = spec.partition(":")
     accepted = (
-        "accepted with --target is npz:PATH of x_train, y_train (members), x_test and "
+        "with `target` is npz:PATH of x_train, y_train (members), x_test and "
         "y_test (non-members)"
     )
     if form != "npz" or not colon:
-        raise checks.InputError(f"{source}: {accepted}")
+        raise errors.InputError("data", source, accepted=accepted)
     file = os.path.expanduser(path)
     _check_npz(source, file)
     arrays = _npz_arrays(source, file)
     if tuple(arrays) != _SPLIT_ARRAYS:
-        raise checks.InputError(f"{source}: holds {', '.join(arrays)}; {accepted}")
+        raise errors.InputError(
+            "data", source, found=f"holds {', '.join(arrays)}", accepted=accepted
+        )
     x, y, other_x, other_y = arrays.values()
     return (x, y), (other_x, other_y)
 
@@ -171,17 +179,25 @@ def _npz_parts(source: str, path: str) -> list[validate.Part]:
 
 
 def _check_npz(source: str, file: str) -> None:
-    accepted = "accepted is an .npz file as numpy.savez writes it"
+    accepted = "is an .npz file as numpy.savez writes it"
     if not file:
-        raise checks.InputError(f"{source}: the path is empty; {accepted}")
+        raise errors.InputError(
+            "data", source, found="the path is empty", accepted=accepted
+        )
     if os.path.isdir(file):
-        raise checks.InputError(f"{source}: is a directory; {accepted}")
+        raise errors.InputError(
+            "data", source, found="is a directory", accepted=accepted
+        )
     if not os.path.isfile(file):
-        raise checks.InputError(f"{source}: no such file; {accepted}")
+        raise errors.InputError("data", source, found="no such file", accepted=accepted)
     if not os.access(file, os.R_OK):
-        raise checks.InputError(f"{source}: may not be read; {accepted}")
+        raise errors.InputError(
+            "data", source, found="may not be read", accepted=accepted
+        )
     if not zipfile.is_zipfile(file):
-        raise checks.InputError(f"{source}: is no .npz file or is cut off; {accepted}")
+        raise errors.InputError(
+            "data", source, found="is no .npz file or is cut off", accepted=accepted
+        )
 
 
 def _npz_arrays(source: str, file: str) -> dict[str, np.ndarray]:
@@ -194,17 +210,22 @@ def _npz_arrays(source: str, file: str) -> dict[str, np.ndarray]:
         with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             for name in _wanted(source, archive.files):
                 found[name] = archive[name]
-    except checks.InputError:
+    except errors.InputError:
         raise
     except Exception as error:
-        raise checks.InputError(
-            f"{source}: {name} cannot be read ({validate.first_line(error)}): accepted "
-            "are arrays of numbers, without Python objects"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} cannot be read ({validate.first_line(error)})",
+            accepted="are arrays of numbers, without Python objects",
         ) from error
     for name, array in found.items():
         if not isinstance(array, np.ndarray):  # NumPy hands out raw bytes.
-            raise checks.InputError(
-                f"{source}: {name} is no array: accepted are files of numpy.savez"
+            raise errors.InputError(
+                "data",
+                source,
+                found=f"{name} is no array",
+                accepted="are files of numpy.savez",
             )
     return found
 
@@ -224,9 +245,11 @@ def _wanted(source: str, names: list[str]) -> tuple[str, ...]:
         cure = f"; missing {_are(missing)}"
     elif len(forms) == 2:
         cure = "; leave one of the two out"
-    raise checks.InputError(
-        f"{source}: holds the arrays {', '.join(map(repr, names)) or 'none'}: accepted "
-        f"are {', '.join(_ARRAYS)}, or {', '.join(_SPLIT_ARRAYS)}{cure}"
+    raise errors.InputError(
+        "data",
+        source,
+        found=f"holds the arrays {', '.join(map(repr, names)) or 'none'}",
+        accepted=f"are {', '.join(_ARRAYS)}, or {', '.join(_SPLIT_ARRAYS)}{cure}",
     )
 
 

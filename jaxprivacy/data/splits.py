@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.data import copies, sources, stratify
 from jaxprivacy.data.partitions import partition
 
@@ -91,13 +91,11 @@ def split(
         set would hold fewer than 4 members.
     """
     fractions = _check_fractions(attack_train_fraction, selection_fraction)
-    checks.positive_integer("--seed", seed, least=0)
-    participants = checks.positive_integer("--participants", participants)
+    checks.positive_integer("seed", seed, least=0)
+    participants = checks.positive_integer("participants", participants)
     held = _check_sizes(len(dataset.y), participants, members_per_participant)
     if victim not in range(participants):
-        raise checks.InputError(
-            f"--victim={victim}: accepted are 0 to {participants - 1}"
-        )
+        raise errors.InputError("victim", victim, f"are 0 to {participants - 1}")
     rng = np.random.default_rng(seed)
     pool = stratify.draw(dataset.y, held, rng)
     shares = partition(dataset.y, pool, participants, how, alpha=alpha, rng=rng)
@@ -113,9 +111,8 @@ def _attacked(dataset, victims, unheld, fractions, rng):
     copied = np.setdiff1d(unheld, alone.kinds[1])
     try:
         sets = _divide(matched, fractions)
-    except checks.InputError as error:
-        told = copies.with_left_out(error, alone.left_out)
-        raise checks.InputError(told) from error
+    except errors.InputError as error:
+        raise copies.with_left_out(error, alone.left_out) from error
     if len(copied):  # Drawn last, so that they change nothing else.
         public = rng.permutation(np.concatenate([public, copied]))
     return *sets, public, *alone[1:]
@@ -123,18 +120,16 @@ def _attacked(dataset, victims, unheld, fractions, rng):
 
 def _check_fractions(attack_train: float, selection: float) -> tuple[float, float]:
     for name, value in (
-        ("--attack_train_fraction", attack_train),
-        ("--selection_fraction", selection),
+        ("attack_train_fraction", attack_train),
+        ("selection_fraction", selection),
     ):
         if not 0 < value < 1:
-            raise checks.InputError(
-                f"{name}={value}: accepted are fractions between 0 and 1"
-            )
+            raise errors.InputError(name, value, "are fractions between 0 and 1")
     if attack_train + selection >= 1:
-        raise checks.InputError(
-            f"--attack_train_fraction={attack_train}, "
-            f"--selection_fraction={selection}: accepted are fractions with a sum "
-            "below 1; the rest is for evaluation"
+        raise errors.InputError(
+            ("attack_train_fraction", "selection_fraction"),
+            (attack_train, selection),
+            "are fractions with a sum below 1; the rest is for evaluation",
         )
     return attack_train, selection
 
@@ -144,15 +139,18 @@ def _check_sizes(records: int, participants: int, members: int | None) -> int:
     if members is None:
         members = records // (participants + 4)
         if members < 1:
-            raise checks.InputError(
-                f"--participants={participants}: accepted are at most "
-                f"{max(records - 4, 0)} with {records} records"
+            raise errors.InputError(
+                "participants",
+                participants,
+                f"are at most {max(records - 4, 0)} with {records} records",
             )
-    members = checks.positive_integer("--members_per_participant", members)
+    members = checks.positive_integer("members_per_participant", members)
     if participants * members > records:
-        raise checks.InputError(
-            f"--participants={participants}, --members_per_participant={members}: need "
-            f"{participants * members} records; accepted are at most {records}"
+        raise errors.InputError(
+            ("participants", "members_per_participant"),
+            (participants, members),
+            found=f"need {participants * members} records",
+            accepted=f"are at most {records}",
         )
     return participants * members
 
@@ -196,18 +194,21 @@ def _divide(
     """Divides the columns into the sets for training, selection and evaluation."""
     total = matched.shape[1]
     train, selection = (round(fraction * total) for fraction in fractions)
-    sizes = {
-        f"--attack_train_fraction={fractions[0]}": train,
-        f"--selection_fraction={fractions[1]}": selection,
-        f"--attack_train_fraction={fractions[0]}, --selection_fraction={fractions[1]}, "
-        "evaluation": total - train - selection,
-    }
-    for name, size in sizes.items():
+    names = ("attack_train_fraction", "selection_fraction")
+    for size, chosen, of in (
+        (train, slice(0, 1), ""),
+        (selection, slice(1, 2), ""),
+        (total - train - selection, slice(0, 2), " for evaluation"),
+    ):
         if size < _LEAST:
-            raise checks.InputError(
-                f"{name}: {size} of {total} attackable members; accepted are at least "
-                f"{_LEAST} (other fractions, more records, another "
-                "--members_per_participant or fewer --participants)"
+            raise errors.InputError(
+                names[chosen],
+                fractions[chosen],
+                found=f"{size} of {total} attackable members{of}",
+                accepted=(
+                    f"are at least {_LEAST} (other fractions, more records, another "
+                    "`members_per_participant` or fewer `participants`)"
+                ),
             )
     parts = np.split(matched, [train, train + selection], axis=1)
     return [MembershipRecords(*part) for part in parts]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import validate
 from jaxprivacy.data.builders.forms import FORMS
 
@@ -29,7 +29,7 @@ def read(source: str, name: str) -> list[validate.Part]:
     `tfds.data_source` itself would download what it does not find.
 
     Args:
-      source: the start of every error.
+      source: the value of `data` in every error.
       name: NAME, NAME/CONFIG, each with :VERSION or without.
 
     Returns:
@@ -40,9 +40,10 @@ def read(source: str, name: str) -> list[validate.Part]:
         labels.
     """
     if not _NAME.fullmatch(name):
-        raise checks.InputError(
-            f"{source}: accepted are tfds:NAME, tfds:NAME/CONFIG, each with :VERSION "
-            "or without"
+        raise errors.InputError(
+            "data",
+            source,
+            accepted="are tfds:NAME, tfds:NAME/CONFIG, each with :VERSION or without",
         )
     with quiet():
         return _read(source, name, data_dir())
@@ -65,18 +66,22 @@ def _read(source: str, name: str, folder: str) -> list[validate.Part]:
             name, data_dir=folder, file_format="array_record"
         )
     except registered.DatasetNotFoundError as error:
-        raise checks.InputError(
-            f"{source}: not prepared in {folder!r} (TFDS_DATA_DIR names another "
-            f"folder): {_how_to_prepare(name, folder)}"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"not prepared in {folder!r} (TFDS_DATA_DIR names another folder)",
+            accepted=_how_to_prepare(name, folder),
         ) from error
     except Exception as error:
         raise _unreadable(source, name, folder, error) from error
     x_key, y_key = _keys(source, builder.info)
     splits = [split for split in _SPLITS if split in builder.info.splits]
     if not splits:
-        raise checks.InputError(
-            f"{source}: has the splits {', '.join(sorted(builder.info.splits))}: "
-            "accepted are data sets with a split train, test or both"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"has the splits {', '.join(sorted(builder.info.splits))}",
+            accepted="are data sets with a split train, test or both",
         )
     try:
         records = {split: _records(builder, split) for split in splits}
@@ -104,9 +109,13 @@ def _keys(source: str, info: Any) -> tuple[str, str]:
     for pair in pairs:
         if pair and all(isinstance(key, str) and key in info.features for key in pair):
             return pair[0], pair[-1]
-    raise checks.InputError(
-        f"{source}: has the features {', '.join(sorted(info.features))}: accepted are "
-        "data sets with supervised keys, image and label, or features and label"
+    raise errors.InputError(
+        "data",
+        source,
+        found=f"has the features {', '.join(sorted(info.features))}",
+        accepted=(
+            "are data sets with supervised keys, image and label, or features and label"
+        ),
     )
 
 
@@ -116,28 +125,33 @@ def _stack(source: str, name: str, values: list[Any]) -> np.ndarray:
         values = [np.hstack([row[key] for key in sorted(row)]) for row in values]
     shapes = sorted({np.shape(value) for value in values})
     if len(shapes) > 1:
-        raise checks.InputError(
-            f"{source}: {name} has records of shapes {shapes[0]} and {shapes[1]}: "
-            "accepted are records of one shape"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} has records of shapes {shapes[0]} and {shapes[1]}",
+            accepted="are records of one shape",
         )
     return np.asarray(values)
 
 
 def _unreadable(
     source: str, name: str, folder: str, error: Exception
-) -> checks.InputError:
-    return checks.InputError(
-        f"{source}: cannot be read in {folder!r} ({validate.first_line(error)}); "
-        f"remove its folder there and then: {_how_to_prepare(name, folder)}"
+) -> errors.InputError:
+    return errors.InputError(
+        "data",
+        source,
+        found=f"cannot be read in {folder!r} ({validate.first_line(error)})",
+        accepted=f"{_how_to_prepare(name, folder)}; remove its folder there first",
     )
 
 
 def _how_to_prepare(name: str, folder: str) -> str:
     public = re.split("[/:]", name)[0]
     if public in FORMS:
+        options = {"dataset": public, "data_dir": folder, "manual_dir": "FOLDER"}
+        given = [f"--{name}={shlex.quote(value)}" for name, value in options.items()]
         return (
-            "accepted are data sets prepared once with: jaxprivacy prepare "
-            f"--dataset={public} --data_dir={shlex.quote(folder)} --manual_dir=FOLDER, "
+            f"are data sets prepared once with: jaxprivacy prepare {' '.join(given)}, "
             f"where FOLDER has {FORMS[public].instructions}"
         )
     code = (
@@ -146,7 +160,7 @@ def _how_to_prepare(name: str, folder: str) -> str:
         'file_format="array_record").download_and_prepare()'
     )
     return (
-        f"accepted are data sets prepared once with: python -c {shlex.quote(code)} "
+        f"are data sets prepared once with: python -c {shlex.quote(code)} "
         "(TFDS's own builders of images need TensorFlow for this, reading does not)"
     )
 

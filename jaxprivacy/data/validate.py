@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 
 _IMAGES = "images of dtype uint8 and shape (N, H, W) or (N, H, W, C)"
 _TABLES = "tables of finite numbers of shape (N, F)"
@@ -39,7 +39,7 @@ def pool(source: str, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
     """Checks the parts and joins them into one pool of scaled records.
 
     Args:
-      source: what the arrays come from, the start of every error.
+      source: what the arrays come from, the value of `data` in every error.
       parts: at least one; in order.
 
     Returns:
@@ -58,15 +58,24 @@ def pool(source: str, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
     ]
     for part in parts:
         if len(part.x) != len(part.y):
-            raise checks.InputError(
-                f"{source}: {part.x_name} has {len(part.x)} records and {part.y_name} "
-                f"{len(part.y)}: accepted are arrays of one length"
+            raise errors.InputError(
+                "data",
+                source,
+                found=(
+                    f"{part.x_name} has {len(part.x)} records and {part.y_name} "
+                    f"{len(part.y)}"
+                ),
+                accepted="are arrays of one length",
             )
         if part.x.shape[1:] != parts[0].x.shape[1:]:
-            raise checks.InputError(
-                f"{source}: a record of {parts[0].x_name} has shape "
-                f"{parts[0].x.shape[1:]} and one of {part.x_name} {part.x.shape[1:]}: "
-                "accepted are records of one shape"
+            raise errors.InputError(
+                "data",
+                source,
+                found=(
+                    f"a record of {parts[0].x_name} has shape {parts[0].x.shape[1:]} "
+                    f"and one of {part.x_name} {part.x.shape[1:]}"
+                ),
+                accepted="are records of one shape",
             )
     names = " and ".join(part.y_name for part in parts)
     y = np.concatenate([part.y for part in parts])
@@ -80,22 +89,30 @@ def _records(source: str, name: str, x: np.ndarray) -> np.ndarray:
 
     What says the same in another type is taken: whole numbers 0 to 255 are pixels.
     """
-    found = f"{source}: {name} has shape {x.shape} and dtype {x.dtype}"
+    found = f"{name} has shape {x.shape} and dtype {x.dtype}"
     if x.ndim not in (2, 3, 4):
-        raise checks.InputError(f"{found}: accepted are {_IMAGES}, and {_TABLES}")
+        raise errors.InputError(
+            "data", source, found=found, accepted=f"are {_IMAGES}, and {_TABLES}"
+        )
     if x.size == 0:
-        raise checks.InputError(f"{found}: accepted are arrays that are not empty")
+        raise errors.InputError(
+            "data", source, found=found, accepted="are arrays that are not empty"
+        )
     if x.ndim == 2:
         _check_table(source, name, x)
         return x
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
-        raise checks.InputError(
-            f"{found}: its channels seem to stand first; accepted are {_IMAGES}, as "
-            f"numpy.moveaxis({name}, 1, -1) gives them"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{found}, its channels seem to stand first",
+            accepted=f"are {_IMAGES}, as numpy.moveaxis({name}, 1, -1) gives them",
         )
     if x.dtype != np.uint8 and not _are_pixels(x):
         problem, cure = _no_pixels(name, x)
-        raise checks.InputError(f"{found}{problem}: accepted are {_IMAGES}{cure}")
+        raise errors.InputError(
+            "data", source, found=f"{found}{problem}", accepted=f"are {_IMAGES}{cure}"
+        )
     return x.astype(np.uint8, copy=False)
 
 
@@ -126,8 +143,11 @@ def _no_pixels(name: str, x: np.ndarray) -> tuple[str, str]:
 
 def _check_table(source: str, name: str, x: np.ndarray) -> None:
     if x.dtype.kind not in "buif":
-        raise checks.InputError(
-            f"{source}: {name} has dtype {x.dtype}: accepted are {_TABLES}"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} has dtype {x.dtype}",
+            accepted=f"are {_TABLES}",
         )
     if x.dtype.kind != "f":
         return  # All are finite, and below float32's largest.
@@ -136,10 +156,14 @@ def _check_table(source: str, name: str, x: np.ndarray) -> None:
         bad = np.argwhere(~np.isfinite(x.astype(np.float32)))
     if len(bad):
         row, column = bad[0]
-        raise checks.InputError(
-            f"{source}: {name} holds {x[row, column]} at record {row}, column {column}"
-            f": accepted are {_TABLES}, none beyond float32's 3.4e38; leave such "
-            "records out, or fill them in"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} holds {x[row, column]} at record {row}, column {column}",
+            accepted=(
+                f"are {_TABLES}, none beyond float32's 3.4e38; leave such records "
+                "out, or fill them in"
+            ),
         )
 
 
@@ -147,28 +171,37 @@ def _labels(source: str, name: str, y: np.ndarray) -> np.ndarray:
     """Returns the labels as (N,) int64, if they are whole numbers in any type."""
     numbered = f"; numpy.unique({name}, return_inverse=True)[1] numbers the classes so"
     if y.dtype.kind not in "buif":
-        raise checks.InputError(
-            f"{source}: {name} has dtype {y.dtype}: accepted are {_LABELS}"
-            f"{numbered * (y.dtype.kind in 'US')}"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} has dtype {y.dtype}",
+            accepted=f"are {_LABELS}{numbered * (y.dtype.kind in 'US')}",
         )
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim != 1 or y.size == 0:
         one_hot = y.ndim == 2 and y.size and (y.sum(axis=1) == 1).all()
         cure = f"; {name}.argmax(axis=1) makes them of one-hot rows" * bool(one_hot)
-        raise checks.InputError(
-            f"{source}: {name} has shape {y.shape}: accepted are {_LABELS}{cure}"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} has shape {y.shape}",
+            accepted=f"are {_LABELS}{cure}",
         )
     whole = np.isfinite(y) & (y == np.rint(y)) & (y < _MOST)
     if not whole.all():
         first = whole.argmin()
-        raise checks.InputError(
-            f"{source}: {name} has dtype {y.dtype} and holds {y[first]} at record "
-            f"{first}: accepted are {_LABELS}{numbered * bool(np.isfinite(y).all())}"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} has dtype {y.dtype} and holds {y[first]} at record {first}",
+            accepted=f"are {_LABELS}{numbered * bool(np.isfinite(y).all())}",
         )
     if y.min() < 0:
-        raise checks.InputError(
-            f"{source}: {name} holds {y.min():g} at record {y.argmin()}: accepted are "
-            f"{_LABELS}{numbered}"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} holds {y.min():g} at record {y.argmin()}",
+            accepted=f"are {_LABELS}{numbered}",
         )
     return y.astype(np.int64)
 
@@ -176,9 +209,11 @@ def _labels(source: str, name: str, y: np.ndarray) -> np.ndarray:
 def _check_classes(source: str, name: str, y: np.ndarray) -> None:
     present = np.unique(y)
     if len(present) == 1:
-        raise checks.InputError(
-            f"{source}: {name} holds one class only, {present[0]}: accepted are "
-            f"{_LABELS}"
+        raise errors.InputError(
+            "data",
+            source,
+            found=f"{name} holds one class only, {present[0]}",
+            accepted=f"are {_LABELS}",
         )
     missing = np.flatnonzero(present != np.arange(len(present)))
     if not len(missing):
@@ -186,9 +221,11 @@ def _check_classes(source: str, name: str, y: np.ndarray) -> None:
     cure = "numpy.unique(labels, return_inverse=True)[1] numbers the classes so"
     if present[0] == 1 and len(present) == present[-1]:
         cure = "subtract 1 from each"
-    raise checks.InputError(
-        f"{source}: {name} holds labels up to {present[-1]} and no {missing[0]}: "
-        f"accepted are {_LABELS}; {cure}"
+    raise errors.InputError(
+        "data",
+        source,
+        found=f"{name} holds labels up to {present[-1]} and no {missing[0]}",
+        accepted=f"are {_LABELS}; {cure}",
     )
 
 

@@ -7,7 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jaxprivacy import checks, types
+from jaxprivacy import checks, errors, types
 from jaxprivacy.targets import gradients as clipping
 from jaxprivacy.training import gradients, losses
 
@@ -44,8 +44,8 @@ def gradient(
     checks.at_least_zero("noise_multiplier", noise_multiplier)
     checks.positive("expected_batch", expected_batch)
     if not max_norm > 0 or (noise_multiplier and math.isinf(max_norm)):
-        raise checks.InputError(
-            f"max_norm={max_norm}: accepted are numbers above 0, and without noise inf"
+        raise errors.InputError(
+            "max_norm", max_norm, "are numbers above 0, and without noise inf"
         )
     deviation = noise_multiplier * max_norm if noise_multiplier else 0.0
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 
-from jaxprivacy import checks, data as data_lib
+from jaxprivacy import checks, data as data_lib, errors
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
     membership,
@@ -49,15 +49,17 @@ def chosen(settings: settings_lib.Settings) -> tuple[str, ...]:
     """
     asked = settings.attacks or DEFAULT
     for name in asked:
-        checks.one_of("--attacks", name, (*ATTACKS, "all"))
+        checks.one_of("attacks", name, (*ATTACKS, "all"))
     if "all" in asked:
         asked = ATTACKS
     compare = [name for name in asked if name in server_attacks.COMPARE]
     if compare and settings.participants < server_attacks.FEWEST:
         if "all" not in settings.attacks:
-            raise checks.InputError(
-                f"--participants={settings.participants}: {compare[0]} compares the "
-                f"victim with others; accepted are at least {server_attacks.FEWEST}"
+            raise errors.InputError(
+                "participants",
+                settings.participants,
+                found=f"{compare[0]} compares the victim with others",
+                accepted=f"are at least {server_attacks.FEWEST}",
             )
         asked = [name for name in asked if name not in compare]
     return tuple(name for name in ATTACKS if name in asked)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import training
 from jaxprivacy.experiments.privacy_settings import PrivacySettings
@@ -64,9 +64,11 @@ def deal(settings: PrivacySettings, dataset: Dataset) -> Dealt:
     tested = max(1, round(TESTED * count))
     most = count - tested - 1
     if settings.canaries > most:
-        raise checks.InputError(
-            f"--canaries={settings.canaries}: accepted are 1 to {most}, as a fifth of "
-            f"the {count} records is for the test and one at least is no canary"
+        raise errors.InputError(
+            "canaries",
+            settings.canaries,
+            f"are 1 to {most}, as a fifth of the {count} records is for the test "
+            "and one at least is no canary",
         )
     order = rng.permutation(count)
     canaries = order[tested : tested + settings.canaries]

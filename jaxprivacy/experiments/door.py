@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import sources
 from jaxprivacy.experiments import (
     settings as settings_lib,
@@ -81,7 +81,7 @@ def audit(
         `train` like the target, each on half of the attacked members and non-members,
         and on the members that are not attacked. Records are then held in memory,
         given as a pair or a list of pairs.
-      preset: of the attack network, as in `--preset`.
+      preset: of the attack network, as in `preset`.
       seed: of every random choice.
       progress: whether progress is shown, on standard error.
       command: how the report says that it came about.
@@ -132,20 +132,22 @@ def audit_named(
     """
     attacks = None if settings.attacks in ((), ("all",)) else settings.attacks
     references = settings.references
-    try:
-        target_audit.check(attacks, settings.preset, settings.seed, references)
-    except checks.InputError as error:  # Begins with the name of the argument.
-        raise checks.InputError(f"--{error}") from error
+    target_audit.check(attacks, settings.preset, settings.seed, references)
     found = load.target(target)
     if references and found.train is None:
-        raise checks.InputError(
-            f"--references={references}: --target={target} does not say how it is "
-            "trained; accepted beside it is a jaxprivacy.Target with `train`"
+        raise errors.InputError(
+            "references",
+            references,
+            found=f"`target`={target} does not say how it is trained",
+            accepted="beside it is a jaxprivacy.Target with train",
         )
     read = None if params is None else load.parameters(params)
     if read is None and found.params is None:
-        raise checks.InputError(
-            f"--target={target}: holds no parameters; accepted is then --params=PATH"
+        raise errors.InputError(
+            "target",
+            target,
+            found="holds no parameters",
+            accepted="is then `params`=PATH",
         )
     members, non_members = sources.members_and_non_members(settings.data)
     report = audit(

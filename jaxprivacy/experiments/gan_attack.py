@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks, data as data_lib
+from jaxprivacy import data as data_lib, errors
 from jaxprivacy.data import stratify
 from jaxprivacy.experiments import (
     accounting,
@@ -64,11 +64,15 @@ def prepare_seats(
 ) -> Prepared:
     """Draws what the participants hold together, and deals it."""
     if not dataset.is_image:
-        raise checks.InputError(f"--data={settings.data}: accepted are images")
+        raise errors.InputError("data", settings.data, "are images")
     if min(dataset.x.shape[1:3]) < targets.SMALLEST:
-        raise checks.InputError(
-            f"--data={settings.data}: the images are smaller than "
-            f"{targets.SMALLEST} x {targets.SMALLEST}; accepted are larger ones"
+        raise errors.InputError(
+            "data",
+            settings.data,
+            found=(
+                f"the images are smaller than {targets.SMALLEST} x {targets.SMALLEST}"
+            ),
+            accepted="are larger ones",
         )
     rng = np.random.default_rng(settings.seed)
     count = round(settings.held_fraction * len(dataset.y))
@@ -82,9 +86,13 @@ def prepare_seats(
         seed=settings.seed,
     )
     if "dcgan" in settings.compare and len(who.private) < 2:
-        raise checks.InputError(
-            f"--compare=dcgan: the victim holds {len(who.private)} image of class "
-            f"{who.target_class}; accepted are 2 or more, or --compare without dcgan"
+        raise errors.InputError(
+            "compare",
+            "dcgan",
+            found=(
+                f"the victim holds {len(who.private)} image of class {who.target_class}"
+            ),
+            accepted="are 2 or more, or `compare` without dcgan",
         )
     return Prepared(dataset, held, who)
 
@@ -257,8 +265,11 @@ def _notes(settings, who, judged_by, run):
     )
     if not run.info["started"].any():
         notes.append(
-            "The attack never began: of the rounds after --start_round="
-            f"{settings.start_round}, none began with a shared model that is right on "
-            f"--start_accuracy={settings.start_accuracy} of the adversary's records."
+            errors.called(
+                "The attack never began: of the rounds after `start_round`="
+                f"{settings.start_round}, none began with a shared model that is right "
+                f"on `start_accuracy`={settings.start_accuracy} of the adversary's "
+                "records."
+            )
         )
     return notes

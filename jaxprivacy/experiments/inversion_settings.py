@@ -6,9 +6,9 @@ import dataclasses
 import itertools
 from typing import NamedTuple
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import settings as settings_lib
+from jaxprivacy.experiments import parts
 
 MODELS = ("mlp", "cnn", "lenet")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
@@ -26,27 +26,97 @@ class Case(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class InversionSettings:
+class Update:
+    """What is trained, and what its update is of."""
+
+    activation: str = parts.setting(
+        "sigmoid",
+        "Activation of the mlp: sigmoid, tanh or relu.",
+        "training",
+        checks.choices(ACTIVATIONS),
+    )
+    epochs: int = parts.setting(
+        0,
+        "How many epochs the model was trained on other records before the update; "
+        "0: it is as it was drawn.",
+        "training",
+        checks.integers(least=0),
+    )
+    local_steps: tuple[int, ...] = parts.setting(
+        (1,),
+        "How many local steps an update is of, each on all of its records; several "
+        "numbers: a row each.",
+        "training",
+        checks.each(checks.integers(), least=1),
+    )
+    batch_size: tuple[int, ...] = parts.setting(
+        (1,),
+        "How many records an update is of; several numbers: a row each.",
+        "training",
+        checks.each(checks.integers(), least=1),
+    )
+    learning_rate: float = parts.changed(
+        parts.Training,
+        "learning_rate",
+        told="Learning rate of the local steps, and of the training before.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Attack:
+    """Which attacks are run on an update, and how long they search."""
+
+    attack: tuple[str, ...] = parts.setting(
+        ("invert_gradients",),
+        "Attacks, with commas: invert_gradients, dlg, dense (reads an mlp's first "
+        "layer) or trap (a malicious server's layer before the model).",
+        "attacks",
+        checks.each(checks.choices(ATTACKS), least=1),
+    )
+    restarts: int = parts.setting(
+        4,
+        "How many starts a search has, and guesses the best public record.",
+        "attacks",
+        checks.integers(),
+    )
+    iterations: int | None = parts.setting(  # None: see SEARCHES
+        None,
+        "How many steps a search takes. Absent: 1000, of dlg 200.",
+        "attacks",
+        checks.integers(),
+    )
+    total_variation: float = parts.setting(
+        1e-3,
+        "Weight of the total variation in invert_gradients.",
+        "attacks",
+        checks.at_least_zero,
+    )
+    bins: int = parts.setting(
+        256, "How many bins the trap has.", "attacks", checks.integers(least=2)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class InversionSettings(parts.Seed, Attack, Update, parts.Network, parts.Data):
     """Gradient inversion; the field names are the flags of `launch.gradient_inversion`.
 
     Where a field is a tuple, every value of it is run.
     """
 
-    data: str = "digits"
-    model: str | None = None  # None: lenet for images, mlp for tables
-    mlp_widths: tuple[int, ...] = (256, 128)
-    activation: str = "sigmoid"  # of the mlp
-    epochs: int = 0  # that the model was trained before, by others
-    attack: tuple[str, ...] = ("invert_gradients",)
-    batch_size: tuple[int, ...] = (1,)
-    local_steps: tuple[int, ...] = (1,)
-    learning_rate: float = 0.1
-    restarts: int = 4
-    iterations: int | None = None  # None: see SEARCHES
-    total_variation: float = 1e-3
-    bins: int = 256
-    records: int = 8  # batches of records, each with an update of its own
-    seed: int = 0
+    records: int = parts.changed(
+        parts.Data,
+        "records",
+        default=8,
+        told="How many batches of records are reconstructed, each from an update of "
+        "its own.",
+    )
+    model: str | None = parts.changed(
+        parts.Network,
+        "model",
+        told="Model: mlp, cnn (paper A's network for the image size) or lenet (smooth, "
+        "without pooling). Absent: lenet for images, mlp for tables.",
+        check=checks.choices(MODELS),
+    )
 
 
 def model_name(settings: InversionSettings, dataset: Dataset) -> str:
@@ -72,50 +142,37 @@ def check(settings: InversionSettings) -> None:
     """Checks every setting that can be judged without the data.
 
     Raises:
-      InputError: naming the flag, its value and what is accepted.
+      InputError: naming the setting, its value and what is accepted.
     """
-    if settings.model is not None:
-        checks.one_of("--model", settings.model, MODELS)
-    checks.one_of("--activation", settings.activation, ACTIVATIONS)
-    for name in settings.attack:
-        checks.one_of("--attack", name, ATTACKS)
-    for name in ("attack", "batch_size", "local_steps"):
-        if not getattr(settings, name):
-            raise checks.InputError(f"--{name}=: accepted is at least one")
-    for name in ("batch_size", "local_steps", "mlp_widths"):
-        for value in getattr(settings, name):
-            checks.positive_integer(f"--{name}", value)
-    settings_lib.each(settings, ("restarts", "records"))
-    settings_lib.each(settings, ("epochs",), least=0)
-    settings_lib.each(settings, ("bins",), least=2)
-    if settings.iterations is not None:
-        settings_lib.each(settings, ("iterations",))
-    checks.positive("--learning_rate", settings.learning_rate)
-    checks.at_least_zero("--total_variation", settings.total_variation)
-    settings_lib.check_seed(settings.seed)
+    parts.check(settings)
 
 
 def check_data(settings: InversionSettings, dataset: Dataset) -> None:
     """Checks what the settings ask of the data.
 
     Raises:
-      InputError: naming the flag, its value and what is accepted.
+      InputError: naming the setting, its value and what is accepted.
     """
     name = model_name(settings, dataset)
     if name != "mlp" and not dataset.is_image:
-        raise checks.InputError(f"--model={name}: of a table accepted is mlp")
+        raise errors.InputError(
+            "model", name, found="the data is a table", accepted="is mlp"
+        )
     if "dense" in settings.attack and name != "mlp":
-        raise checks.InputError(
-            f"--attack=dense: accepted with --model=mlp, whose first layer sees the "
-            f"record itself, and not with --model={name}"
+        raise errors.InputError(
+            "attack",
+            "dense",
+            "with `model`=mlp, whose first layer sees the record itself, and "
+            f"not with `model`={name}",
         )
     # Half of the others train the model, half are public.
     if drawn(settings) + 2 * dataset.num_classes > len(dataset.y):
         largest = max(settings.batch_size)
-        most = (len(dataset.y) - 2 * dataset.num_classes) // largest
-        raise checks.InputError(
-            f"--records={settings.records}: of {len(dataset.y)} records accepted are "
-            f"at most {max(most, 0)} batches of {largest}"
+        most = max((len(dataset.y) - 2 * dataset.num_classes) // largest, 0)
+        raise errors.InputError(
+            "records",
+            settings.records,
+            f"of {len(dataset.y)} records are at most {most} batches of {largest}",
         )
 
 
@@ -135,7 +192,7 @@ def doubts(settings: InversionSettings, dataset: Dataset) -> list[str]:
             told.append(
                 f"After {max(settings.local_steps)} local steps the update is the sum "
                 "of gradients of models that only the participant saw; the search has "
-                "to follow all of them, and finds less the larger --learning_rate is."
+                "to follow all of them, and finds less the larger `learning_rate` is."
             )
         if most > FEW_RECORDS:
             told.append(
@@ -150,7 +207,7 @@ def doubts(settings: InversionSettings, dataset: Dataset) -> list[str]:
     if "dense" in settings.attack and most > 1 and settings.activation != "relu":
         told.append(
             f"Every record passes every neuron of {settings.activation}: of a batch "
-            "the dense layer gives away mixtures only; --activation=relu lets single "
+            "the dense layer gives away mixtures only; `activation`=relu lets single "
             "records through."
         )
     if "trap" in settings.attack and max(settings.local_steps) > 1:
@@ -158,4 +215,4 @@ def doubts(settings: InversionSettings, dataset: Dataset) -> list[str]:
             "With each local step the trap itself is trained: of a batch, what its "
             "bins give away is exact for one step only."
         )
-    return told
+    return [errors.called(text) for text in told]

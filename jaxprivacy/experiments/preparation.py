@@ -1,9 +1,10 @@
-"""Preparing a public data set, with progress, for `--data=tfds:NAME`."""
+"""Preparing a public data set, with progress, for `data=tfds:NAME`."""
 
 from __future__ import annotations
 
 import shlex
 
+from jaxprivacy import errors
 from jaxprivacy.data import tfds_source
 from jaxprivacy.data.builders import forms, prepare
 from jaxprivacy.report.progress import Stages
@@ -24,7 +25,7 @@ def run(name: str, manual_dir: str, data_dir: str | None, stages: Stages) -> str
     Args:
       name: of `builders.forms.FORMS`.
       manual_dir: folder with the files as they were published.
-      data_dir: folder of TFDS; None takes the one that `--data=tfds:NAME` reads.
+      data_dir: folder of TFDS; None takes the one that `data=tfds:NAME` reads.
       stages: told how far it is.
 
     Returns:
@@ -48,8 +49,9 @@ def _told(name: str, folder: str, records: int) -> str:
     form = forms.FORMS[name]
     differs = f" (the published files hold {form.published:,})"
     there = "" if folder == tfds_source.data_dir() else f"{shlex.quote(folder)} "
+    data = errors.called(f"`data`=tfds:{name}")
     return (
         f"{form.title}: {records:,} records"
         f"{'' if records == form.published else differs} in {folder}; use it with "
-        f"{'TFDS_DATA_DIR=' + there if there else ''}--data=tfds:{name}"
+        f"{'TFDS_DATA_DIR=' + there if there else ''}{data}"
     )

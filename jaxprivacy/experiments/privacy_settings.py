@@ -5,57 +5,105 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from jaxprivacy import checks
-from jaxprivacy.experiments import settings as settings_lib
+from jaxprivacy import checks, errors
+from jaxprivacy.experiments import parts
 
 SAMPLINGS = ("poisson", "shuffled")
 
+_SHARE = checks.that(lambda value: 0 < value < 1, "are numbers between 0 and 1")
+
 
 @dataclasses.dataclass(frozen=True)
-class PrivacySettings:
+class Private:
+    """How the model is trained, by DP-SGD."""
+
+    epochs: int = parts.setting(
+        30,
+        "How often a record is in a batch, on average.",
+        "training",
+        checks.integers(),
+    )
+    batch_size: int = parts.changed(
+        parts.Training,
+        "batch_size",
+        default=64,
+        told="How many records a batch has, on average.",
+    )
+    noise_multiplier: float = parts.setting(
+        1.0,
+        "Standard deviation of the noise on the summed gradients, in units of "
+        "`max_norm`; 0: none.",
+        "training",
+        checks.at_least_zero,
+    )
+    max_norm: float = parts.setting(
+        1.0,
+        "Norm to which each record's gradient is clipped; inf: not clipped.",
+        "training",
+    )
+    sampling: str = parts.setting(
+        "poisson",
+        "How batches are drawn: poisson, each record apart from the others, or "
+        "shuffled, of which nothing is claimed.",
+        "training",
+        checks.choices(SAMPLINGS),
+    )
+    learning_rate: float = parts.changed(
+        parts.Training,
+        "learning_rate",
+        default=0.5,
+        told="Learning rate of DP-SGD.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Canaries:
+    """What is put into the training, and what is claimed and found of it."""
+
+    canaries: int = parts.setting(
+        500,
+        "How many canaries there are, records with a wrong label, each of which is "
+        "trained on with probability 1/2.",
+        "attacks",
+        checks.integers(),
+    )
+    delta: float = parts.setting(
+        1e-5, "Delta of the claim and of the bounds.", "attacks", _SHARE
+    )
+    confidence: float = parts.setting(
+        0.95, "Confidence with which all bounds hold together.", "attacks", _SHARE
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PrivacySettings(parts.Seed, Canaries, Private, parts.Network, parts.Data):
     """What it does; the field names are the flags of `launch.audit_privacy`."""
 
-    data: str = "digits"
-    records: int | None = None  # None: all
-    model: str = "mlp"
-    mlp_widths: tuple[int, ...] = (256, 128)
-    canaries: int = 500
-    epochs: int = 30
-    batch_size: int = 64
-    learning_rate: float = 0.5
-    noise_multiplier: float = 1.0
-    max_norm: float = 1.0
-    sampling: str = "poisson"
-    delta: float = 1e-5
-    confidence: float = 0.95
-    seed: int = 0
+    records: int | None = parts.changed(
+        parts.Data,
+        "records",
+        told="How many records are used, drawn at random class by class. Absent: all.",
+    )
+    model: str = parts.changed(
+        parts.Network,
+        "model",
+        default="mlp",
+        told="Model: mlp, or cnn (paper A's network for the image size), which takes "
+        "ten times as long.",
+    )
 
 
 def check(settings: PrivacySettings) -> None:
     """Checks every setting that can be judged without the data.
 
     Raises:
-      InputError: naming the flag, its value and what is accepted.
+      InputError: naming the setting, its value and what is accepted.
     """
-    checks.one_of("--model", settings.model, settings_lib.MODELS)
-    checks.one_of("--sampling", settings.sampling, SAMPLINGS)
-    settings_lib.each(settings, ("canaries", "epochs", "batch_size"))
-    if settings.records is not None:
-        settings_lib.each(settings, ("records",))
-    for width in settings.mlp_widths:
-        checks.positive_integer("--mlp_widths", width)
-    checks.positive("--learning_rate", settings.learning_rate)
-    checks.at_least_zero("--noise_multiplier", settings.noise_multiplier)
+    parts.check(settings)
     norm = settings.max_norm
     if not norm > 0 or (settings.noise_multiplier and math.isinf(norm)):
-        raise checks.InputError(
-            f"--max_norm={norm}: accepted are numbers above 0, and inf beside "
-            "--noise_multiplier=0"
+        raise errors.InputError(
+            "max_norm",
+            norm,
+            "are numbers above 0, and inf beside `noise_multiplier`=0",
         )
-    for name in ("delta", "confidence"):
-        value = getattr(settings, name)
-        if not 0 < value < 1:
-            raise checks.InputError(
-                f"--{name}={value}: accepted are numbers between 0 and 1"
-            )
-    settings_lib.check_seed(settings.seed)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import cards, checks, data as data_lib
+from jaxprivacy import cards, checks, data as data_lib, errors
 from jaxprivacy.data import copies, reference_sets, stratify
 from jaxprivacy.experiments import (
     membership,
@@ -54,13 +54,15 @@ def chosen(settings: settings_lib.Settings) -> tuple[str, ...]:
     if asked == ("all",):
         asked = ATTACKS
     for name in asked:
-        checks.one_of("--attacks", name, (*ATTACKS, "all"))
+        checks.one_of("attacks", name, (*ATTACKS, "all"))
     without = [name for name in asked if needs_references(name)]
     if without and not settings.references:
         if settings.attacks and settings.attacks != ("all",):
-            raise checks.InputError(
-                f"--references={settings.references}: {without[0]} compares with "
-                "reference models; accepted are even numbers of at least 4"
+            raise errors.InputError(
+                "references",
+                settings.references,
+                found=f"{without[0]} compares with reference models",
+                accepted="are even numbers of at least 4",
             )
         asked = tuple(name for name in asked if name not in without)
     return tuple(card.name for card in cards.MEMBERSHIP if card.name in asked)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import membership
 from jaxprivacy.programs import checkpoint, chunks, compilation, placement
 from jaxprivacy.training import losses, population
@@ -125,9 +125,10 @@ def ask_each(
     said = Said(*map(np.concatenate, zip(*found, strict=True)))
     wrong = ~np.isfinite(said.log_odds).all(axis=1)
     if wrong.any():
-        raise checks.InputError(
-            f"references: model {int(np.argmax(wrong))} answers with what is no finite "
-            "number; accepted are trainings whose models answer in numbers"
+        raise errors.InputError(
+            "references",
+            found=f"model {int(np.argmax(wrong))} answers with no finite number",
+            accepted="are trainings whose models answer in numbers",
         )
     return said
 
@@ -154,7 +155,8 @@ def _check_finite(params, start):
     for leaf in jax.tree.leaves(params):
         if not np.isfinite(leaf).all():
             wrong = ~np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1)
-            raise checks.InputError(
-                f"references: the training of model {start + int(np.argmax(wrong))} "
-                "diverges; accepted are trainings that end in numbers"
+            raise errors.InputError(
+                "references",
+                found=f"the training of model {start + int(np.argmax(wrong))} diverges",
+                accepted="are trainings that end in numbers",
             )

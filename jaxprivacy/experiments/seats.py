@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import Dataset, partition
 
 FEW = 8  # images of the class that nobody holds
@@ -53,15 +53,13 @@ def seats(
       InputError: the target class does not exist or has too few records.
     """
     if target_class >= dataset.num_classes:
-        raise checks.InputError(
-            f"--target_class={target_class}: accepted are 0 to "
-            f"{dataset.num_classes - 1}"
+        raise errors.InputError(
+            "target_class", target_class, f"are 0 to {dataset.num_classes - 1}"
         )
     sharing = participants - (not adversary_data)
     if sharing < (2 if adversary_data else 1):
-        raise checks.InputError(
-            f"--participants={participants}: accepted is at least 2, one of them the "
-            "adversary"
+        raise errors.InputError(
+            "participants", participants, "is at least 2, one of them the adversary"
         )
     shares = _dealt(dataset, held, participants, sharing, seed)
     adversary = np.zeros(0, np.int64)
@@ -89,11 +87,15 @@ def _dealt(dataset, held, participants, sharing, seed):
     rng = np.random.default_rng(seed)
     try:
         return partition(dataset.y, held, sharing, "by_class", alpha=1.0, rng=rng)
-    except checks.InputError as error:
-        raise checks.InputError(
-            f"--participants={participants}: one of them would hold no record when "
-            f"{len(held)} records are dealt by class; accepted are fewer participants, "
-            "or more records for them"
+    except errors.InputError as error:
+        raise errors.InputError(
+            "participants",
+            participants,
+            found=(
+                f"one of them would hold no record when {len(held)} records are "
+                "dealt by class"
+            ),
+            accepted="are fewer participants, or more records for them",
         ) from error
 
 
@@ -110,10 +112,14 @@ def _real_and_public(of_class, private, target_class):
     real = of_class[::2] if len(of_class) >= FEW else of_class[:1]
     public = np.setdiff1d(of_class, real)
     if not private or not len(public):
-        raise checks.InputError(
-            f"--target_class={target_class}: participants hold {private} of its "
-            f"records and {len(of_class)} are left; accepted are classes with at least "
-            "1 and 2"
+        raise errors.InputError(
+            "target_class",
+            target_class,
+            found=(
+                f"participants hold {private} of its records and {len(of_class)} are "
+                "left"
+            ),
+            accepted="are classes with at least 1 and 2",
         )
     return real, public
 

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 
 _ACCEPTED = (
-    "accepted are a pair (x, y) of arrays, or a list, a generator or another iterable "
+    "are a pair (x, y) of arrays, or a list, a generator or another iterable "
     "of such pairs, batch by batch"
 )
 
@@ -77,16 +77,16 @@ def stream(name: str, given: Any) -> Stream:
         first = batch(name, given)
         return Stream(name, first, iter([first]), len(first.y))
     if isinstance(given, Mapping | str | bytes) or hasattr(given, "shape"):
-        raise checks.InputError(f"{name}={type(given).__name__}: {_ACCEPTED}")
+        raise errors.InputError(name, type(given).__name__, _ACCEPTED)
     try:
         items = iter(given)
     except TypeError as error:
         kind = type(given).__name__
-        raise checks.InputError(f"{name}={kind}: {_ACCEPTED}") from error
+        raise errors.InputError(name, kind, _ACCEPTED) from error
     batches = _alike(batch(f"{name}, batch {i}", pair) for i, pair in enumerate(items))
     first = next(batches, None)
     if first is None:
-        raise checks.InputError(f"{name}: holds no batch: {_ACCEPTED}")
+        raise errors.InputError(name, found="holds no batch", accepted=_ACCEPTED)
     return Stream(name, first, itertools.chain([first], batches), None)
 
 
@@ -105,10 +105,11 @@ def whole(name: str, given: Any) -> Any:
     if isinstance(given, list) and not _batched(given):
         return given
     if not hasattr(given, "__len__"):
-        raise checks.InputError(
-            f"{name}={type(given).__name__}: with references, records are trained on "
-            "and held in memory; accepted are a pair (x, y) of arrays or a list of "
-            "such pairs"
+        raise errors.InputError(
+            name,
+            type(given).__name__,
+            found="with references, records are trained on and held in memory",
+            accepted="are a pair (x, y) of arrays or a list of such pairs",
         )
     batches = list(stream(name, given).batches)
     if not batches:
@@ -147,9 +148,10 @@ def check_alike(found: Batch, first: Batch) -> None:
       InputError: naming both.
     """
     if described(found) != described(first):
-        raise checks.InputError(
-            f"{found.name}: records of shape {described(found)}: accepted is the shape "
-            f"of {_whose(first)}, {described(first)}"
+        raise errors.InputError(
+            found.name,
+            found=f"records of shape {described(found)}",
+            accepted=f"is the shape of {_whose(first)}, {described(first)}",
         )
 
 
@@ -172,14 +174,15 @@ def batch(name: str, pair: Any) -> Batch:
       InputError: they are no pair of as many records as labels, at least one.
     """
     if not isinstance(pair, list | tuple) or len(pair) != 2:
-        raise checks.InputError(f"{name}={type(pair).__name__}: {_ACCEPTED}")
+        raise errors.InputError(name, type(pair).__name__, _ACCEPTED)
     x, form = _packed(name, pair[0])
     y = numbers(f"{name}: y", pair[1])
     if x.ndim < 2 or not y.ndim or len(x) != len(y) or not len(x):
         shape = x.shape if form.tree is None else f"({len(x)}, ...)"
-        raise checks.InputError(
-            f"{name}: x of shape {shape} and y of shape {y.shape}: accepted are "
-            "(N, *D) and (N,), N at least 1"
+        raise errors.InputError(
+            name,
+            found=f"x of shape {shape} and y of shape {y.shape}",
+            accepted="are (N, *D) and (N,), N at least 1",
         )
     return Batch(x, y, form, name)
 
@@ -197,9 +200,10 @@ def _packed(name: str, x: Any) -> tuple[np.ndarray, Form]:
     lengths = {a.shape[0] if a.ndim else None for a in arrays}
     if len(lengths) != 1 or None in lengths:
         shapes = ", ".join(str(a.shape) for a in arrays)
-        raise checks.InputError(
-            f"{name}: x with arrays of shapes {shapes}: accepted are (N, ...) of the "
-            "same N"
+        raise errors.InputError(
+            name,
+            found=f"x with arrays of shapes {shapes}",
+            accepted="are (N, ...) of the same N",
         )
     flat = [np.ascontiguousarray(a).reshape(len(a), -1).view(np.uint8) for a in arrays]
     parts = tuple(jax.ShapeDtypeStruct(a.shape[1:], a.dtype) for a in arrays)
@@ -229,17 +233,19 @@ def numbers(name: str, of: Any) -> np.ndarray:
     Raises:
       InputError: naming what holds others.
     """
-    accepted = "accepted are arrays of finite real numbers"
+    accepted = "are arrays of finite real numbers"
     try:
         found = np.asarray(of)
         if found.dtype == object:
             found = np.asarray(found.tolist())
     except Exception as error:
         said = " ".join(str(error).split())[:200]
-        raise checks.InputError(f"{name}: is no array ({said}); {accepted}") from error
+        raise errors.InputError(
+            name, found=f"is no array ({said})", accepted=accepted
+        ) from error
     kinds = (np.bool_, np.integer, jnp.floating)
     if not any(jnp.issubdtype(found.dtype, kind) for kind in kinds):
-        raise checks.InputError(f"{name} of type {found.dtype}: {accepted}")
+        raise errors.InputError(name, found=f"of type {found.dtype}", accepted=accepted)
     with np.errstate(over="ignore"):  # Becomes infinite, and is refused as such.
         taken = found.astype(jax.dtypes.canonicalize_dtype(found.dtype), copy=False)
     wrong = ~np.isfinite(taken)
@@ -247,8 +253,10 @@ def numbers(name: str, of: Any) -> np.ndarray:
         wrong = taken != found
     if wrong.any():
         where = tuple(np.argwhere(wrong)[0].tolist())
-        raise checks.InputError(
-            f"{name} holds {found[where]} at {where}: {accepted} within {taken.dtype}"
+        raise errors.InputError(
+            name,
+            found=f"holds {found[where]} at {where}",
+            accepted=f"{accepted} within {taken.dtype}",
         )
     return taken
 

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import (
     collaboration,
@@ -63,18 +63,20 @@ def parse_grid(words: Sequence[str]) -> dict[str, tuple]:
     for word in words:
         name, _, values = word.partition("=")
         if name not in NAMES or name in grid:
-            raise checks.InputError(
-                f"--grid={word}: accepted are NAME=VALUE,VALUE,... with each NAME once "
-                f"and one of {', '.join(NAMES)}"
+            raise errors.InputError(
+                "grid",
+                word,
+                "are NAME=VALUE,VALUE,... with each NAME once and one of "
+                f"{', '.join(NAMES)}",
             )
         try:
             grid[name] = tuple(kinds.get(name, float)(v) for v in values.split(","))
         except ValueError as error:
-            raise checks.InputError(
-                f"--grid={word}: accepted are numbers, separated by commas"
+            raise errors.InputError(
+                "grid", word, "are numbers, separated by commas"
             ) from error
         if len(set(grid[name])) < len(grid[name]):
-            raise checks.InputError(f"--grid={word}: accepted is each value once")
+            raise errors.InputError("grid", word, "is each value once")
     return grid
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows
@@ -13,7 +13,6 @@ from jaxprivacy.experiments import (
     attack_training,
     membership,
     results,
-    settings as settings_lib,
     target_facts,
     target_given,
     target_layers,
@@ -66,9 +65,11 @@ def fitting(
     left = {name: reason for name, reason in why.items() if reason}
     if left and asked is not None:
         defined = [name for name in all_ if not _undefined(name, task)]
-        raise checks.InputError(
-            f"attacks={', '.join(left)}: {' and '.join(dict.fromkeys(left.values()))}; "
-            f"accepted here are {', '.join(defined)}"
+        raise errors.InputError(
+            "attacks",
+            ", ".join(left),
+            found=" and ".join(dict.fromkeys(left.values())),
+            accepted=f"here are {', '.join(defined)}",
         )
     notes = []
     for reason in dict.fromkeys(left.values()):
@@ -250,12 +251,17 @@ def check(
     target_references.check(None if asked is None else tuple(asked), references)
     asked = ATTACKS if asked is None else asked
     if not asked:
-        raise checks.InputError(f"attacks=(): accepted are {', '.join(ATTACKS)}")
+        raise errors.InputError("attacks", "()", f"are {', '.join(ATTACKS)}")
     checks.one_of("preset", preset, tuple(attack_presets.PRESETS))
     fit = [name for name, p in attack_presets.PRESETS.items() if p.statistics]
     if "white_box" in asked and preset not in fit:
-        raise checks.InputError(
-            f"preset={preset}: takes no norms of gradients, so that white_box "
-            f"would see no more than black_box; accepted beside it is {', '.join(fit)}"
+        raise errors.InputError(
+            "preset",
+            preset,
+            found=(
+                "takes no norms of gradients, so that white_box would see no more "
+                "than black_box"
+            ),
+            accepted=f"beside it is {', '.join(fit)}",
         )
-    settings_lib.check_seed(seed, "seed")
+    checks.seed("seed", seed)

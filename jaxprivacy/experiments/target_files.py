@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.programs import checkpoint
 
 DESCRIPTION, WEIGHTS = "target.json", "weights"
@@ -20,14 +20,16 @@ def check_free(folder: str) -> None:
     """Checks, before a long training, that a target can be saved here.
 
     Raises:
-      InputError: naming `--export_target`: the folder holds something, or cannot be
+      InputError: naming `export_target`: the folder holds something, or cannot be
         written.
     """
     path = _absolute(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise checks.InputError(
-            f"--export_target={folder}: holds something already; accepted is a new or "
-            "empty folder"
+        raise errors.InputError(
+            "export_target",
+            folder,
+            found="holds something already",
+            accepted="is a new or empty folder",
         )
     near = next(part for part in (path, *path.parents) if part.exists())
     if not near.is_dir() or not os.access(near, os.W_OK):
@@ -46,7 +48,7 @@ def save(folder: str, params: types.Params, description: dict[str, Any]) -> None
         them: all that two models of different functions differ in.
 
     Raises:
-      InputError: naming `--export_target`: the folder holds something, or cannot be
+      InputError: naming `export_target`: the folder holds something, or cannot be
         written.
     """
     check_free(folder)
@@ -74,10 +76,12 @@ def _absolute(folder: str) -> pathlib.Path:
     return pathlib.Path(os.path.realpath(folder))
 
 
-def _not_exported(folder: str, why: object) -> checks.InputError:
-    return checks.InputError(
-        f"--export_target={folder}: cannot be written ({why}); accepted is a new or "
-        "empty folder"
+def _not_exported(folder: str, why: object) -> errors.InputError:
+    return errors.InputError(
+        "export_target",
+        folder,
+        found=f"cannot be written ({why})",
+        accepted="is a new or empty folder",
     )
 
 
@@ -92,7 +96,7 @@ def load(
       description: what the target must be, as `save` takes it.
 
     Raises:
-      InputError: naming `--import_target`: the folder holds no target, one of another
+      InputError: naming `import_target`: the folder holds no target, one of another
         description (naming what differs), or a damaged one.
     """
     path = _absolute(folder)
@@ -130,8 +134,13 @@ def _forms(tree: types.Params) -> types.Params:
     return jax.tree.map(lambda a: (tuple(a.shape), str(a.dtype)), tree)
 
 
-def _refused(folder: str, why: str) -> checks.InputError:
-    return checks.InputError(
-        f"--import_target={folder}: {why}; accepted is a folder that --export_target "
-        "wrote for the same model, settings and records"
+def _refused(folder: str, why: str) -> errors.InputError:
+    return errors.InputError(
+        "import_target",
+        folder,
+        found=why,
+        accepted=(
+            "is a folder that `export_target` wrote for the same model, settings "
+            "and records"
+        ),
     )

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data.copies import FEWEST
 from jaxprivacy.experiments import streams
 from jaxprivacy.federated import transcript as transcripts
@@ -107,16 +107,25 @@ def _outputs(
         found = jax.eval_shape(target.apply, target.params, two)
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        raise checks.InputError(
-            f"target: cannot be applied to its parameters and records {records} "
-            f"({said[:200]}); accepted are parameters and records "
-            "of the model; options of its call, such as train=False, are given by "
-            f"jaxprivacy.linen or jaxprivacy.nnx{transcripts.LISTED * listed}"
+        raise errors.InputError(
+            "target",
+            found=(
+                f"cannot be applied to its parameters and records {records} "
+                f"({said[:200]})"
+            ),
+            accepted=(
+                "are parameters and records of the model; options of its call, such "
+                "as train=False, are given by jaxprivacy.linen or "
+                f"jaxprivacy.nnx{transcripts.LISTED * listed}"
+            ),
         ) from error
     if not hasattr(found, "shape") or not found.shape or found.shape[0] != 2:
-        raise checks.InputError(
-            f"target: gives {getattr(found, 'shape', type(found).__name__)} for 2 "
-            "records; accepted is one output a record, (2, ...)"
+        raise errors.InputError(
+            "target",
+            found=(
+                f"gives {getattr(found, 'shape', type(found).__name__)} for 2 records"
+            ),
+            accepted="is one output a record, (2, ...)",
         )
     return found
 
@@ -132,9 +141,10 @@ def _ready(kind, task, ours, x_type, y_type) -> streams.Stream:
         if task.kind == tasks.OWN:
             y = _as(f"{batch.name}: y", y, y_type)
         if task.kind == tasks.OWN and y.shape[1:] != ours.y.shape[1:]:
-            raise checks.InputError(
-                f"{batch.name}: labels of shape {y.shape[1:]} each: accepted is the "
-                f"shape of the members', {ours.y.shape[1:]}"
+            raise errors.InputError(
+                batch.name,
+                found=f"labels of shape {y.shape[1:]} each",
+                accepted=f"is the shape of the members', {ours.y.shape[1:]}",
             )
         return batch._replace(x=_as(f"{batch.name}: x", batch.x, x_type), y=y)
 
@@ -143,8 +153,10 @@ def _ready(kind, task, ours, x_type, y_type) -> streams.Stream:
 
 def _as(name: str, a: np.ndarray, dtype: Any) -> np.ndarray:
     if jnp.promote_types(a.dtype, dtype) != dtype:
-        raise checks.InputError(
-            f"{name} of type {a.dtype}: accepted is that of the first batch, {dtype}"
+        raise errors.InputError(
+            name,
+            found=f"of type {a.dtype}",
+            accepted=f"is that of the first batch, {dtype}",
         )
     return a.astype(dtype, copy=False)
 
@@ -156,7 +168,8 @@ def enough(members: int, non_members: int) -> None:
       InputError: with how many there are.
     """
     if members < FEWEST or non_members < 2 * FEWEST:
-        raise checks.InputError(
-            f"members, non_members: {members} and {non_members} records that can be "
-            f"attacked; accepted are at least {FEWEST} and {2 * FEWEST}"
+        raise errors.InputError(
+            ("members", "non_members"),
+            found=f"{members} and {non_members} records that can be attacked",
+            accepted=f"are at least {FEWEST} and {2 * FEWEST}",
         )

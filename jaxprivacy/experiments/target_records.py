@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, copies
 from jaxprivacy.experiments import (
@@ -90,10 +90,15 @@ def _apart(digests: np.ndarray, members: np.ndarray, others: np.ndarray) -> None
     shared = ours & theirs
     if len(shared) > MOST_SHARED * min(len(ours), len(theirs)):
         first = next(i for i in members if bytes(digests[i]) in shared)
-        raise checks.InputError(
-            f"members, non_members: {len(shared):,} records are in both, the first is "
-            f"record {first} of the members; accepted are records that the target was "
-            "trained on, and others that it was not"
+        raise errors.InputError(
+            ("members", "non_members"),
+            found=(
+                f"{len(shared):,} records are in both, the first is record {first} "
+                "of the members"
+            ),
+            accepted=(
+                "are records that the target was trained on, and others that it was not"
+            ),
         )
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.data import reference_sets
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.experiments import (
@@ -66,26 +66,34 @@ def check(names: tuple[str, ...] | None, count: int) -> None:
     """
     whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
     if not whole or count < 0 or count % 2 or 0 < count < FEWEST:
-        raise checks.InputError(
-            f"references={count}: accepted are 0 and even numbers of at least {FEWEST},"
-            " half of which hold each record"
+        raise errors.InputError(
+            "references",
+            count,
+            f"are 0 and even numbers of at least {FEWEST}, half of which hold "
+            "each record",
         )
     asked = [name for name in names or () if name in ATTACKS]
     if asked and not count:
-        raise checks.InputError(
-            f"attacks={asked[0]}: is run beside reference models, of which there are "
-            f"none; accepted are even numbers of references of at least {FEWEST}"
+        raise errors.InputError(
+            "attacks",
+            asked[0],
+            found="is run beside reference models, of which there are none",
+            accepted=f"are even numbers of references of at least {FEWEST}",
         )
     if count and names is not None and not asked:
-        raise checks.InputError(
-            f"references={count}: none of the attacks that were asked for takes them; "
-            f"accepted beside them are also {', '.join(ATTACKS)}"
+        raise errors.InputError(
+            "references",
+            count,
+            found="none of the attacks that were asked for takes them",
+            accepted=f"beside them are also {', '.join(ATTACKS)}",
         )
     alone = [n for n in names or () if n in reference_attacks.ATTACKS]
     if reference_records.COMBINED in asked and not alone:
-        raise checks.InputError(
-            f"attacks={reference_records.COMBINED}: combines other attacks on outputs; "
-            "accepted are these beside it, such as loss_threshold and lira_online"
+        raise errors.InputError(
+            "attacks",
+            reference_records.COMBINED,
+            found="combines other attacks on outputs",
+            accepted="are these beside it, such as loss_threshold and lira_online",
         )
 
 
@@ -96,9 +104,11 @@ def check_training(given: target_given.Given) -> None:
       InputError: naming `train`.
     """
     if given.target.train is None:
-        raise checks.InputError(
-            "train=None: reference models are trained as the target was; accepted with "
-            "references is a function (key, (x, y), mask) -> params"
+        raise errors.InputError(
+            "train",
+            "None",
+            found="reference models are trained as the target was",
+            accepted="with references is a function (key, (x, y), mask) -> params",
         )
     first = given.members.first
     training_check.check(given.target, first.x, first.y, len(first.y))

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import answers, features as features_lib
 from jaxprivacy.data import copies
 from jaxprivacy.experiments import target_layers
@@ -116,9 +116,10 @@ def _check_numbers(seen) -> None:
         ("loss: that", np.isnan(features.loss[:, 0])),
     ):
         if wrong.any():
-            raise checks.InputError(
-                f"{name} is NaN for {wrong.sum()} of {len(wrong)} records: accepted "
-                "are numbers"
+            raise errors.InputError(
+                name,
+                found=f"NaN for {wrong.sum()} of {len(wrong)} records",
+                accepted="are numbers",
             )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 import jaxprivacy
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.federated import roles
@@ -22,7 +22,7 @@ from jaxprivacy.models import targets
 from jaxprivacy.training import gradients, local
 
 
-class Diverged(checks.InputError):
+class Diverged(errors.InputError):
     """A training that left something that is no number."""
 
 
@@ -69,15 +69,17 @@ def check_model(settings: Settings, dataset: Dataset) -> None:
       InputError: it does not.
     """
     if settings.model in ("cnn", "alexnet") and not dataset.is_image:
-        raise checks.InputError(
-            f"--model={settings.model}: the data is a table; accepted is mlp"
+        raise errors.InputError(
+            "model", settings.model, found="the data is a table", accepted="is mlp"
         )
     if model_name(settings, dataset) == "cnn":
         height, width = dataset.x.shape[1:3]
         if min(height, width) < targets.SMALLEST:
-            raise checks.InputError(
-                f"--model=cnn: the images are {height} x {width}, accepted are 4 x 4 "
-                "and larger; --model=mlp takes any size"
+            raise errors.InputError(
+                "model",
+                "cnn",
+                found=f"the images are {height} x {width}",
+                accepted="are 4 x 4 and larger; `model`=mlp takes any size",
             )
     if settings.model == "alexnet":  # Refuses images that do not fit.
         target_model(settings, dataset, dataset.num_classes)
@@ -104,16 +106,18 @@ def check_finite(left: Any, **rates: float) -> None:
 
     Args:
       left: a tree of arrays.
-      **rates: the settings at fault where something in it is no number, by flag.
+      **rates: the settings at fault where something in it is no number.
 
     Raises:
       Diverged: naming the rates.
     """
     if is_finite(left):
         return
-    named = ", ".join(f"--{flag}={rate:g}" for flag, rate in rates.items())
     raise Diverged(
-        f"{named}: the training diverges; accepted are rates at which it does not"
+        tuple(rates),
+        tuple(f"{rate:g}" for rate in rates.values()),
+        found="the training diverges",
+        accepted="are rates at which it does not",
     )
 
 

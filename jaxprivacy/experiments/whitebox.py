@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from jaxprivacy import checks, data as data_lib
+from jaxprivacy import data as data_lib, errors
 from jaxprivacy.data import copies
 from jaxprivacy.evaluation import membership_rows, seeds
 from jaxprivacy.experiments import (
@@ -41,15 +41,12 @@ def prepare(settings: whitebox_settings.WhiteboxSettings) -> shared.Prepared:
         target_files.check_free(settings.export_target)
     dataset = data_lib.load(settings.data, records=settings.records, seed=settings.seed)
     if settings.model not in (None, "mlp") and not dataset.is_image:
-        raise checks.InputError(
-            f"--model={settings.model}: the data is a table; accepted is mlp"
+        raise errors.InputError(
+            "model", settings.model, found="the data is a table", accepted="is mlp"
         )
     if settings.imports_torch():
         whitebox_imports.check_images(settings, dataset)
-    try:
-        network = whitebox_targets.model(settings, dataset)
-    except ValueError as error:  # It names the argument, which is a flag here.
-        raise checks.InputError(f"--{error}") from error
+    network = whitebox_targets.model(settings, dataset)
     params = jax.eval_shape(network.init, jax.random.key(0))
     layers = layers_lib.layers(network.apply, params, dataset.x[:1])
     receivers = layers_lib.receivers(network.apply, params, dataset.x[:1])
@@ -61,10 +58,11 @@ def prepare(settings: whitebox_settings.WhiteboxSettings) -> shared.Prepared:
         for variant in settings.variants()
     ]
     if len({view for _, view in views}) < len(views):
-        raise checks.InputError(
-            f"--layers={' '.join(settings.layers)}, --gradients="
-            f"{' '.join(settings.gradients)}: two attacks see the same; accepted are "
-            "different ones"
+        raise errors.InputError(
+            ("layers", "gradients"),
+            (" ".join(settings.layers), " ".join(settings.gradients)),
+            found="two attacks see the same",
+            accepted="are different ones",
         )
     dealt = {
         (count, seed): splits.split(settings, dataset, count, seed)

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from jaxprivacy import checks
-from jaxprivacy.experiments import settings as settings_lib, whitebox_settings
-from jaxprivacy.models import attack_presets
+from jaxprivacy import checks, errors
+from jaxprivacy.experiments import parts, whitebox_settings
 
 LEAST_PARTICIPANTS = {"global": 1, "local": 2}
-MOST_WIDTH = 2**16  # of a layer; far larger products overflow inside XLA.
-MOST_ROUNDS = 2**31 - 1  # JAX counts them in 32 bits.
-MOST_LOCAL_EPOCHS = 2**16
 
 
 def check(settings: whitebox_settings.WhiteboxSettings) -> None:
     """Checks every setting that can be judged without the data.
 
     Raises:
-      InputError: naming the flag, its value and what is accepted.
+      InputError: naming the setting, its value and what is accepted.
     """
-    if settings.model is not None:
-        checks.one_of("--model", settings.model, whitebox_settings.MODELS)
-    checks.one_of("--setting", settings.setting, whitebox_settings.SETTINGS)
-    checks.one_of(
-        "--normalisation", settings.normalisation, whitebox_settings.NORMALISATIONS
-    )
-    checks.one_of("--block", settings.block, whitebox_settings.BLOCKS)
-    checks.one_of("--victims", settings.victims, whitebox_settings.VICTIMS)
-    checks.one_of("--optimizer", settings.optimizer, whitebox_settings.OPTIMIZERS)
-    checks.one_of("--preset", settings.preset, tuple(attack_presets.PRESETS))
-    for flag, accepted in (
-        ("attacker", whitebox_settings.ATTACKERS),
-        ("mode", whitebox_settings.MODES),
-        ("supervision", whitebox_settings.SUPERVISIONS),
-    ):
-        _each_of(settings, flag, accepted)
-    _check_numbers(settings)
+    parts.check(settings)
+    checks.seed("seed", settings.seed + settings.seeds - 1)
     _check_lists(settings)
     _check_files(settings)
     _check_attackers(settings)
@@ -44,98 +25,16 @@ def check(settings: whitebox_settings.WhiteboxSettings) -> None:
         _check_participants(settings)
 
 
-def _each_of(settings, flag, accepted):
-    values = getattr(settings, flag)
-    if not values or len(set(values)) < len(values):
-        raise checks.InputError(
-            f"--{flag}={','.join(values)}: accepted are one or several different of "
-            f"{', '.join(accepted)}"
-        )
-    for value in values:
-        checks.one_of(f"--{flag}", value, accepted)
-
-
-def _check_numbers(settings):
-    counts = (
-        "depth",
-        "growth_rate",
-        "rounds",
-        "local_epochs",
-        "batch_size",
-        "fine_tuning_rounds",
-        "shadows",
-        "feature_batch",
-        "seeds",
-    )
-    optional = (
-        "records",
-        "members_per_participant",
-        "evaluation_records",
-        "gradient_kernels",
-        "attack_epochs",
-    )
-    given = tuple(name for name in optional if getattr(settings, name) is not None)
-    settings_lib.each(settings, counts + given)
-    for name, most in (
-        ("rounds", MOST_ROUNDS),
-        ("fine_tuning_rounds", MOST_ROUNDS),
-        ("local_epochs", MOST_LOCAL_EPOCHS),
-    ):
-        if getattr(settings, name) > most:
-            raise checks.InputError(
-                f"--{name}={getattr(settings, name)}: accepted are at most {most}"
-            )
-    rates = ["learning_rate", "feature_memory"]
-    if settings.attack_learning_rate is not None:
-        rates.append("attack_learning_rate")
-    for name in rates:
-        checks.positive(f"--{name}", getattr(settings, name))
-    checks.at_least_zero("--weight_decay", settings.weight_decay)
-    if not 0 <= settings.momentum < 1:
-        raise checks.InputError(
-            f"--momentum={settings.momentum}: accepted are numbers in [0, 1)"
-        )
-    if not 0 < settings.fine_tuning_fraction < 1:
-        raise checks.InputError(
-            f"--fine_tuning_fraction={settings.fine_tuning_fraction}: accepted are "
-            "fractions between 0 and 1"
-        )
-    settings_lib.check_seed(settings.seed)
-    settings_lib.check_seed(settings.seed + settings.seeds - 1)
-
-
 def _check_lists(settings):
-    for name in (
-        "mlp_widths",
-        "participants",
-        "attack_members",
-        "attack_non_members",
-        "learning_rate_drops",
-    ):
-        for value in getattr(settings, name):
-            checks.positive_integer(f"--{name}", value)
-    for name, values in (
-        ("mlp_widths", settings.mlp_widths),
-        ("gradient_kernels", (settings.gradient_kernels or 1,)),
-    ):
-        if max(values, default=1) > MOST_WIDTH:
-            raise checks.InputError(
-                f"--{name}={max(values)}: accepted are at most {MOST_WIDTH}"
-            )
-    needed = ("participants", "ascent_rate", "observed_rounds", "layers", "gradients")
-    for name in needed:
-        if not getattr(settings, name):
-            raise checks.InputError(f"--{name}=: accepted is at least one value")
-    for rate in settings.ascent_rate:
-        checks.positive("--ascent_rate", rate)
     for text in settings.observed_rounds:
         whitebox_settings.observed(text, settings.rounds)
     for pair in (("layers", "gradients"), ("attack_members", "attack_non_members")):
         first, second = (len(getattr(settings, name)) for name in pair)
         if min(first, second) > 1 and first != second:
-            raise checks.InputError(
-                f"--{pair[1]}: {second} values for {first} of --{pair[0]}; accepted "
-                "are one, or as many"
+            raise errors.InputError(
+                pair[1],
+                found=f"{second} values for {first} of `{pair[0]}`",
+                accepted="are one, or as many",
             )
     _check_different(settings)
 
@@ -155,67 +54,83 @@ def _check_different(settings):
     ):
         if len(set(cases)) < len(cases):
             given = " ".join(map(str, getattr(settings, name)))
-            raise checks.InputError(
-                f"--{name}={given}: two cases are the same; accepted are different ones"
+            raise errors.InputError(
+                name,
+                given,
+                found="two cases are the same",
+                accepted="are different ones",
             )
 
 
 def _check_attackers(settings):
     """Who attacks, and what it does."""
     if not settings.attackers():
-        raise checks.InputError(
-            f"--mode={','.join(settings.mode)}: a local attacker isolates nobody; "
-            "accepted are passive, gradient_ascent, or --attacker=global"
+        raise errors.InputError(
+            "mode",
+            ",".join(settings.mode),
+            found="a local attacker isolates nobody",
+            accepted="are passive, gradient_ascent, or `attacker`=global",
         )
     if settings.setting != "federated" and (settings.attacker, settings.mode) != (
         ("global",),
         ("passive",),
     ):
-        raise checks.InputError(
-            f"--mode={','.join(settings.mode)}, --attacker="
-            f"{','.join(settings.attacker)}: --setting={settings.setting} has nobody "
-            "to act on; accepted are passive and global"
+        raise errors.InputError(
+            ("mode", "attacker"),
+            (",".join(settings.mode), ",".join(settings.attacker)),
+            found=f"`setting`={settings.setting} has nobody to act on",
+            accepted="are passive and global",
         )
 
 
 def _check_supervision(settings):
     """What the attacks may know of the membership of records."""
     if settings.setting != "standalone" and "shadow" in settings.supervision:
-        raise checks.InputError(
-            f"--supervision={','.join(settings.supervision)}: shadow models are "
-            "trained like a stand-alone target; accepted with --setting=standalone"
+        raise errors.InputError(
+            "supervision",
+            ",".join(settings.supervision),
+            found="shadow models are trained like a stand-alone target",
+            accepted="with `setting`=standalone",
         )
     if settings.shadows < 2 and "shadow" in settings.supervision:
-        raise checks.InputError(
-            f"--shadows={settings.shadows}: accepted are at least 2; the last one "
-            "selects the epoch"
+        raise errors.InputError(
+            "shadows",
+            settings.shadows,
+            "are at least 2; the last one selects the epoch",
         )
     ascends = any(len(settings.rates(mode)) > 1 for mode in settings.mode)
     if ascends and "supervised" not in settings.supervision:
-        raise checks.InputError(
-            f"--ascent_rate={','.join(map(str, settings.ascent_rate))}: without a "
-            "supervised attack there is nothing to choose by; accepted is one rate"
+        raise errors.InputError(
+            "ascent_rate",
+            ",".join(map(str, settings.ascent_rate)),
+            found="without a supervised attack there is nothing to choose by",
+            accepted="is one rate",
         )
     if settings.setting == "finetune" and settings.supervision != ("supervised",):
-        raise checks.InputError(
-            f"--supervision={','.join(settings.supervision)}: accepted with "
-            "--setting=finetune is supervised"
+        raise errors.InputError(
+            "supervision",
+            ",".join(settings.supervision),
+            "with `setting`=finetune is supervised",
         )
 
 
 def _check_rounds_and_victims(settings):
     """What is observed, and of whom."""
     if settings.setting == "finetune" and settings.observed_rounds != ("1",):
-        raise checks.InputError(
-            f"--observed_rounds={' '.join(settings.observed_rounds)}: accepted with "
-            "--setting=finetune is 1; the models before and after are what is held"
+        raise errors.InputError(
+            "observed_rounds",
+            " ".join(settings.observed_rounds),
+            "with `setting`=finetune is 1; the models before and after are what "
+            "is held",
         )
     if settings.victims == "all" and not (
         settings.setting == "federated" and "global" in settings.attacker
     ):
-        raise checks.InputError(
-            f"--victims={settings.victims}: accepted with --setting=federated and "
-            "--attacker=global, who sees each participant's upload; else first"
+        raise errors.InputError(
+            "victims",
+            settings.victims,
+            "with `setting`=federated and `attacker`=global, who sees each "
+            "participant's upload; else first",
         )
 
 
@@ -223,17 +138,19 @@ def _check_participants(settings):
     """How many there are, where there are several."""
     for mode in settings.mode:
         if mode.startswith("isolating") and min(settings.participants) < 2:
-            raise checks.InputError(
-                f"--participants={min(settings.participants)}: accepted are at least "
-                f"2 with --mode={mode}"
+            raise errors.InputError(
+                "participants",
+                min(settings.participants),
+                f"are at least 2 with `mode`={mode}",
             )
     for attacker in settings.attacker:
         least = LEAST_PARTICIPANTS[attacker]
         for count in settings.participants:
             if count < least:
-                raise checks.InputError(
-                    f"--participants={count}: accepted are at least {least} with a "
-                    f"{attacker} attacker"
+                raise errors.InputError(
+                    "participants",
+                    count,
+                    f"are at least {least} with a {attacker} attacker",
                 )
 
 
@@ -242,36 +159,46 @@ def _check_files(settings):
     for flag in ("import_target", "export_target"):
         path = getattr(settings, flag)
         if path and (settings.setting != "standalone" or settings.seeds > 1):
-            raise checks.InputError(
-                f"--{flag}={path}: accepted with --setting=standalone and --seeds=1"
+            raise errors.InputError(
+                flag, path, "with `setting`=standalone and `seeds`=1"
             )
     if settings.import_target and settings.export_target:
-        raise checks.InputError(
-            f"--export_target={settings.export_target}: accepted without "
-            "--import_target; what was imported is kept already"
+        raise errors.InputError(
+            "export_target",
+            settings.export_target,
+            "without `import_target`; what was imported is kept already",
         )
     if settings.import_target and settings.observed_rounds != ("1",):
-        raise checks.InputError(
-            f"--import_target={settings.import_target}: is one snapshot; accepted with "
-            "--observed_rounds=1"
+        raise errors.InputError(
+            "import_target",
+            settings.import_target,
+            found="is one snapshot",
+            accepted="with `observed_rounds`=1",
         )
     if settings.import_target and "shadow" in settings.supervision:
-        raise checks.InputError(
-            f"--import_target={settings.import_target}: how it was trained is not "
-            "known; accepted without --supervision=shadow"
+        raise errors.InputError(
+            "import_target",
+            settings.import_target,
+            found="how it was trained is not known",
+            accepted="without `supervision`=shadow",
         )
     if settings.imports_torch() and settings.members_per_participant is None:
-        raise checks.InputError(
-            "--members_per_participant=: accepted with a PyTorch file is the number of "
-            "records, from the first on, that it was trained on"
+        raise errors.InputError(
+            "members_per_participant",
+            "",
+            "with a PyTorch file is the number of records, from the first on, "
+            "that it was trained on",
         )
     if settings.imports_torch() and settings.records is not None:
-        raise checks.InputError(
-            f"--records={settings.records}: a PyTorch file was trained on the first "
-            "records of all; accepted is the flag's absence"
+        raise errors.InputError(
+            "records",
+            settings.records,
+            found="a PyTorch file was trained on the first records of all",
+            accepted="is the flag's absence",
         )
     if settings.normalisation == "batch" and not settings.imports_torch():
-        raise checks.InputError(
-            "--normalisation=batch: accepted with an imported PyTorch file; training "
-            "here does not mix examples"
+        raise errors.InputError(
+            "normalisation",
+            "batch",
+            "with an imported PyTorch file; training here does not mix examples",
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import (
     provenance,
@@ -53,14 +53,21 @@ def check_images(
     The public models take images in three colours, standardised by CIFAR's means.
 
     Raises:
-      InputError: naming `--import_target`.
+      InputError: naming `import_target`.
     """
     name = training.model_name(settings, dataset)
     if name not in PUBLISHED or dataset.x.shape[-1] != 3:
-        raise checks.InputError(
-            f"--import_target={settings.import_target}: with --model={name} on records "
-            f"of {' x '.join(map(str, dataset.x.shape[1:]))}; accepted from a PyTorch "
-            f"file are {', '.join(PUBLISHED)}, on images in three colours"
+        raise errors.InputError(
+            "import_target",
+            settings.import_target,
+            found=(
+                f"with `model`={name} on records of "
+                f"{' x '.join(map(str, dataset.x.shape[1:]))}"
+            ),
+            accepted=(
+                f"from a PyTorch file are {', '.join(PUBLISHED)}, on images in three "
+                "colours"
+            ),
         )
 
 
@@ -83,7 +90,7 @@ def imported(
       given: the records that its accuracy is measured on.
 
     Raises:
-      InputError: naming `--import_target`.
+      InputError: naming `import_target`.
     """
     network = whitebox_targets.model(settings, dataset)
     params = load(settings, dataset, shares, network)
@@ -130,7 +137,7 @@ def export(
     """Saves the trained target.
 
     Raises:
-      InputError: naming `--export_target`.
+      InputError: naming `export_target`.
     """
     last = jax.tree.map(lambda a: np.asarray(a[-1]), seen.snapshots)
     description = described(settings, dataset, shares, seed)

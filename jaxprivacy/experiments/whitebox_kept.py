@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.experiments import (
     provenance,
     training,
@@ -49,7 +49,7 @@ def usable(folder: str) -> None:
     """Makes the folder, and checks before a long training that it can be written.
 
     Raises:
-      InputError: naming `--targets`.
+      InputError: naming `targets`.
     """
     path, reason = pathlib.Path(folder), "not writable"
     try:
@@ -57,9 +57,11 @@ def usable(folder: str) -> None:
     except OSError as error:
         reason = error.strerror
     if not path.is_dir() or not os.access(path, os.W_OK):
-        raise checks.InputError(
-            f"--targets={folder}: cannot be used ({reason}); accepted is a folder that "
-            "can be written"
+        raise errors.InputError(
+            "targets",
+            folder,
+            found=f"cannot be used ({reason})",
+            accepted="is a folder that can be written",
         )
 
 
@@ -174,7 +176,7 @@ def kept(
     """Where the target of this identity is kept: a subfolder named after its hash.
 
     Beside it lies its identity, as JSON. Restoring raises an `InputError` that names
-    `--targets` where it is damaged; what cannot be saved is said, and the run goes on.
+    `targets` where it is damaged; what cannot be saved is said, and the run goes on.
 
     Args:
       folder: as the user named it.
@@ -186,24 +188,24 @@ def kept(
     place = pathlib.Path(os.path.realpath(folder))
     found = checkpoint.checkpoint(place / name, folder)
     if not (place / name).exists() and (why := closest(described, before)):
-        say(f"--targets={folder}: {why}")
+        say(errors.called(f"`targets`={folder}: {why}"))
 
     def restore(shapes):
         try:
             return found.restore(shapes)
         except checkpoint.Damaged as error:
-            raise checks.InputError(
-                f"--targets={folder}: {name} cannot be restored; accepted is another "
-                f"folder, or this one without {name}"
+            raise errors.InputError(
+                "targets",
+                folder,
+                found=f"{name} cannot be restored",
+                accepted=f"is another folder, or this one without {name}",
             ) from error
 
     def save(done, tree):
         found.save(done, tree)
         _write(place / f"{name}.json", described)
 
-    return checkpoint.lenient(
-        checkpoint.Checkpoint(restore, save), f"--targets={folder}"
-    )
+    return checkpoint.lenient(checkpoint.Checkpoint(restore, save), ("targets", folder))
 
 
 def _write(path: pathlib.Path, described: dict[str, Any]) -> None:

@@ -6,20 +6,11 @@ import dataclasses
 import itertools
 from typing import NamedTuple
 
-from jaxprivacy import checks
+from jaxprivacy import errors
+from jaxprivacy.experiments import parts, whitebox_parts
 from jaxprivacy.models import attack_presets
 
-MODELS = ("mlp", "cnn", "alexnet", "resnet", "densenet")
-SETTINGS = ("standalone", "finetune", "federated")
-ATTACKERS = ("global", "local")
-VICTIMS = ("first", "all")
-MODES = ("passive", "gradient_ascent", "isolating", "isolating_gradient_ascent")
-SUPERVISIONS = ("supervised", "unsupervised", "shadow")
-NORMALISATIONS = ("group", "batch")
-OPTIMIZERS = ("sgd", "adam")
 TORCH_FILES = (".pth", ".pt", ".pth.tar")
-BLOCKS = ("", "basic", "bottleneck")
-ALL, NONE = "all", "none"
 # Of a preset's own kernels over the gradient, Table XIV's 1000 are out of two cores'
 # reach.
 KERNELS = {attack_presets.TABLE_XIV.name: 10}
@@ -39,64 +30,27 @@ class Size(NamedTuple):
     non_members: int | None
 
 
-def _repeated(*default: str):
-    """A field whose flag may be given several times, each time a case of its own."""
-    return dataclasses.field(default=default, metadata={"repeated": True})
-
-
 @dataclasses.dataclass(frozen=True)
-class WhiteboxSettings:
+class WhiteboxSettings(
+    whitebox_parts.Seeds,
+    whitebox_parts.Attack,
+    whitebox_parts.Seen,
+    whitebox_parts.Attackers,
+    whitebox_parts.Federation,
+    whitebox_parts.Training,
+    whitebox_parts.Target,
+    parts.Data,
+):
     """White-box membership inference; the field names are flags of `launch.whitebox`.
 
     Where a field is a tuple, every value of it is run.
     """
 
-    data: str = "digits"
-    records: int | None = None  # None: all
-    model: str | None = None  # None: cnn for images, mlp for tables
-    mlp_widths: tuple[int, ...] = (256, 128)
-    depth: int = 20
-    growth_rate: int = 12
-    block: str = ""  # of a resnet; "": as in the layout's first version
-    normalisation: str = "group"
-    import_target: str = ""  # a PyTorch file, or a folder of --export_target
-    export_target: str = ""
-    setting: str = "standalone"
-    attacker: tuple[str, ...] = ("global",)
-    mode: tuple[str, ...] = ("passive",)
-    supervision: tuple[str, ...] = ("supervised",)
-    participants: tuple[int, ...] = (4,)
-    victims: str = "first"  # of a global attacker: participant 0, or each in turn
-    members_per_participant: int | None = None  # None: N // (2 P)
-    rounds: int = 40
-    local_epochs: int = 1
-    optimizer: str = "sgd"
-    batch_size: int = 64
-    learning_rate: float = 0.05
-    learning_rate_drops: tuple[int, ...] = ()
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    fine_tuning_fraction: float = 0.4
-    fine_tuning_rounds: int = 20
-    layers: tuple[str, ...] = _repeated(ALL)
-    gradients: tuple[str, ...] = _repeated(ALL)
-    loss_and_label: bool = False
-    black_box: bool = True
-    observed_rounds: tuple[str, ...] = _repeated("1")
-    attack_members: tuple[int, ...] = ()  # (): 40 % of those there are
-    attack_non_members: tuple[int, ...] = ()
-    evaluation_records: int | None = None  # of each kind; None: 45 % of the fewer
-    preset: str = attack_presets.ANCHORED.name
-    gradient_kernels: int | None = None  # None: the preset's, or those of KERNELS
-    attack_learning_rate: float | None = None  # None: the preset's
-    attack_epochs: int | None = None  # None: the preset's
-    null_checks: bool = True
-    ascent_rate: tuple[float, ...] = (0.1, 0.5)
-    shadows: int = 8
-    feature_batch: int = 256
-    feature_memory: float = 2.0
-    seed: int = 0
-    seeds: int = 1
+    records: int | None = parts.changed(
+        parts.Data,
+        "records",
+        told="How many records are used, drawn at random class by class. Absent: all.",
+    )
 
     def imports_torch(self) -> bool:
         """Whether the target comes from a PyTorch file."""
@@ -171,7 +125,7 @@ def observed(text: str, rounds: int) -> list[int]:
       The T rounds, counted from 0.
 
     Raises:
-      InputError: naming `--observed_rounds`.
+      InputError: naming `observed_rounds`.
     """
     words = text.split(",")
     numbers = [int(word) for word in words if word.isdecimal() and len(word) < 19]
@@ -182,8 +136,9 @@ def observed(text: str, rounds: int) -> list[int]:
     listed = good and len(words) > 1 and numbers == sorted(set(numbers))
     if listed and 1 <= numbers[0] and numbers[-1] <= rounds:
         return [number - 1 for number in numbers]
-    raise checks.InputError(
-        f"--observed_rounds={text}: accepted are a number of rounds, or the rounds "
-        "themselves in rising order with commas (one alone: 30,), 1 to "
-        f"--rounds={rounds}"
+    raise errors.InputError(
+        "observed_rounds",
+        text,
+        "are a number of rounds, or the rounds themselves in rising order with "
+        f"commas (one alone: 30,), 1 to `rounds`={rounds}",
     )

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import Dataset, attack_sets
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.experiments import (
@@ -69,15 +69,16 @@ def check_memory(
       each: of `whitebox_views.record_bytes`.
 
     Raises:
-      InputError: naming `--feature_memory`.
+      InputError: naming `feature_memory`.
     """
     sets = [*split.members.values(), *split.non_members.values()]
     needed = each * sum(len(part) for kind in sets for part in kind) / 2**30
     if needed > settings.feature_memory:
-        raise checks.InputError(
-            f"--feature_memory={settings.feature_memory:g}: the attacked records' "
-            f"features take {needed:.3g} GiB; accepted with --supervision=shadow is as "
-            "much, or fewer records"
+        raise errors.InputError(
+            "feature_memory",
+            f"{settings.feature_memory:g}",
+            found=f"the attacked records' features take {needed:.3g} GiB",
+            accepted="with `supervision`=shadow is as much, or fewer records",
         )
 
 
@@ -121,10 +122,11 @@ def train(
     count = max(attack_sets.LEAST, len(records.members.train) // settings.shadows)
     count = min(count, each)
     if each < attack_sets.LEAST:
-        raise checks.InputError(
-            f"--evaluation_records={settings.evaluation_records}: leaves {len(owned)} "
-            f"records for shadow models; accepted are values that leave at least "
-            f"{2 * attack_sets.LEAST}"
+        raise errors.InputError(
+            "evaluation_records",
+            settings.evaluation_records,
+            found=f"leaves {len(owned)} records for shadow models",
+            accepted=f"are values that leave at least {2 * attack_sets.LEAST}",
         )
     rng = np.random.default_rng([seed, settings.shadows])
     draws = [rng.permutation(owned)[: 2 * each] for _ in range(settings.shadows)]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import Dataset, attack_sets, copies
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 
@@ -43,9 +43,11 @@ def split(
     holders = participants if settings.setting == "federated" else 1
     each = settings.members_per_participant or len(dataset.y) // (2 * holders)
     if not each:
-        raise checks.InputError(
-            f"--participants={holders}: half of {len(dataset.y)} records is less than "
-            f"one for each; accepted are at most {len(dataset.y) // 2}"
+        raise errors.InputError(
+            "participants",
+            holders,
+            found=f"half of {len(dataset.y)} records is less than one for each",
+            accepted=f"are at most {len(dataset.y) // 2}",
         )
     if settings.imports_torch():
         shares, unheld = _published(dataset, each)
@@ -101,9 +103,10 @@ def _divided(settings, dataset, left, rng):
 def _published(dataset, count):
     """The first records, on which a published model was trained, and the others."""
     if count >= len(dataset.y):
-        raise checks.InputError(
-            f"--members_per_participant={count}: accepted are less than the "
-            f"{len(dataset.y)} records there are"
+        raise errors.InputError(
+            "members_per_participant",
+            count,
+            f"are less than the {len(dataset.y)} records there are",
         )
     return [np.arange(count)], np.arange(count, len(dataset.y))
 
@@ -121,9 +124,8 @@ def _sizes(settings, left):
             attack_non_members=max(settings.attack_non_members, default=None),
             evaluation=settings.evaluation_records,
         )
-    except checks.InputError as error:
-        told = copies.with_left_out(error, left.left_out)
-        raise checks.InputError(told) from error
+    except errors.InputError as error:
+        raise copies.with_left_out(error, left.left_out) from error
 
 
 def _fine_tuning_split(settings, dataset, seed):
@@ -132,10 +134,11 @@ def _fine_tuning_split(settings, dataset, seed):
     total = settings.members_per_participant or len(dataset.y) // 2
     later = round(settings.fine_tuning_fraction * total)
     if min(later, total - later) < attack_sets.LEAST:
-        raise checks.InputError(
-            f"--fine_tuning_fraction={settings.fine_tuning_fraction}: leaves {later} "
-            f"of {total} records for fine-tuning; accepted are at least "
-            f"{attack_sets.LEAST} there and in the base"
+        raise errors.InputError(
+            "fine_tuning_fraction",
+            settings.fine_tuning_fraction,
+            found=f"leaves {later} of {total} records for fine-tuning",
+            accepted=f"are at least {attack_sets.LEAST} there and in the base",
         )
     (held,), unheld = attack_sets.deal(dataset, holders=1, each=total, rng=rng)
     tuning, base = attack_sets.part(dataset.y, held, later, rng)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import active
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import attack_training, training, whitebox_settings
@@ -314,10 +314,13 @@ def check_observed(
     """
     shown = seen.loss, seen.output, seen.norm
     if settings.import_target and not training.is_finite(shown):
-        raise checks.InputError(
-            f"--import_target={settings.import_target}: its outputs or gradients on "
-            "the attacked records are no finite numbers; accepted are weights with "
-            "which they are"
+        raise errors.InputError(
+            "import_target",
+            settings.import_target,
+            found=(
+                "its outputs or gradients on the attacked records are no finite numbers"
+            ),
+            accepted="are weights with which they are",
         )
     training.check_finite(shown, **_at_fault(settings.learning_rate, ascent_rate))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.attacks import features as features_lib, unsupervised
 from jaxprivacy.experiments import whitebox_views as views_lib
 from jaxprivacy.models import attack_presets
@@ -60,9 +60,11 @@ def scores(
     )
     embedding = np.asarray(trained.embed(state.params, features))
     if not np.isfinite(embedding).all():
-        raise checks.InputError(
-            f"--attack_learning_rate={preset.learning_rate:g}: the "
-            "unsupervised attack diverges; accepted are rates at which it does not"
+        raise errors.InputError(
+            "attack_learning_rate",
+            f"{preset.learning_rate:g}",
+            found="the unsupervised attack diverges",
+            accepted="are rates at which it does not",
         )
     norm = np.asarray(basic.norm).mean(axis=0)
     return unsupervised.cluster(embedding, norm, seed=seed), embedding

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import features as features_lib, unsupervised, whitebox
-from jaxprivacy.experiments import attack_training, whitebox_settings
+from jaxprivacy.experiments import attack_training, whitebox_parts, whitebox_settings
 from jaxprivacy.models import attack_presets
 from jaxprivacy.programs import compilation
 from jaxprivacy.targets import layer_capture
@@ -34,11 +34,11 @@ class View(NamedTuple):
 BLACK_BOX = View(True, True, (), ())
 
 
-def chosen(flag: str, text: str, layers: Sequence[types.Layer]) -> list[int]:
+def chosen(name: str, text: str, layers: Sequence[types.Layer]) -> list[int]:
     """Reads which layers are meant: all, none, paths, or numbers from the end.
 
     Args:
-      flag: for errors.
+      name: for errors.
       text: "all", "none", or with commas: "-1" (the last layer), "Dense_0".
       layers: the target's, in order of their calls.
 
@@ -48,7 +48,7 @@ def chosen(flag: str, text: str, layers: Sequence[types.Layer]) -> list[int]:
     Raises:
       InputError: a layer that is not there.
     """
-    whole = (whitebox_settings.ALL, whitebox_settings.NONE)
+    whole = (whitebox_parts.ALL, whitebox_parts.NONE)
     if text in whole:
         return list(range(len(layers))) if text == whole[0] else []
     paths = [layer.path for layer in layers]
@@ -56,9 +56,11 @@ def chosen(flag: str, text: str, layers: Sequence[types.Layer]) -> list[int]:
     found = set()
     for word in text.split(","):
         if word not in paths and word not in numbers:
-            raise checks.InputError(
-                f"{flag}={text}: accepted are {', '.join(whole)}, numbers from the end "
-                f"(-1 to -{len(layers)}), or of {', '.join(paths)}, with commas"
+            raise errors.InputError(
+                name,
+                text,
+                f"are {', '.join(whole)}, numbers from the end (-1 to "
+                f"-{len(layers)}), or of {', '.join(paths)}, with commas",
             )
         found.add(paths.index(word) if word in paths else numbers[word])
     return sorted(found)
@@ -88,20 +90,24 @@ def view(
     Raises:
       InputError: a layer that is not there, or nothing is seen at all.
     """
-    outputs = chosen("--layers", variant.layers, layers)
-    gradients = chosen("--gradients", variant.gradients, layers)
+    outputs = chosen("layers", variant.layers, layers)
+    gradients = chosen("gradients", variant.gradients, layers)
     if not outputs and not gradients:
-        raise checks.InputError(
-            f"--layers={variant.layers}, --gradients={variant.gradients}: nothing is "
-            "seen; accepted is at least one layer"
+        raise errors.InputError(
+            ("layers", "gradients"),
+            (variant.layers, variant.gradients),
+            found="nothing is seen",
+            accepted="is at least one layer",
         )
     last = len(layers) - 1
     received = [receivers[layers[i].path] for i in outputs if i < last]
     if None in received:
         unused = layers[outputs[received.index(None)]].path
-        raise checks.InputError(
-            f"--layers={variant.layers}: no layer takes in what {unused} puts out; "
-            "accepted are the others"
+        raise errors.InputError(
+            "layers",
+            variant.layers,
+            found=f"no layer takes in what {unused} puts out",
+            accepted="are the others",
         )
     return View(
         last in outputs,

@@ -50,7 +50,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.federated import selection
 
 Scalar = float | jax.Array
@@ -192,9 +192,7 @@ def _check(epsilon, count, bound):
 
 def _check_budget(name, value):
     if not value > 0:
-        raise checks.InputError(
-            f"{name}={value}: accepted are numbers above 0 and infinity"
-        )
+        raise errors.InputError(name, value, "are numbers above 0 and infinity")
 
 
 class Accounting(NamedTuple):

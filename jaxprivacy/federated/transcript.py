@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import checks, errors, types
 
 LISTED = (
     "; a list or tuple is taken for snapshots: parameters that are one are [params]"
@@ -54,20 +54,23 @@ def of_snapshots(snapshots: Sequence[types.Params]) -> Transcript:
       InputError: there is none, they are no trees of arrays, or not of one model.
     """
     if not len(snapshots):
-        raise checks.InputError("params=(): accepted is at least one snapshot")
+        raise errors.InputError("params", "()", "is at least one snapshot")
     try:
         arrays = [jax.tree.map(jnp.asarray, params) for params in snapshots]
     except (TypeError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
-        raise checks.InputError(
-            f"params: hold what is no array ({said}); accepted are trees of arrays"
+        raise errors.InputError(
+            "params",
+            found=f"hold what is no array ({said})",
+            accepted="are trees of arrays",
         ) from error
     shapes = [jax.tree.map(np.shape, params) for params in arrays]
     for index, shape in enumerate(shapes):
         if shape != shapes[0]:
-            raise checks.InputError(
-                f"params: snapshot {index} has other arrays than snapshot 0; accepted "
-                f"are snapshots of one model{LISTED}"
+            raise errors.InputError(
+                "params",
+                found=f"snapshot {index} has other arrays than snapshot 0",
+                accepted=f"are snapshots of one model{LISTED}",
             )
     stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *arrays)
     return Transcript(np.arange(len(snapshots)) + 1, stacked)
@@ -82,17 +85,21 @@ def check(of: Transcript) -> Transcript:
     rounds = np.asarray(of.rounds)
     whole = rounds.ndim == 1 and len(rounds) and rounds.dtype.kind in "iu"
     if not whole or (np.diff(rounds) <= 0).any():
-        raise checks.InputError(
-            f"params: a Transcript of rounds {of.rounds!r}: accepted are whole numbers "
-            "(T,), rising"
+        raise errors.InputError(
+            "params",
+            found=f"a Transcript of rounds {of.rounds!r}",
+            accepted="are whole numbers (T,), rising",
         )
     for name, tree in (("parameters", of.parameters), ("uploads", of.uploads)):
         for leaf in jax.tree.leaves(tree):
             if np.shape(leaf)[:1] != rounds.shape:
-                raise checks.InputError(
-                    f"params: a Transcript of {len(rounds)} rounds, of whose {name} an "
-                    f"array has the shape {np.shape(leaf)}: accepted are arrays that "
-                    f"begin with {len(rounds)}"
+                raise errors.InputError(
+                    "params",
+                    found=(
+                        f"a Transcript of {len(rounds)} rounds, of whose {name} an "
+                        f"array has the shape {np.shape(leaf)}"
+                    ),
+                    accepted=f"are arrays that begin with {len(rounds)}",
                 )
     checks.one_of("params: the observer of a Transcript", of.observer, OBSERVERS)
     parameters = jax.tree.map(jnp.asarray, of.parameters)

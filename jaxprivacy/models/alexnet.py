@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.models import convolution, image_layers
 
 SIZES = (29, 60)  # pixels: what one stride of 4 and three poolings make 1 x 1
@@ -26,9 +26,11 @@ _NAMES = (0, 3, 6, 8, 10)  # where they stand in bearpaw's `features`
 def check_image(shape: Sequence[int]) -> None:
     """Raises InputError if images (H, W, C) are too small or too large."""
     if not all(SIZES[0] <= size <= SIZES[1] for size in shape[:2]):
-        raise checks.InputError(
-            f"model=alexnet: images of {shape[0]} x {shape[1]} pixels do not fit; "
-            f"accepted are {SIZES[0]} to {SIZES[1]} pixels each way"
+        raise errors.InputError(
+            "model",
+            "alexnet",
+            found=f"images of {shape[0]} x {shape[1]} pixels do not fit",
+            accepted=f"are {SIZES[0]} to {SIZES[1]} pixels each way",
         )
 
 

@@ -1,7 +1,7 @@
 """Convolution, transposed convolution and pooling that stay fast inside loops.
 
 XLA's CPU convolution inside `lax.scan` runs tens of times slower than a matmul over
-patches (`python -m benchmarks.run --rows=patches_in_loop`), and every training loop
+patches (the row patches_in_loop of `benchmarks.run`), and every training loop
 here is a scan. On the CPU the patches are gathered by slicing and multiplied once; on
 other platforms XLA's convolution is called. `lax.platform_dependent` chooses when the
 program is compiled, under `grad`, `vmap` and `scan` alike.

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.models import image_layers
 
 EXPANSION = 4  # a bottleneck's features, in growth rates
@@ -18,9 +18,11 @@ SMALLEST = 4  # pixels: what two 2 x 2 poolings leave something of
 def check_image(shape: Sequence[int]) -> None:
     """Raises InputError if images (H, W, C) are too small."""
     if min(shape[:2]) < SMALLEST:
-        raise checks.InputError(
-            f"model=densenet: images of {shape[0]} x {shape[1]} pixels do not fit; "
-            f"accepted are at least {SMALLEST} pixels each way"
+        raise errors.InputError(
+            "model",
+            "densenet",
+            found=f"images of {shape[0]} x {shape[1]} pixels do not fit",
+            accepted=f"are at least {SMALLEST} pixels each way",
         )
 
 
@@ -109,8 +111,8 @@ def densenet(
       InputError: no network has this depth, or an argument is out of its range.
     """
     if depth < 10 or (depth - 4) % 6:
-        raise checks.InputError(
-            f"depth={depth}: accepted for densenet are 10, 16, 22, ... (6 n + 4)"
+        raise errors.InputError(
+            "depth", depth, "for densenet are 10, 16, 22, ... (6 n + 4)"
         )
     checks.positive_integer("growth_rate", growth_rate)
     checks.positive_integer("compression", compression)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.models import image_layers
 
 BLOCKS = ("", "basic", "bottleneck")
@@ -93,9 +93,11 @@ def resnet(
     checks.one_of("normalisation", normalisation, image_layers.NORMALISATIONS)
     period = 9 if block == "bottleneck" else 6
     if depth < period + 2 or (depth - 2) % period:
-        raise checks.InputError(
-            f"depth={depth}: accepted for resnet{block and ' of block ' + block} are "
-            f"{period + 2}, {2 * period + 2}, {3 * period + 2}, ... ({period} n + 2)"
+        raise errors.InputError(
+            "depth",
+            depth,
+            f"for resnet{block and ' of block ' + block} are {period + 2}, "
+            f"{2 * period + 2}, {3 * period + 2}, ... ({period} n + 2)",
         )
     bottleneck = block == "bottleneck" or (not block and depth >= DEEP)
     return ResNet((depth - 2) // period, bottleneck, num_classes, normalisation)

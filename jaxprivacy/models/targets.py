@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxprivacy import checks, types
+from jaxprivacy import checks, errors, types
 from jaxprivacy.models import alexnet, convolution, dense_net, residual
 
 NAMES = ("mlp", "cnn", "alexnet", "resnet", "densenet")
@@ -91,9 +91,11 @@ def classifier(image_shape: Sequence[int], outputs: int) -> ConvolutionalClassif
     """
     smallest = min(image_shape[:2])
     if smallest < SMALLEST:
-        raise checks.InputError(
-            f"model=cnn: images of {image_shape[0]} x {image_shape[1]} pixels do not "
-            "fit; accepted are at least 4 x 4"
+        raise errors.InputError(
+            "model",
+            "cnn",
+            found=f"images of {image_shape[0]} x {image_shape[1]} pixels do not fit",
+            accepted="are at least 4 x 4",
         )
     if smallest >= 52:
         return att_classifier(outputs)
@@ -153,9 +155,11 @@ def _check_records(name: str, input_shape: Sequence[int]) -> None:
     """Raises InputError if there is no such network, or none for these records."""
     checks.one_of("model", name, NAMES)
     if name != "mlp" and len(input_shape) != 3:
-        raise checks.InputError(
-            f"model={name}: records of shape {tuple(input_shape)} are no images; "
-            "accepted for them is mlp"
+        raise errors.InputError(
+            "model",
+            name,
+            found=f"records of shape {tuple(input_shape)} are no images",
+            accepted="for them is mlp",
         )
     if name == "alexnet":
         alexnet.check_image(input_shape)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import jax
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.models import targets
 
 _LEAVES = {
@@ -84,7 +84,7 @@ def fitting(held: Shapes) -> str:
         try:
             model = targets.build(input_shape=_IMAGE, num_classes=classes, **options)
             shapes = named_shapes(jax.eval_shape(model.init, jax.random.key(0)))
-        except checks.InputError:
+        except errors.InputError:
             continue
         if classes and not mismatch(held, shapes):
             flags = {"model": options.pop("name"), **options}.items()

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.models import torch_layout
 
 # The inputs that bearpaw's training scripts for CIFAR-10 and CIFAR-100 make, of the
@@ -52,7 +52,7 @@ def load(path: str, model: types.Model) -> types.Params:
       Parameters as `model.init` gives, float32.
 
     Raises:
-      InputError: naming `--import_target`: PyTorch is not installed, the file cannot be
+      InputError: naming `import_target`: PyTorch is not installed, the file cannot be
         read, a weight is no number, or it lacks a weight, holds one too many or one of
         another shape; then with the model that the file fits, if there is one.
     """
@@ -83,9 +83,11 @@ def _state_dict(path: str) -> dict[str, Any]:
     try:
         import torch
     except ImportError as error:
-        raise checks.InputError(
-            f"--import_target={path}: PyTorch, which reads it, is not installed; "
-            "accepted after pip install 'jaxprivacy-attacks[torch]'"
+        raise errors.InputError(
+            "import_target",
+            path,
+            found="PyTorch, which reads it, is not installed",
+            accepted="after pip install 'jaxprivacy-attacks[torch]'",
         ) from error
     # What torch.load raises on a file of another kind is of many types.
     try:
@@ -117,8 +119,13 @@ def _numbers() -> list:
     return [*named, np.dtype, *map(type, kinds)]
 
 
-def _refused(path: str, why: str) -> checks.InputError:
-    return checks.InputError(
-        f"--import_target={path}: {why}; accepted are state_dicts of "
-        "bearpaw/pytorch-classification, of the same model and settings"
+def _refused(path: str, why: str) -> errors.InputError:
+    return errors.InputError(
+        "import_target",
+        path,
+        found=why,
+        accepted=(
+            "are state_dicts of bearpaw/pytorch-classification, of the same model "
+            "and settings"
+        ),
     )

@@ -19,15 +19,15 @@ from typing import Any, NamedTuple
 import jax
 from absl import logging
 
-from jaxprivacy import checks, lock
+from jaxprivacy import checks, errors, lock
 
 STUDY, PARTIAL = "study.json", "study.json.partial"
 RUNS, REMOVED = "runs", "removed"
 _CUT_OFF = "*.orbax-checkpoint-tmp*"  # A step of Orbax that is not complete.
-_ACCEPTED = "accepted is another folder, or the same flags and code as before"
+_ACCEPTED = "is another folder, or the same flags and code as before"
 
 
-class Damaged(checks.InputError):
+class Damaged(errors.InputError):
     """A checkpoint is there and cannot be restored."""
 
 
@@ -67,34 +67,34 @@ def study(folder: str, identity: dict[str, Any]) -> Iterator[Checkpoints]:
       in one line and the run goes on.
 
     Raises:
-      InputError: naming `--checkpoint`: the folder holds something else, or cannot be
+      InputError: naming `checkpoint`: the folder holds something else, or cannot be
         written, or another process is at it.
     """
     if not folder:
         yield nowhere
         return
-    named, path = f"--checkpoint={folder}", pathlib.Path(os.path.realpath(folder))
+    named, path = ("checkpoint", folder), pathlib.Path(os.path.realpath(folder))
     made = [part for part in (path, *path.parents) if not part.exists()] or [path]
     with contextlib.ExitStack() as held:
         held.callback(_remove_empty, made)
         try:
-            held.enter_context(lock.locked(path, named))
+            held.enter_context(lock.locked(path, *named))
         except OSError as error:
-            raise checks.InputError(
-                f"{named}: cannot be used ({error.strerror}); {_ACCEPTED}"
+            raise errors.InputError(
+                *named, found=f"cannot be used ({error.strerror})", accepted=_ACCEPTED
             ) from error
         _claim(path, folder, json.dumps(identity, indent=2) + "\n")
         try:
             yield lambda name: lenient(checkpoint(path / RUNS / name, folder), named)
         except Damaged:
             raise
-        except checks.InputError:
+        except errors.InputError:
             _remove(path)
             raise
         _remove(path)
 
 
-def lenient(strict: Checkpoint, named: str) -> Checkpoint:
+def lenient(strict: Checkpoint, named: tuple[str, str]) -> Checkpoint:
     """Says in one line that a state could not be saved: no run is lost to that.
 
     Args:
@@ -106,10 +106,8 @@ def lenient(strict: Checkpoint, named: str) -> Checkpoint:
         try:
             strict.save(done, tree)
         except NotSaved as error:
-            checks.warn(
-                f"{named}: the state after {done} rounds cannot be saved ({error}); "
-                "the run goes on"
-            )
+            told = f"the state after {done} rounds cannot be saved ({error})"
+            checks.warn(errors.InputError(*named, found=f"{told}; the run goes on"))
 
     return strict._replace(save=save)
 
@@ -138,8 +136,10 @@ def checkpoint(path: pathlib.Path, folder: str) -> Checkpoint:
                 return done, manager.restore(done, args=args)
         except Exception as error:
             raise Damaged(
-                f"--checkpoint={folder}: {path.name} cannot be restored "
-                f"({type(error).__name__}); accepted is another folder"
+                "checkpoint",
+                folder,
+                found=f"{path.name} cannot be restored ({type(error).__name__})",
+                accepted="is another folder",
             ) from error
 
     def save(done, tree):
@@ -188,20 +188,28 @@ def _claim(path: pathlib.Path, folder: str, text: str) -> None:
     try:
         held = _held(path, folder)
         if held is not None and (other := _different(held, json.loads(text))):
-            raise checks.InputError(
-                f"--checkpoint={folder}: holds a run with another "
-                f"{', '.join(other)}; {_ACCEPTED}"
+            raise errors.InputError(
+                "checkpoint",
+                folder,
+                found=f"holds a run with another {', '.join(other)}",
+                accepted=_ACCEPTED,
             )
         if held is None and set(os.listdir(path)) - {PARTIAL, lock.NAME}:
-            raise checks.InputError(
-                f"--checkpoint={folder}: holds files, but no {STUDY}; {_ACCEPTED}"
+            raise errors.InputError(
+                "checkpoint",
+                folder,
+                found=f"holds files, but no {STUDY}",
+                accepted=_ACCEPTED,
             )
         (path / PARTIAL).write_text(text)
         os.replace(path / PARTIAL, path / STUDY)
     except OSError as error:
         (path / PARTIAL).unlink(missing_ok=True)
-        raise checks.InputError(
-            f"--checkpoint={folder}: cannot be used ({error.strerror}); {_ACCEPTED}"
+        raise errors.InputError(
+            "checkpoint",
+            folder,
+            found=f"cannot be used ({error.strerror})",
+            accepted=_ACCEPTED,
         ) from error
 
 
@@ -215,8 +223,10 @@ def _held(path: pathlib.Path, folder: str) -> dict | None:
         held = None
     if not isinstance(held, dict):
         raise Damaged(
-            f"--checkpoint={folder}: {STUDY} is damaged; accepted is another "
-            "folder, or this one emptied, which starts anew"
+            "checkpoint",
+            folder,
+            found=f"{STUDY} is damaged",
+            accepted="is another folder, or this one emptied, which starts anew",
         )
     return held
 

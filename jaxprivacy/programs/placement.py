@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.programs import compilation
 from jaxprivacy.training import local
 
@@ -60,8 +60,8 @@ def over(
         return jax.vmap(one)(*each)
     if placement == MAP:
         return lax.map(lambda of_run: one(*of_run), each)
-    raise checks.InputError(
-        f"placement={placement}: accepted are {VMAP}, {MAP}, {SPREAD}, {BY_PLATFORM}"
+    raise errors.InputError(
+        "placement", placement, f"are {VMAP}, {MAP}, {SPREAD}, {BY_PLATFORM}"
     )
 
 

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from jaxprivacy import lock
-from jaxprivacy.checks import InputError, NotWritten
+from jaxprivacy import errors, lock
 from jaxprivacy.report import facts, html, plots, store, tables
 
-_ACCEPTED = f"accepted is a folder with the {store.RESULT} of a report"
+_ACCEPTED = f"is a folder with the {store.RESULT} of a report"
 
 
 class Kept(NamedTuple):
@@ -38,13 +37,16 @@ def read(folder: str) -> Kept:
             if (place / name).exists()
         }
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder}: {store.RESULT} cannot be read ({store.reason(error)}); "
-            f"{_ACCEPTED}"
+        raise errors.InputError(
+            folder,
+            found=f"{store.RESULT} cannot be read ({store.reason(error)})",
+            accepted=_ACCEPTED,
         ) from error
     needed = {"membership", "reconstruction", "target", "versions", "command", "seed"}
     if not isinstance(result, dict) or not needed <= set(result):
-        raise InputError(f"{folder}: {store.RESULT} is no result; {_ACCEPTED}")
+        raise errors.InputError(
+            folder, found=f"{store.RESULT} is no result", accepted=_ACCEPTED
+        )
     return Kept(result, facts.kept(result), figures)
 
 
@@ -67,5 +69,7 @@ def write(kept: Kept, folder: str) -> pathlib.Path:
             store.replace(place, store.PAGE, page.encode())
     except OSError as error:
         why = store.reason(error)
-        raise NotWritten(f"{place / store.PAGE}: cannot be written ({why})") from error
+        raise errors.NotWritten(
+            f"{place / store.PAGE}: cannot be written ({why})"
+        ) from error
     return place / store.PAGE

@@ -15,7 +15,7 @@ import os
 import pathlib
 import re
 
-from jaxprivacy.checks import InputError
+from jaxprivacy.errors import InputError
 from jaxprivacy.report import measures, numbers as numbers_lib
 
 FOLDER = "docs"
@@ -47,7 +47,7 @@ def render(root: pathlib.Path) -> dict[pathlib.Path, tuple[str, str]]:
         try:
             made[path] = text, write(text, numbers, path.parent, root / FOLDER)
         except InputError as error:
-            raise InputError(f"{path.relative_to(root)}: {error}") from error
+            raise InputError(path.relative_to(root), found=error) from error
     return made
 
 
@@ -68,9 +68,9 @@ def write(
     """
     for mark, pattern in ((r"<!-- (?:table|sentences) ", TABLE), ("<!--=", NUMBER)):
         if len(begun := re.findall(mark, text)) != len(pattern.findall(text)):
-            raise InputError(f"{begun[0]}: accepted is a mark that is closed")
+            raise InputError(begun[0], accepted="is a mark that is closed")
     if begun := re.search(r"^\s*<!--=.*", text, re.MULTILINE):
-        raise InputError(f"{begun[0]}: accepted is a mark within a line")
+        raise InputError(begun[0], accepted="is a mark within a line")
     links = os.path.relpath(folder, beside)
 
     def number(match):
@@ -97,7 +97,11 @@ def value(numbers: numbers_lib.Numbers, expression: str) -> str:
         (first, form), (second, _) = map(_parted, (words[1], words[4]))
         found = [numbers_lib.find(numbers, words[i]) for i in (0, 3)]
         if not all(measures.trained(row) for f in found for row in f.rows):
-            raise InputError(f"{expression}: an attack was not trained")
+            raise InputError(
+                expression,
+                found="an attack was not trained",
+                accepted="are rows of trained ones",
+            )
         a, b = (
             numbers_lib.number(f, name.removesuffix(".value"))[0]
             for f, name in zip(found, (first, second), strict=True)
@@ -105,8 +109,7 @@ def value(numbers: numbers_lib.Numbers, expression: str) -> str:
         return numbers_lib.show(a - b, form or ".1%")
     if len(words) != 2:
         raise InputError(
-            f"{expression}: accepted are ADDRESS FIELD, and ADDRESS FIELD - ADDRESS "
-            "FIELD"
+            expression, accepted="are ADDRESS FIELD, and ADDRESS FIELD - ADDRESS FIELD"
         )
     return numbers_lib.written(numbers_lib.find(numbers, words[0]), words[1])
 
@@ -138,7 +141,11 @@ def table(numbers: numbers_lib.Numbers, name: str, links: str) -> list[str]:
     """
     spec = numbers.spec["tables"].get(name)
     if spec is None:
-        raise InputError(f"<!-- table {name} -->: {numbers_lib.SPEC} has none")
+        raise InputError(
+            f"<!-- table {name} -->",
+            found=f"{numbers_lib.SPEC} has none",
+            accepted="is one that it has",
+        )
     several = len(spec["results"]) > 1
     has_paper = any("paper" in row for row in spec["rows"].values())
     titles = [_title(numbers, spec, column) for column in spec["columns"]]
@@ -177,7 +184,11 @@ def sentences(numbers: numbers_lib.Numbers, name: str, links: str) -> list[str]:
     """
     spec = numbers.spec["tables"].get(name)
     if spec is None:
-        raise InputError(f"<!-- sentences {name} -->: {numbers_lib.SPEC} has none")
+        raise InputError(
+            f"<!-- sentences {name} -->",
+            found=f"{numbers_lib.SPEC} has none",
+            accepted="is one that it has",
+        )
     lines = [["scenario", "row", "the paper shows", "what we see"], ["---"] * 4]
     for result in spec["results"]:
 

@@ -14,7 +14,7 @@ import pathlib
 import tomllib
 from typing import Any, NamedTuple
 
-from jaxprivacy.checks import InputError
+from jaxprivacy.errors import InputError
 from jaxprivacy.evaluation.reconstruction import over_runs
 from jaxprivacy.report import measures
 
@@ -75,7 +75,7 @@ def _read(path: pathlib.Path) -> str:
         return path.read_text("utf-8")
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); accepted is a file"
+            path, found=f"cannot be read ({error.strerror})", accepted="is a file"
         ) from error
 
 
@@ -117,7 +117,7 @@ def find(numbers: Numbers, address: str) -> Found:
     names = address.split(".", 2)
     table = _named(numbers.spec["tables"], names[0], address)
     if len(names) == 1:
-        raise InputError(f"{address}: accepted are TABLE.RESULT and TABLE.RESULT.ROW")
+        raise InputError(address, accepted="are TABLE.RESULT and TABLE.RESULT.ROW")
     _named(table["results"], names[1], address)
     if len(names) == 2:
         path = place(table, names[1], rows_of(table, names[1])[0])
@@ -125,13 +125,17 @@ def find(numbers: Numbers, address: str) -> Found:
         return Found(result, [result])
     _named(table["rows"], names[2], address)
     if names[2] not in rows_of(table, names[1]):
-        raise InputError(f"{address}: the table has no such row of this result")
+        raise InputError(
+            address,
+            found="the table has no such row of this result",
+            accepted="is a row that it has",
+        )
     result = numbers.results[place(table, names[1], names[2])]
     wanted, found = _matching(numbers, table, names[1], names[2])
     runs = [(each.get("seed"), each.get("target_class")) for each in found]
     if not found or len(set(runs)) < len(runs):
         raise InputError(
-            f"{address}: {len(found)} rows have {wanted}; accepted is one a seed"
+            address, found=f"{len(found)} rows have {wanted}", accepted="is one a seed"
         )
     return Found(result, found)
 
@@ -152,7 +156,7 @@ def _matching(
 
 def _named(of: dict, name: str, address: str) -> Any:
     if name not in of:
-        raise InputError(f"{address}: no {name}; accepted are {', '.join(of)}")
+        raise InputError(address, found=f"no {name}", accepted=f"are {', '.join(of)}")
     return of[name]
 
 
@@ -223,7 +227,7 @@ def number(
             (measures.taken(found.result, row, measure), row) for row in found.rows
         ]
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"{measure}: accepted is a field of the rows") from error
+        raise InputError(measure, accepted="is a field of the rows") from error
     known = [(value, row.get("seed") or 0) for value, row in taken if value is not None]
     if not known:
         return None, None, None

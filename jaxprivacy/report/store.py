@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxprivacy import lock
-from jaxprivacy.checks import InputError, NotWritten
+from jaxprivacy import errors, lock
 from jaxprivacy.report import contents, facts, html, plots
 
 RESULT, PAGE = "result.json", "report.html"
-_ACCEPTED = "accepted is a folder that does not exist yet, or one without a report"
+_ACCEPTED = "is a folder that does not exist yet, or one without a report"
 
 
 def to_json(result: Any) -> str:
@@ -60,31 +59,40 @@ def reserve(out: str, overwrite: bool = False) -> Iterator[pathlib.Path]:
       The folder, absolute.
 
     Raises:
-      InputError: naming `--out`, its value and what is accepted.
+      InputError: naming `out`, its value and what is accepted.
     """
-    named = f"--out={out}"
     if not out:
-        raise InputError(f"{named}: {_ACCEPTED}")
+        raise errors.InputError("out", out, accepted=_ACCEPTED)
     for part in (pathlib.Path(out), *pathlib.Path(out).parents):
         if os.path.lexists(part) and not part.is_dir():
-            raise InputError(f"{named}: {part} is not a folder; {_ACCEPTED}")
+            raise errors.InputError(
+                "out", out, found=f"{part} is not a folder", accepted=_ACCEPTED
+            )
     with contextlib.ExitStack() as held:
         try:
             folder = pathlib.Path(os.path.realpath(out))
-            held.enter_context(lock.locked(folder, named))
+            held.enter_context(lock.locked(folder, "out", out))
             with tempfile.TemporaryFile(dir=folder):
                 pass
-        except InputError:
+        except errors.InputError:
             raise
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{named}: cannot be written ({reason(error)}); {_ACCEPTED}"
+            raise errors.InputError(
+                "out",
+                out,
+                found=f"cannot be written ({reason(error)})",
+                accepted=_ACCEPTED,
             ) from error
         there = [name for name in (RESULT, PAGE) if (folder / name).exists()]
         if there and not overwrite:
-            raise InputError(
-                f"{named}: already holds {' and '.join(there)}; accepted is another "
-                "folder (choose another --out), or this one with --overwrite"
+            raise errors.InputError(
+                "out",
+                out,
+                found=f"already holds {' and '.join(there)}",
+                accepted=(
+                    "is another folder (choose another `out`), or this one with "
+                    "`overwrite`"
+                ),
             )
         yield folder
 
@@ -178,7 +186,7 @@ def write_somewhere(
             if other is not None:
                 shutil.rmtree(other, ignore_errors=True)
     there = _holds(folder, report)
-    raise NotWritten(
+    raise errors.NotWritten(
         f"{'only ' + RESULT if there else 'nothing'} could be written into {folder} "
         f"({reason(first)}), and nothing beside it or in {tempfile.gettempdir()}"
     ) from first

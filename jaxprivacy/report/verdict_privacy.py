@@ -17,7 +17,7 @@ from jaxprivacy.report.contents import Tradeoff
 MOST_EPSILON = 10
 NO_GUARANTEE = (
     "It guarantees nothing: a coordinate of an update beyond gamma is noised as it is, "
-    "not clipped first (--noclip_first), so that the noise does not hide how far a "
+    "not clipped first (clip_first is off), so that the noise does not hide how far a "
     "participant's records move it."
 )
 

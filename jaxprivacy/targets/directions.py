@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxprivacy import checks, types
+from jaxprivacy import checks, errors, types
 from jaxprivacy.targets import inputs, program as program_lib
 
 AT_ONCE = 256  # records that pass the model together
@@ -72,7 +72,11 @@ def _check_directions(params, directions):
     shapes = jax.tree.map(lambda a: np.shape(a)[1:], directions)
     counts = {np.shape(a)[:1] for a in jax.tree.leaves(directions)}
     if shapes != wanted or len(counts) != 1 or () in counts:
-        raise checks.InputError(
-            "directions: other arrays than those of params: accepted is a tree like "
-            "it, each array with one more axis in front, as long as in the others"
+        raise errors.InputError(
+            "directions",
+            found="other arrays than those of params",
+            accepted=(
+                "is a tree like it, each array with one more axis in front, as long "
+                "as in the others"
+            ),
         )

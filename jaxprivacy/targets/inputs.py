@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxprivacy import checks, types
+from jaxprivacy import checks, errors, types
 from jaxprivacy.targets.program import Apply, Loss
 from jaxprivacy.training import losses
 
@@ -35,8 +35,8 @@ def cross_entropy(output: jax.Array, label: jax.Array) -> jax.Array:
 def check_max_norm(value: Any) -> None:
     """Refuses a norm of 0 and below, and one that is no number."""
     if _known(value) and not value > 0:
-        raise checks.InputError(
-            f"max_norm={value}: accepted are numbers above 0, infinity among them"
+        raise errors.InputError(
+            "max_norm", value, "are numbers above 0, infinity among them"
         )
 
 
@@ -49,14 +49,18 @@ def check_records(x: types.Array, y: types.Array) -> tuple[jax.Array, jax.Array]
     x, y = jnp.asarray(x), jnp.asarray(y)
     for name, a in (("x", x), ("y", y)):
         if not a.ndim:
-            raise checks.InputError(
-                f"{name}: a single number, without an axis of records: accepted are "
-                "arrays (N, ...); x[None] and y[None] are a batch of one record"
+            raise errors.InputError(
+                name,
+                found="a single number, without an axis of records",
+                accepted=(
+                    "are arrays (N, ...); x[None] and y[None] are a batch of one record"
+                ),
             )
     if len(x) != len(y) or not len(x):
-        raise checks.InputError(
-            f"y: {len(y)} labels for {len(x)} records of x: accepted is one label for "
-            "each of at least one record"
+        raise errors.InputError(
+            "y",
+            found=f"{len(y)} labels for {len(x)} records of x",
+            accepted="is one label for each of at least one record",
         )
     return x, y
 
@@ -89,10 +93,13 @@ def check_model(
     for n, out in zip({1, min(2, len(x))}, outputs, strict=True):
         for o in jax.tree.leaves(out):
             if not o.shape or o.shape[0] != n:
-                raise checks.InputError(
-                    f"{name}: of records {x[:n].shape} it makes an output {o.shape}: "
-                    f"accepted are outputs (B, ...) of records (B, ...), here ({n}, "
-                    "...); does x lack its axis of records?"
+                raise errors.InputError(
+                    name,
+                    found=f"of records {x[:n].shape} it makes an output {o.shape}",
+                    accepted=(
+                        f"are outputs (B, ...) of records (B, ...), here ({n}, ...); "
+                        "does x lack its axis of records?"
+                    ),
                 )
     out = jax.tree.map(lambda o: jax.ShapeDtypeStruct(o.shape[1:], o.dtype), outputs[0])
     label = jax.ShapeDtypeStruct(y.shape[1:], y.dtype)
@@ -102,9 +109,10 @@ def check_model(
     value = _shapes("loss", loss, out, label)
     shape = getattr(value, "shape", None)
     if shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
-        raise checks.InputError(
-            f"loss: of one record's output and label it makes {_described(value)}: "
-            "accepted are losses that are one real number, ()"
+        raise errors.InputError(
+            "loss",
+            found=f"of one record's output and label it makes {_described(value)}",
+            accepted="are losses that are one real number, ()",
         )
     if _known((params, x, y)):
         if loss is cross_entropy:
@@ -117,15 +125,20 @@ def _check_default(out: Any, label: jax.ShapeDtypeStruct) -> None:
     """Refuses outputs and labels between which cross-entropy is not defined."""
     single = isinstance(out, jax.ShapeDtypeStruct) and len(out.shape) < 2
     if not single or not math.prod(out.shape):
-        raise checks.InputError(
-            "loss: the default takes outputs (K,) of a record, the model makes "
-            f"{_described(out)}: accepted is then another loss, (output, label) -> ()"
+        raise errors.InputError(
+            "loss",
+            found=(
+                "the default takes outputs (K,) of a record, the model makes "
+                f"{_described(out)}"
+            ),
+            accepted="is then another loss, (output, label) -> ()",
         )
     numbers = math.prod(out.shape) == 1 or jnp.issubdtype(label.dtype, jnp.integer)
     if label.shape or not numbers:
-        raise checks.InputError(
-            f"y: of each record {_described(label)}: accepted by the default loss are "
-            "labels (N,), integers from 0 on"
+        raise errors.InputError(
+            "y",
+            found=f"of each record {_described(label)}",
+            accepted="by the default loss are labels (N,), integers from 0 on",
         )
 
 
@@ -133,15 +146,23 @@ def _shapes(name: str, function, *args) -> Any:
     """The shapes that a user's function makes; what it raises becomes one line."""
     try:
         return jax.eval_shape(function, *args)
-    except checks.InputError:
+    except errors.InputError:
         raise
     except Exception as error:
         shapes = ", ".join(_described(a) for a in args[-(2 if name == "loss" else 1) :])
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise checks.InputError(
-            f"{name}: fails on {shapes}: accepted is a function of "
-            + ("one record's output and label" if name == "loss" else "params and x")
-            + f", (B, ...) where records stand in front; it says: {reason}"
+        raise errors.InputError(
+            name,
+            found=f"fails on {shapes}",
+            accepted=(
+                "is a function of "
+                + (
+                    "one record's output and label"
+                    if name == "loss"
+                    else "params and x"
+                )
+                + f", (B, ...) where records stand in front; it says: {reason}"
+            ),
         ) from error
 
 
@@ -182,11 +203,16 @@ def _check_alone(apply: Apply, params: types.Params, x: jax.Array, name: str) ->
         far = off | (np.isnan(one) != np.isnan(all_))
         if far.any():
             record = int(np.argwhere(far)[0][0])
-            raise checks.InputError(
-                f"{name}: the output of record {record} is another one alone than "
-                f"among {len(x)} records: accepted are models whose outputs depend on "
-                "their own record alone (BatchNorm in evaluation mode, dropout "
-                "switched off)"
+            raise errors.InputError(
+                name,
+                found=(
+                    f"the output of record {record} is another one alone than among "
+                    f"{len(x)} records"
+                ),
+                accepted=(
+                    "are models whose outputs depend on their own record alone "
+                    "(BatchNorm in evaluation mode, dropout switched off)"
+                ),
             )
 
 
@@ -199,10 +225,14 @@ def check_values(loss: jax.Array, undefined: jax.Array) -> None:
     """
     if not _known((loss, undefined)):
         return
-    for name, wrong in (("apply: the output", undefined), ("loss: that", loss)):
+    for name, what, wrong in (
+        ("apply", "the output", undefined),
+        ("loss", "that", loss),
+    ):
         wrong = np.flatnonzero(np.isnan(wrong) if wrong is loss else wrong)
         if len(wrong):
-            raise checks.InputError(
-                f"{name} of record {wrong[0]} is NaN, like {len(wrong) - 1} more: "
-                "accepted are numbers"
+            raise errors.InputError(
+                name,
+                found=f"{what} of record {wrong[0]} is NaN, like {len(wrong) - 1} more",
+                accepted="are numbers",
             )

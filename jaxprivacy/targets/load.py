@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.targets.target import Target
 
 _FORMS = "FILE.py:NAME or package.module:NAME"
@@ -36,24 +36,33 @@ def target(word: str) -> Target:
       InputError: there is no such file, module or name, or it makes no `Target`.
       UserCodeFailed: it raises an error of its own.
     """
-    source = f"--target={word}"
+    source = word
     place, colon, name = word.rpartition(":")
     if not colon or not place or not name.isidentifier():
-        raise checks.InputError(f"{source}: accepted are {_FORMS}")
+        raise errors.InputError("target", source, accepted=f"are {_FORMS}")
     module = _of_file(source, place) if place.endswith(".py") else _named(source, place)
     if not hasattr(module, name):
-        raise checks.InputError(
-            f"{source}: {place} has no {name}; accepted is the name of a "
-            "jaxprivacy.Target or of a function of no arguments that returns one"
+        raise errors.InputError(
+            "target",
+            source,
+            found=f"{place} has no {name}",
+            accepted=(
+                "is the name of a jaxprivacy.Target or of a function of no "
+                "arguments that returns one"
+            ),
         )
     found = getattr(module, name)
     if inspect.isroutine(found):
         found = _made(source, name, found)
     if not isinstance(found, Target):
-        raise checks.InputError(
-            f"{source}: {name} is a {type(found).__name__}; accepted is a "
-            "jaxprivacy.Target or a function of no arguments that returns one; "
-            "jaxprivacy.linen, .nnx and .function make one of a model"
+        raise errors.InputError(
+            "target",
+            source,
+            found=f"{name} is a {type(found).__name__}",
+            accepted=(
+                "is a jaxprivacy.Target or a function of no arguments that returns "
+                "one; jaxprivacy.linen, .nnx and .function make one of a model"
+            ),
         )
     return found
 
@@ -61,7 +70,9 @@ def target(word: str) -> Target:
 def _of_file(source: str, place: str) -> Any:
     path = pathlib.Path(os.path.expanduser(place))
     if not path.is_file():
-        raise checks.InputError(f"{source}: no file {place}; accepted are {_FORMS}")
+        raise errors.InputError(
+            "target", source, found=f"no file {place}", accepted=f"are {_FORMS}"
+        )
     spec = importlib.util.spec_from_file_location(f"_target_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Dataclasses and the like look themselves up.
@@ -79,8 +90,8 @@ def _named(source: str, place: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{place}.".startswith(f"{error.name}."):
             raise _failed(source, place, error) from error
-        raise checks.InputError(
-            f"{source}: no module {error.name}; accepted are {_FORMS}"
+        raise errors.InputError(
+            "target", source, found=f"no module {error.name}", accepted=f"are {_FORMS}"
         ) from error
     except (Exception, SystemExit) as error:
         raise _failed(source, place, error) from error
@@ -93,10 +104,10 @@ def _made(source: str, name: str, function: Any) -> Any:
         raise _failed(source, f"{name}()", error) from error
 
 
-def _failed(source: str, what: str, error: BaseException) -> checks.UserCodeFailed:
+def _failed(source: str, what: str, error: BaseException) -> errors.UserCodeFailed:
     said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    return checks.UserCodeFailed(
-        f"{source}: {what} fails ({said}); accepted are {_FORMS}"
+    return errors.UserCodeFailed(
+        "target", source, found=f"{what} fails ({said})", accepted=f"are {_FORMS}"
     )
 
 
@@ -109,13 +120,15 @@ def parameters(path: str) -> types.Params:
       path: an Orbax folder, a .safetensors file or an .npz file.
 
     Raises:
-      InputError: naming `--params`.
+      InputError: naming `params`.
     """
-    source, file = f"--params={path}", os.path.expanduser(path)
+    source, file = path, os.path.expanduser(path)
     if os.path.isdir(file):
         return _orbax(source, file)
     if not os.path.isfile(file):
-        raise checks.InputError(f"{source}: no such file; accepted is {_PARAMETERS}")
+        raise errors.InputError(
+            "params", source, found="no such file", accepted=f"is {_PARAMETERS}"
+        )
     if file.endswith(".safetensors"):
         return _tree(source, _safetensors(source, file))
     if zipfile.is_zipfile(file):
@@ -125,7 +138,9 @@ def parameters(path: str) -> types.Params:
         except Exception as error:
             raise _unread(source, error) from error
         return _tree(source, flat)
-    raise checks.InputError(f"{source}: is neither; accepted is {_PARAMETERS}")
+    raise errors.InputError(
+        "params", source, found="is neither", accepted=f"is {_PARAMETERS}"
+    )
 
 
 def _orbax(source: str, folder: str) -> types.Params:
@@ -147,9 +162,11 @@ def _refuse_steps(source: str, folder: str) -> None:
     below = [*place.glob(f"*/{_ORBAX}"), *place.glob(f"*/*/{_ORBAX}")]
     if below:
         newest = max(below, key=lambda path: _numbers(path.relative_to(place)))
-        raise checks.InputError(
-            f"{source}: has its arrays in folders below it; accepted is one of those, "
-            f"such as {newest.parent}"
+        raise errors.InputError(
+            "params",
+            source,
+            found="has its arrays in folders below it",
+            accepted=f"is one of those, such as {newest.parent}",
         )
 
 
@@ -162,9 +179,11 @@ def _safetensors(source: str, file: str) -> dict[str, jax.Array]:
     try:
         from safetensors import flax as safetensors
     except ImportError as error:
-        raise checks.InputError(
-            f"{source}: needs the package safetensors (pip install safetensors); "
-            f"accepted is otherwise {_PARAMETERS}"
+        raise errors.InputError(
+            "params",
+            source,
+            found="needs the package safetensors (pip install safetensors)",
+            accepted=f"is otherwise {_PARAMETERS}",
         ) from error
     try:
         return safetensors.load_file(file)
@@ -172,11 +191,13 @@ def _safetensors(source: str, file: str) -> dict[str, jax.Array]:
         raise _unread(source, error) from error
 
 
-def _unread(source: str, error: Exception) -> checks.InputError:
+def _unread(source: str, error: Exception) -> errors.InputError:
     said = " ".join(str(error).split())[:200]
-    return checks.InputError(
-        f"{source}: cannot be read ({type(error).__name__}: {said}); accepted is "
-        f"{_PARAMETERS}"
+    return errors.InputError(
+        "params",
+        source,
+        found=f"cannot be read ({type(error).__name__}: {said})",
+        accepted=f"is {_PARAMETERS}",
     )
 
 
@@ -187,7 +208,9 @@ def _tree(source: str, flat: Mapping[str, np.ndarray | jax.Array]) -> types.Para
       InputError: there is no array, or an array's name is the folder of another.
     """
     if not flat:
-        raise checks.InputError(f"{source}: holds no array; accepted is {_PARAMETERS}")
+        raise errors.InputError(
+            "params", source, found="holds no array", accepted=f"is {_PARAMETERS}"
+        )
     tree: dict[str, Any] = {}
     for name, value in flat.items():
         *folders, last = name.replace(".", "/").split("/")
@@ -197,9 +220,11 @@ def _tree(source: str, flat: Mapping[str, np.ndarray | jax.Array]) -> types.Para
             if not isinstance(place, dict):
                 break
         if not isinstance(place, dict) or last in place:
-            raise checks.InputError(
-                f"{source}: {name} is both an array and a folder of others, or twice "
-                "there; accepted are names that are paths in one tree"
+            raise errors.InputError(
+                "params",
+                source,
+                found=f"{name} is both an array and a folder of others, or twice there",
+                accepted="are names that are paths in one tree",
             )
         place[last] = value
     return tree

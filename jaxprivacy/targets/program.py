@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.targets import equations
 
 Apply = Callable[[types.Params, jax.Array], Any]  # params, (B, *D) -> outputs (B, ...)
@@ -76,9 +76,13 @@ def trace(
     """
     leaves, tree = leaves_of(params), jax.tree.structure(params)
     if not any(leaf.learned for leaf in leaves):
-        raise checks.InputError(
-            f"params: {len(leaves)} arrays, none of real numbers: accepted is a tree "
-            "with at least one array of floats, by which gradients are taken"
+        raise errors.InputError(
+            "params",
+            found=f"{len(leaves)} arrays, none of real numbers",
+            accepted=(
+                "is a tree with at least one array of floats, by which gradients "
+                "are taken"
+            ),
         )
 
     def one(*args):
@@ -115,9 +119,10 @@ def _split(closed: core.ClosedJaxpr, leaves: tuple[Leaf, ...]) -> Program:
     eqns = equations.needed(jaxpr.eqns, wanted)
     of_record = equations.depends(eqns, (x, y))
     if isinstance(loss, core.Literal) or loss not in of_record:
-        raise checks.InputError(
-            "loss: depends neither on the record nor on its label: accepted are losses "
-            "of one record, (output, label) -> ()"
+        raise errors.InputError(
+            "loss",
+            found="depends neither on the record nor on its label",
+            accepted="are losses of one record, (output, label) -> ()",
         )
     weights = [v for v, leaf in zip(variables, leaves, strict=True) if leaf.learned]
     learned = equations.depends(eqns, weights) - of_record

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 
 # (params, x (B, *D)) -> outputs (B, ...)
 Apply = Callable[[types.Params, jax.Array], jax.Array]
@@ -17,7 +17,7 @@ Loss = Callable[[jax.Array, jax.Array], jax.Array]
 Train = Callable[[jax.Array, tuple[Any, jax.Array], jax.Array], types.Params]
 
 _ACCEPTED = (
-    "accepted are a jaxprivacy.Target, a Linen module, an NNX module, or a function "
+    "are a jaxprivacy.Target, a Linen module, an NNX module, or a function "
     "(params, x) -> outputs"
 )
 
@@ -139,8 +139,8 @@ def target(of: Any, params: Any = None, loss: Loss | None = None) -> Target:
     if params is not None:
         made = made._replace(params=params)
     if made.params is None:
-        raise checks.InputError(
-            "params=None: accepted are the target's parameters, a tree of arrays"
+        raise errors.InputError(
+            "params", "None", "are the target's parameters, a tree of arrays"
         )
     return made if loss is None else made._replace(loss=loss)
 
@@ -181,5 +181,5 @@ def _made(of: Any, params: Any) -> Target:
         return nnx(of)
     if isinstance(of, type) or not callable(of):
         kind = of.__name__ if isinstance(of, type) else type(of).__name__
-        raise checks.InputError(f"target={kind}: {_ACCEPTED}")
+        raise errors.InputError("target", kind, _ACCEPTED)
     return function(of, params, name=getattr(of, "__name__", "target"))

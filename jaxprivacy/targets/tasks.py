@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.targets.inputs import cross_entropy
 from jaxprivacy.targets.target import Loss
 
@@ -138,9 +138,13 @@ def _of_one_number(labels, real, binary):
     if not real or binary:
         return LOGIT
     if all(np.isin(y, (-1, 1)).all() for y in labels):
-        raise checks.InputError(
-            "y: holds -1 and 1 alone: accepted with one output are the labels 0 and 1, "
-            "or loss=jaxprivacy.squared_error for a regression"
+        raise errors.InputError(
+            "y",
+            found="holds -1 and 1 alone",
+            accepted=(
+                "with one output are the labels 0 and 1, or "
+                "loss=jaxprivacy.squared_error for a regression"
+            ),
         )
     return NUMBERS
 
@@ -148,28 +152,37 @@ def _of_one_number(labels, real, binary):
 def _of_each_output(form, labels, real, binary):
     rows = [y.reshape(len(y), -1) for y in labels]
     if binary and all((y.sum(axis=1) == 1).all() for y in rows):
-        raise checks.InputError(
-            f"y of shape {labels[0].shape}: holds one 1 in each row; accepted are "
-            "labels (N,) of classes, y.argmax(axis=1), or "
-            "loss=jaxprivacy.logistic_losses for several labels of a record"
+        raise errors.InputError(
+            "y",
+            found=f"of shape {labels[0].shape} holds one 1 in each row",
+            accepted=(
+                "are labels (N,) of classes, y.argmax(axis=1), or "
+                "loss=jaxprivacy.logistic_losses for several labels of a record"
+            ),
         )
     if binary:
         return LABELS
     if real:
         return NUMBERS
-    raise checks.InputError(
-        f"y of type {labels[0].dtype} and shape {labels[0].shape}: accepted are 0 and "
-        "1 for several labels of a record, floats for a regression"
+    raise errors.InputError(
+        "y",
+        found=f"of type {labels[0].dtype} and shape {labels[0].shape}",
+        accepted="are 0 and 1 for several labels of a record, floats for a regression",
     )
 
 
 def _undefined(form, labels):
-    return checks.InputError(
-        f"target: outputs of shape {form} of a record, whose labels are "
-        f"{labels[0].dtype} of shape {labels[0].shape[1:]}: accepted are outputs (K,) "
-        "and labels 0 to K - 1, one output and labels 0 and 1, outputs (T, V) and "
-        "integers (T,), labels of the outputs' shape, floats or 0 and 1; or a loss of "
-        "your own"
+    return errors.InputError(
+        "target",
+        found=(
+            f"outputs of shape {form} of a record, whose labels are "
+            f"{labels[0].dtype} of shape {labels[0].shape[1:]}"
+        ),
+        accepted=(
+            "are outputs (K,) and labels 0 to K - 1, one output and labels 0 and 1, "
+            "outputs (T, V) and integers (T,), labels of the outputs' shape, floats "
+            "or 0 and 1; or a loss of your own"
+        ),
     )
 
 
@@ -191,8 +204,8 @@ def labels(name: str, y: np.ndarray, of: Task) -> np.ndarray:
     if math.prod(y.shape[1:]) != math.prod(wanted) or y.ndim > 1 + max(1, len(wanted)):
         cure = "; y.argmax(axis=1) makes them of one-hot rows" * (of.kind == CLASSES)
         shape = ", ".join(["N", *map(str, wanted)]) + "," * (not wanted)
-        raise checks.InputError(
-            f"{name}: y of shape {y.shape}: accepted are labels ({shape}){cure}"
+        raise errors.InputError(
+            name, found=f"y of shape {y.shape}", accepted=f"are labels ({shape}){cure}"
         )
     y = y.reshape(len(y), *wanted)
     if of.classifies:
@@ -216,6 +229,8 @@ def _refuse(name, y, wrong, accepted):
     if wrong.any():
         where = tuple(np.argwhere(wrong)[0].tolist())
         value = y[where] if wrong.ndim == y.ndim else y[where].tolist()[:4]
-        raise checks.InputError(
-            f"y of {name}: holds {value} at record {where[0]}: accepted are {accepted}"
+        raise errors.InputError(
+            f"y of {name}",
+            found=f"holds {value} at record {where[0]}",
+            accepted=f"are {accepted}",
         )

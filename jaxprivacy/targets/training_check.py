@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.targets.target import Target
 
 _ACCEPTED = (
-    "accepted is a pure function (key, (x, y), mask) -> params that jax.jit and "
+    "is a pure function (key, (x, y), mask) -> params that jax.jit and "
     "jax.vmap can trace"
 )
 
@@ -32,7 +32,7 @@ def check(target: Target, x: np.ndarray, y: np.ndarray, count: int) -> None:
       InputError: naming `train`.
     """
     if not callable(target.train):
-        raise checks.InputError(f"train={target.train}: {_ACCEPTED}")
+        raise errors.InputError("train", target.train, _ACCEPTED)
     # Two trainings side by side, as they are run; on a CPU one after the other.
     records = tuple(
         jax.ShapeDtypeStruct((2, count, *a.shape[1:]), a.dtype) for a in (x, y)
@@ -43,9 +43,10 @@ def check(target: Target, x: np.ndarray, y: np.ndarray, count: int) -> None:
         found = jax.eval_shape(jax.vmap(target.train), keys, records, mask)
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise checks.InputError(
-            f"train: fails where it is traced ({type(error).__name__}: {said}); "
-            f"{_ACCEPTED}"
+        raise errors.InputError(
+            "train",
+            found=f"fails where it is traced ({type(error).__name__}: {said})",
+            accepted=_ACCEPTED,
         ) from error
     found = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), found)
     _check_alike(found, target.params)
@@ -57,9 +58,13 @@ def _check_alike(found: types.Params, params: types.Params) -> None:
     theirs, ours = _shapes(found), _shapes(params)
     for path in [*ours, *theirs]:
         if theirs.get(path) != ours.get(path):
-            raise checks.InputError(
-                f"train: returns {_told(theirs, path)}, where the target's parameters "
-                f"have {_told(ours, path)}; accepted is a tree like params"
+            raise errors.InputError(
+                "train",
+                found=(
+                    f"returns {_told(theirs, path)}, where the target's parameters "
+                    f"have {_told(ours, path)}"
+                ),
+                accepted="is a tree like params",
             )
 
 
@@ -87,13 +92,17 @@ def _check_fit(target: Target, found: types.Params, x: np.ndarray) -> None:
         given = jax.eval_shape(target.apply, found, two)
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise checks.InputError(
-            f"train: the target cannot be applied to what it returns ({said}); "
-            "accepted is a tree like params"
+        raise errors.InputError(
+            "train",
+            found=f"the target cannot be applied to what it returns ({said})",
+            accepted="is a tree like params",
         ) from error
     if given.shape != wanted.shape:
-        raise checks.InputError(
-            f"train: with what it returns the target gives {given.shape} for 2 "
-            f"records, and {wanted.shape} with its own parameters; accepted is a tree "
-            "like params"
+        raise errors.InputError(
+            "train",
+            found=(
+                f"with what it returns the target gives {given.shape} for 2 records, "
+                f"and {wanted.shape} with its own parameters"
+            ),
+            accepted="is a tree like params",
         )

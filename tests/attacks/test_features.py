@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import features
 from jaxprivacy.models import targets
 from jaxprivacy.targets import layer_gradients, layers as layers_lib
@@ -257,7 +257,7 @@ def test_a_constant_unit_becomes_0(extracted):
 
 
 def test_labels_outside_the_outputs_are_refused():
-    with pytest.raises(checks.InputError, match="^y: holds 3 at record 4: accepted"):
+    with pytest.raises(errors.InputError, match="^y: holds 3 at record 4; accepted"):
         features.extract(MODEL, snapshots(), X, Y.at[4].set(3), hidden=(), gradients=())
 
 
@@ -277,5 +277,5 @@ def test_a_unit_that_is_dead_on_known_records_stays_0(extracted):
 def test_a_model_without_layers_is_refused():
     model = types.Model(lambda key: jnp.ones(4), lambda p, x: x * p)
     batch = features.extractor(model, hidden=(), gradients=())
-    with pytest.raises(checks.InputError, match="^model: no product"):
+    with pytest.raises(errors.InputError, match="^model: no product"):
         batch(jnp.ones((1, 4)), jnp.ones((2, 4)), jnp.array([0, 1]))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.attacks import features as features_lib, unsupervised
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.models import attack_presets
@@ -239,12 +239,12 @@ def test_few_records(count):
     ],
 )
 def test_what_cannot_be_clustered(embedding, norm, message):
-    with pytest.raises(checks.InputError, match=message):
+    with pytest.raises(errors.InputError, match=message):
         unsupervised.cluster(embedding, norm)
 
 
 def test_nothing_taken_is_refused():
-    with pytest.raises(checks.InputError, match="nothing is taken"):
+    with pytest.raises(errors.InputError, match="nothing is taken"):
         unsupervised.autoencoder(
             (), PRESET, use_output=False, use_loss=False, use_label=False, hidden=()
         )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.evaluation import membership
@@ -367,7 +367,7 @@ def test_what_is_taken_is_chosen():
     "preset", [PRESET, dataclasses.replace(PRESET, encodes_label=False)]
 )
 def test_nothing_taken_is_refused(preset):
-    with pytest.raises(checks.InputError, match="nothing is taken"):
+    with pytest.raises(errors.InputError, match="nothing is taken"):
         whitebox.supervised(
             (),
             preset,

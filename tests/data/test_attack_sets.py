@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.data import attack_sets
 
 
@@ -22,7 +22,7 @@ def test_dealt_records_are_disjoint_and_in_proportion(dataset):
 
 @pytest.mark.parametrize(("each", "most"), [(64, 63), (1000, 63)])
 def test_too_many_records_are_refused(dataset, each, most):
-    with pytest.raises(checks.InputError, match=f"{each}: .* at most {most}$"):
+    with pytest.raises(errors.InputError, match=f"{each}: .* at most {most}$"):
         attack_sets.deal(dataset, holders=3, each=each, rng=np.random.default_rng(0))
 
 
@@ -52,7 +52,7 @@ def test_sizes(given, members, non_members):
     [{"evaluation": 58}, {"attack_members": 103}, {"attack_non_members": 3}],
 )
 def test_impossible_sizes_are_refused(given):
-    with pytest.raises(checks.InputError, match="accepted are at least 4 in each set"):
+    with pytest.raises(errors.InputError, match="accepted are at least 4 in each set"):
         attack_sets.sizes(150, 100, **given)
 
 

@@ -7,7 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data.builders import archives, images, tables
 from jaxprivacy.data.builders.forms import FORMS
 from tests.data import published
@@ -26,7 +26,7 @@ def unpacked(x, columns):
 
 def refused(read, content, *sizes):
     """The one line with which a parser refuses a file."""
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         read(source(content), *sizes)
     message = str(error.value)
     assert "\n" not in message and "accepted" in message
@@ -75,7 +75,7 @@ def test_values_and_labels():
         (b"1,0,1,1\n2,0,1,1,0\n", "line 2: has 4 values"),
         (b"1,0,1,1\n2\n", "line 2: has 0 values"),
         (b"1,0,1,1,\n", "line 1: has 4 values"),
-        (b"1,0,2,1\n", "line 1: value 2 is '2': accepted are 0 and 1"),
+        (b"1,0,2,1\n", "line 1: value 2 is '2'; accepted are 0 and 1"),
         (b"1,0,,1\n", "line 1: value 2 is ''"),
         (b"1,0,1.0,1\n", "line 1: value 2 is '1.0'"),
         (b"1,0,-1,1\n", "line 1: value 2 is '-1'"),
@@ -83,12 +83,12 @@ def test_values_and_labels():
         (b"1,0,\xff,1\n", r"line 1: value 2 is '\\xff'"),
         (b"1,0,\x00,1\n", r"line 1: value 2 is '\x00'"),
         (b'1,0,"1,1\n', "line 1: value 2 is '\"1'"),
-        (b"0,0,1,1\n", "line 1: the label is '0': accepted are the integers 1 to 3"),
+        (b"0,0,1,1\n", "line 1: the label is '0'; accepted are the integers 1 to 3"),
         (b"1,0,1,1\n4,0,1,1\n", "line 2: the label is '4'"),
         (b"1.0,0,1,1\n", "line 1: the label is '1.0'"),
         (b"one,0,1,1\n", "line 1: the label is 'one'"),
         (b",0,1,1\n", "line 1: the label is ''"),
-        (b"1,0,1,1\n3,0,1,1\n", "has no record of class 2: accepted are"),
+        (b"1,0,1,1\n3,0,1,1\n", "has no record of class 2; accepted are"),
         (b"0" * 10**6, "line 1: starts with '0000"),
         (b"1,0,1,1\n" + b"1," * 10**6, "line 2: starts with '1,1,"),
     ],
@@ -102,7 +102,7 @@ def test_table_refused(content, expected):
 
 def test_a_long_line_is_not_read_to_its_end():
     stream = io.BytesIO(b"1," * 10**6)
-    with pytest.raises(checks.InputError):
+    with pytest.raises(errors.InputError):
         tables.read_table(archives.Source("a file", stream), 3, 3)
     assert stream.tell() < 100
 
@@ -139,10 +139,10 @@ def test_images_of_several_blocks(monkeypatch):
 @pytest.mark.parametrize(
     "content, expected",
     [
-        (b"", "is empty: accepted are records of 14 bytes"),
-        (IMAGES[:-1], "byte 14: a record ends after 13 bytes: accepted are records"),
+        (b"", "is empty; accepted are records of 14 bytes"),
+        (IMAGES[:-1], "byte 14: a record ends after 13 bytes; accepted are records"),
         (IMAGES + b"\x00", "byte 28: a record ends after 1 bytes"),
-        (b"\x02" + IMAGES[1:], "byte 0: the coarse label is 2: accepted are 0 to 1"),
+        (b"\x02" + IMAGES[1:], "byte 0: the coarse label is 2; accepted are 0 to 1"),
         (IMAGES[:15] + b"\x09" + IMAGES[16:], "byte 15: the fine label is 9"),
         (IMAGES[:14], "has no record of class 1"),
     ],
@@ -190,7 +190,7 @@ ARCHIVES = {
 
 
 def refused_archive(folder):
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         opened(folder)
     message = str(error.value)
     assert "\n" not in message and "accepted" in message
@@ -223,7 +223,7 @@ def test_unreadable_archive(tmp_path, case):
 
 def test_nothing_there(tmp_path):
     message = refused_archive(tmp_path)
-    assert message.startswith(f"--manual_dir={tmp_path}: holds neither a.tgz nor b/c")
+    assert message.startswith(f"manual_dir={tmp_path}: holds neither a.tgz nor b/c")
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -261,7 +261,7 @@ def test_labels_of_other_length(tmp_path):
     members = published.contents("texas100", x[1:], y[1:])
     members["texas/100/labels"] += b"7\n"
     published.archive(tmp_path / form.archive, members)
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         form.read(form, str(tmp_path))
     assert "has 199 records" in str(error.value)
     assert "has 200 labels" in str(error.value)

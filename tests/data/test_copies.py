@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.data import attack_sets, copies
 from jaxprivacy.experiments import whitebox_shadows, whitebox_splits
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
@@ -69,7 +69,7 @@ def test_copies_are_kept_where_too_few_would_be_left():
 def test_fewest_is_what_the_sets_need():
     for count in range(copies.FEWEST, 100):
         attack_sets.sizes(count, count)
-    with pytest.raises(checks.InputError):
+    with pytest.raises(errors.InputError):
         attack_sets.sizes(copies.FEWEST - 1, copies.FEWEST - 1)
 
 
@@ -128,7 +128,7 @@ def test_what_is_asked_for_beyond_what_copies_leave_is_refused_with_their_number
     settings = WhiteboxSettings(evaluation_records=270)
     plain = made._replace(x=np.arange(3000, dtype=np.float32).reshape(1000, 3))
     whitebox_splits.split(settings, plain, 1, seed=1)
-    with pytest.raises(checks.InputError, match=r"records with exact copies are left"):
+    with pytest.raises(errors.InputError, match=r"records with exact copies are left"):
         whitebox_splits.split(settings, made, 1, seed=1)
 
 

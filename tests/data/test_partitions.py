@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import partitions
 
 Y = np.tile(np.arange(6), 40)  # 240 records, 40 of each class.
@@ -99,21 +99,21 @@ def test_dirichlet_proportions_have_the_variance_of_alpha():
 @pytest.mark.parametrize(
     "how, participants, alpha, named",
     [
-        ("sorted", 2, 1.0, "--partition=sorted: accepted are iid, by_class, dirichlet"),
-        ("iid", 241, 1.0, "--partition=iid: participant 240 of 241"),
-        ("by_class", 241, 1.0, "--partition=by_class: participant "),
-        ("dirichlet", 8, 1e-6, "--partition=dirichlet, --dirichlet_alpha=1e-06: "),
-        ("dirichlet", 2, 0.0, "--dirichlet_alpha=0.0: accepted are"),
-        ("dirichlet", 2, float("nan"), "--dirichlet_alpha=nan: accepted are"),
+        ("sorted", 2, 1.0, "partition=sorted: accepted are iid, by_class, dirichlet"),
+        ("iid", 241, 1.0, "partition=iid: participant 240 of 241"),
+        ("by_class", 241, 1.0, "partition=by_class: participant "),
+        ("dirichlet", 8, 1e-6, "partition=dirichlet, dirichlet_alpha=1e-06: "),
+        ("dirichlet", 2, 0.0, "dirichlet_alpha=0.0: accepted are"),
+        ("dirichlet", 2, float("nan"), "dirichlet_alpha=nan: accepted are"),
     ],
 )
 def test_errors(how, participants, alpha, named):
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         deal(how, participants, alpha=alpha)
     assert str(error.value).startswith(named)
     assert "\n" not in str(error.value)
 
 
 def test_by_class_without_the_records_of_a_class():
-    with pytest.raises(checks.InputError, match="participant 1 of 6 would hold no"):
+    with pytest.raises(errors.InputError, match="participant 1 of 6 would hold no"):
         deal("by_class", 6, INDICES)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import reference_sets
 
 
@@ -40,10 +40,10 @@ def test_halves_are_random():
 
 @pytest.mark.parametrize("models", [0, 1, 7])
 def test_an_odd_pool_is_refused(models):
-    with pytest.raises(checks.InputError, match=f"references={models}: accepted are"):
+    with pytest.raises(errors.InputError, match=f"references={models}: accepted are"):
         drawn(models)
 
 
 def test_a_class_of_one_record_is_refused_by_name():
-    with pytest.raises(checks.InputError, match="class 5 has a single record"):
+    with pytest.raises(errors.InputError, match="class 5 has a single record"):
         reference_sets.halves(np.array([4, 4, 5]), 2, np.random.default_rng(0))

@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -39,7 +39,7 @@ def in_fresh_process(code):
 
 def refused(spec, **options):
     """Returns the one line with which `spec` is refused."""
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         data.load(spec, **options)
     message = str(error.value)
     assert "\n" not in message
@@ -65,7 +65,7 @@ def test_digits():
 def test_att_faces(tmp_path, monkeypatch):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
     message = refused("att_faces")
-    assert message.startswith("--data='att_faces': ")
+    assert message.startswith("data='att_faces': ")
     assert str(tmp_path) in message
     assert message.endswith(
         'python -c "from sklearn.datasets import fetch_olivetti_faces; '
@@ -206,9 +206,9 @@ def test_records_is_a_stratified_subset(tmp_path):
 
 def test_records_out_of_range(tmp_path):
     spec = save(tmp_path / "a.npz", x=IMAGES, y=Y)
-    assert refused(spec, records=13) == "--records=13: accepted are at most 12"
-    assert refused(spec, records=5).startswith("--records=5: accepted are integers of")
-    assert refused(spec, records=6, seed=-1).startswith("--seed=-1: ")
+    assert refused(spec, records=13) == "records=13: accepted are at most 12"
+    assert refused(spec, records=5).startswith("records=5: accepted are integers of")
+    assert refused(spec, records=6, seed=-1).startswith("seed=-1: ")
     spec = save(tmp_path / "b.npz", x=IMAGES, y=np.minimum(np.arange(12), 2))
     assert "class 0 has 1 record" in refused(spec, records=8)
 
@@ -231,7 +231,7 @@ SPECS = {
 @pytest.mark.parametrize("spec", SPECS)
 def test_specs_refused(spec):
     message = refused(spec)
-    assert message.startswith(f"--data={spec!r}: ")
+    assert message.startswith(f"data={spec!r}: ")
     assert SPECS[spec] in message
 
 
@@ -279,7 +279,7 @@ def test_files_refused(tmp_path, case):
     content, expected = FILES[case]
     (tmp_path / "a.npz").write_bytes(content)
     message = refused(f"npz:{tmp_path / 'a.npz'}")
-    assert message.startswith(f"--data='npz:{tmp_path / 'a.npz'}': ")
+    assert message.startswith(f"data='npz:{tmp_path / 'a.npz'}': ")
     assert expected in message
 
 
@@ -292,7 +292,7 @@ def test_damaged_files_never_escape(tmp_path):
         file.write_bytes(content.tobytes())
         try:
             data.load(f"npz:{file}")
-        except checks.InputError as error:
+        except errors.InputError as error:
             assert "\n" not in str(error)
 
 
@@ -308,11 +308,11 @@ NAN_IMAGES = with_value(IMAGES, (2, 0, 0), np.nan)
 
 ARRAYS = {
     "none": ({}, "holds the arrays none"),
-    "no_x": ({"y": Y}, "holds the arrays 'y': accepted are x, y, or x_train"),
+    "no_x": ({"y": Y}, "holds the arrays 'y'; accepted are x, y, or x_train"),
     "no_y": ({"x": IMAGES}, "holds the arrays 'x'"),
     "no_y_test": (
         {name: PARTS[name] for name in ("x_train", "y_train", "x_test")},
-        "holds the arrays 'x_train', 'y_train', 'x_test': accepted are x, y, or "
+        "holds the arrays 'x_train', 'y_train', 'x_test'; accepted are x, y, or "
         "x_train, y_train, x_test, y_test; missing is y_test",
     ),
     "train_alone": (
@@ -322,7 +322,7 @@ ARRAYS = {
     ),
     "x_train_alone": ({"x_train": IMAGES}, "missing are y_train, x_test, y_test"),
     "other_names": ({"features": IMAGES, "labels": Y}, "the arrays 'features', 'la"),
-    "upper_case": ({"X": IMAGES, "Y": Y}, "holds the arrays 'X', 'Y': accepted are x,"),
+    "upper_case": ({"X": IMAGES, "Y": Y}, "holds the arrays 'X', 'Y'; accepted are x,"),
     "both_forms": (
         dict(PARTS, x=IMAGES, y=Y),
         "x_train, y_train, x_test, y_test; leave one of the two out",
@@ -333,13 +333,13 @@ ARRAYS = {
     ),
     "float_images": (
         {"x": IMAGES / 255, "y": Y},
-        "x has shape (12, 4, 5) and dtype float64 and values from 0 to 0.937255: "
+        "x has shape (12, 4, 5) and dtype float64 and values from 0 to 0.937255; "
         "accepted are images of dtype uint8 and shape (N, H, W) or (N, H, W, C), as "
         "(x * 255).round().astype('uint8') gives them",
     ),
     "deep_images": (
         {"x": IMAGES.astype(np.uint16) * 200, "y": Y},
-        "values from 0 to 47800: accepted are images of dtype uint8 and shape (N, H, "
+        "values from 0 to 47800; accepted are images of dtype uint8 and shape (N, H, "
         "W) or (N, H, W, C), so scale them to 0 to 255 first",
     ),
     "signed_images": (
@@ -352,7 +352,7 @@ ARRAYS = {
     ),
     "black_and_white": (
         {"x": (IMAGES > 9) * 1.0, "y": Y},
-        "and values from 0 to 1: accepted are images of dtype uint8 and shape (N, H, "
+        "and values from 0 to 1; accepted are images of dtype uint8 and shape (N, H, "
         "W) or (N, H, W, C), as (x * 255).round().astype('uint8') gives them",
     ),
     "bool_images": (
@@ -361,14 +361,14 @@ ARRAYS = {
     ),
     "infinite_images": (
         {"x": with_value(IMAGES, (2, 0, 0), np.inf), "y": Y},
-        "and holds infinity: accepted are images",
+        "and holds infinity; accepted are images",
     ),
-    "complex_images": ({"x": IMAGES + 1j, "y": Y}, "dtype complex128: accepted are"),
+    "complex_images": ({"x": IMAGES + 1j, "y": Y}, "dtype complex128; accepted are"),
     "object_images": ({"x": IMAGES.astype(object), "y": Y}, "x cannot be read"),
-    "nan_images": ({"x": NAN_IMAGES, "y": Y}, "and holds NaN: accepted are images of"),
+    "nan_images": ({"x": NAN_IMAGES, "y": Y}, "and holds NaN; accepted are images of"),
     "channels_first": (
         {"x": np.zeros((12, 3, 8, 8), np.uint8), "y": Y},
-        "x has shape (12, 3, 8, 8) and dtype uint8: its channels seem to stand first; "
+        "x has shape (12, 3, 8, 8) and dtype uint8, its channels seem to stand first; "
         "accepted are images of dtype uint8 and shape (N, H, W) or (N, H, W, C), as "
         "numpy.moveaxis(x, 1, -1) gives them",
     ),
@@ -417,19 +417,19 @@ ARRAYS = {
     "negative": ({"x": IMAGES, "y": with_value(Y, 4, -1)}, "y holds -1 at record 4"),
     "floats": (
         {"x": IMAGES, "y": with_value(Y, 5, 1.5)},
-        "y has dtype float64 and holds 1.5 at record 5: accepted are integers",
+        "y has dtype float64 and holds 1.5 at record 5; accepted are integers",
     ),
     "nan_labels": (
         {"x": IMAGES, "y": with_value(Y, 4, np.nan)},
-        "y has dtype float64 and holds nan at record 4: accepted are integers",
+        "y has dtype float64 and holds nan at record 4; accepted are integers",
     ),
     "endless_labels": (
         {"x": IMAGES, "y": with_value(Y, 4, 1e300)},
-        "y has dtype float64 and holds 1e+300 at record 4: accepted are integers",
+        "y has dtype float64 and holds 1e+300 at record 4; accepted are integers",
     ),
     "huge_unsigned": (
         {"x": IMAGES, "y": with_value(Y.astype("u8"), 4, np.uint64(2**63))},
-        "y has dtype uint64 and holds 9223372036854775808 at record 4: accepted are",
+        "y has dtype uint64 and holds 9223372036854775808 at record 4; accepted are",
     ),
     "names": (
         {"x": IMAGES, "y": Y.astype(str)},
@@ -438,23 +438,23 @@ ARRAYS = {
     "dated_labels": ({"x": IMAGES, "y": Y.astype("M8[D]")}, "y has dtype datetime64"),
     "one_hot": (
         {"x": IMAGES, "y": np.eye(3, dtype=int)[Y]},
-        "y has shape (12, 3): accepted are integers 0 to K - 1 of shape (N,), K at "
+        "y has shape (12, 3); accepted are integers 0 to K - 1 of shape (N,), K at "
         "least 2, each present; y.argmax(axis=1) makes them of one-hot rows",
     ),
-    "two_columns": ({"x": IMAGES, "y": np.stack([Y, Y], 1)}, "y has shape (12, 2): "),
-    "one_label": ({"x": IMAGES, "y": np.int64(1)}, "y has shape (): accepted"),
+    "two_columns": ({"x": IMAGES, "y": np.stack([Y, Y], 1)}, "y has shape (12, 2); "),
+    "one_label": ({"x": IMAGES, "y": np.int64(1)}, "y has shape (); accepted"),
     "from_one": (
         {"x": IMAGES, "y": Y + 1},
-        "y holds labels up to 3 and no 0: accepted are integers 0 to K - 1 of shape "
+        "y holds labels up to 3 and no 0; accepted are integers 0 to K - 1 of shape "
         "(N,), K at least 2, each present; subtract 1 from each",
     ),
     "gap": (
         {"x": IMAGES, "y": Y + (Y > 1)},
-        "y holds labels up to 3 and no 2: accepted are integers 0 to K - 1 of shape "
+        "y holds labels up to 3 and no 2; accepted are integers 0 to K - 1 of shape "
         "(N,), K at least 2, each present; numpy.unique(labels, return_inverse=True)"
         "[1] numbers the classes so",
     ),
-    "gap_after_one": ({"x": IMAGES, "y": Y * 2 + 1}, "and no 0: accepted are integers"),
+    "gap_after_one": ({"x": IMAGES, "y": Y * 2 + 1}, "and no 0; accepted are integers"),
     "far_gap": (
         {"x": IMAGES, "y": Y * 10**15},
         "y holds labels up to 2000000000000000 and",
@@ -476,7 +476,7 @@ ARRAYS = {
 def test_arrays_refused(tmp_path, case):
     arrays, expected = ARRAYS[case]
     message = refused(save(tmp_path / "a.npz", **arrays))
-    assert message.startswith(f"--data='npz:{tmp_path / 'a.npz'}': ")
+    assert message.startswith(f"data='npz:{tmp_path / 'a.npz'}': ")
     assert expected in message
 
 

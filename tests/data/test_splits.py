@@ -3,7 +3,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.data import splits
 
 SHARED = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -133,57 +133,57 @@ def test_members_and_non_members_are_drawn_alike():
 
 
 ERRORS = {
-    "no_participant": ({"participants": 0}, "--participants=0: "),
+    "no_participant": ({"participants": 0}, "participants=0: "),
     "too_many": (
         {"participants": 700},
-        "--participants=700: accepted are at most 596",
+        "participants=700: accepted are at most 596",
     ),
-    "victim": ({"victim": 2}, "--victim=2: accepted are 0 to 1"),
-    "victim_negative": ({"victim": -1}, "--victim=-1: accepted are 0 to 1"),
-    "members": ({"members_per_participant": 0}, "--members_per_participant=0: "),
+    "victim": ({"victim": 2}, "victim=2: accepted are 0 to 1"),
+    "victim_negative": ({"victim": -1}, "victim=-1: accepted are 0 to 1"),
+    "members": ({"members_per_participant": 0}, "members_per_participant=0: "),
     "records": (
         {"members_per_participant": 301},
-        "--participants=2, --members_per_participant=301: need 602 records; accepted "
+        "participants=2, members_per_participant=301: need 602 records; accepted "
         "are at most 600",
     ),
     "all_held": (
         {"members_per_participant": 300},
-        "--attack_train_fraction=0.4: 0 of",
+        "attack_train_fraction=0.4: 0 of",
     ),
-    "train_0": ({"attack_train_fraction": 0.0}, "--attack_train_fraction=0.0: "),
-    "train_1": ({"attack_train_fraction": 1.0}, "--attack_train_fraction=1.0: "),
+    "train_0": ({"attack_train_fraction": 0.0}, "attack_train_fraction=0.0: "),
+    "train_1": ({"attack_train_fraction": 1.0}, "attack_train_fraction=1.0: "),
     "train_nan": (
         {"attack_train_fraction": float("nan")},
-        "--attack_train_fraction=nan: ",
+        "attack_train_fraction=nan: ",
     ),
-    "selection": ({"selection_fraction": -0.1}, "--selection_fraction=-0.1: "),
+    "selection": ({"selection_fraction": -0.1}, "selection_fraction=-0.1: "),
     "sum": (
         {"attack_train_fraction": 0.5, "selection_fraction": 0.5},
-        "--attack_train_fraction=0.5, --selection_fraction=0.5: ",
+        "attack_train_fraction=0.5, selection_fraction=0.5: ",
     ),
     "few_train": (
         {"attack_train_fraction": 0.02},
-        "--attack_train_fraction=0.02: 2 of 100 attackable members; accepted are at "
+        "attack_train_fraction=0.02: 2 of 100 attackable members; accepted are at "
         "least 4",
     ),
     "few_selection": (
         {"selection_fraction": 0.03},
-        "--selection_fraction=0.03: 3 of 100 attackable members; ",
+        "selection_fraction=0.03: 3 of 100 attackable members; ",
     ),
     "few_evaluation": (
         {"attack_train_fraction": 0.5, "selection_fraction": 0.48},
-        "--attack_train_fraction=0.5, --selection_fraction=0.48, evaluation: 2 of 100 ",
+        "attack_train_fraction=0.5, selection_fraction=0.48: 2 of 100 ",
     ),
-    "partition": ({"how": "random"}, "--partition=random: "),
-    "alpha": ({"how": "dirichlet", "alpha": -1.0}, "--dirichlet_alpha=-1.0: "),
-    "seed": ({"seed": -1}, "--seed=-1: "),
+    "partition": ({"how": "random"}, "partition=random: "),
+    "alpha": ({"how": "dirichlet", "alpha": -1.0}, "dirichlet_alpha=-1.0: "),
+    "seed": ({"seed": -1}, "seed=-1: "),
 }
 
 
 @pytest.mark.parametrize("case", ERRORS)
 def test_errors(case):
     arguments, named = ERRORS[case]
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         data.split(dataset([300, 300]), **{"participants": 2, "seed": 0} | arguments)
     assert str(error.value).startswith(named)
     assert "accepted" in str(error.value)

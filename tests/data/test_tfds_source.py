@@ -10,7 +10,7 @@ import pytest
 from absl import logging
 from PIL import Image
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from tests.data.test_sources import in_fresh_process, refused
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -199,7 +199,7 @@ def test_command_in_the_error_prepares(tmp_path, monkeypatch):
     folder = tmp_path / 'a "folder" of mine'
     monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
     message = refused("tfds:jaxprivacy_images")
-    assert message.startswith("--data='tfds:jaxprivacy_images': not prepared in ")
+    assert message.startswith("data='tfds:jaxprivacy_images': not prepared in ")
     assert "need TensorFlow" in message
     assert not folder.exists()
     command = re.search(r"python -c .*\.download_and_prepare\(\)'", message).group()
@@ -223,13 +223,13 @@ def test_command_in_the_error_prepares(tmp_path, monkeypatch):
         ("jaxprivacy_sizes", "['image'] has records of shapes (5, 5, 1) and (6, 5, 1)"),
         ("jaxprivacy_text", "test['features'] has shape (12,) and dtype |S5"),
         ("jaxprivacy_negative", "test['label'] holds -1 at record 0"),
-        ("jaxprivacy_unlabelled", "has the features features, other: accepted are"),
-        ("jaxprivacy_validation", "has the splits validation: accepted are"),
+        ("jaxprivacy_unlabelled", "has the features features, other; accepted are"),
+        ("jaxprivacy_validation", "has the splits validation; accepted are"),
     ],
 )
 def test_refused(folder, name, expected):
     message = refused(f"tfds:{name}")
-    assert message.startswith(f"--data={'tfds:' + name!r}: ")
+    assert message.startswith(f"data={'tfds:' + name!r}: ")
     assert expected in message
 
 
@@ -264,7 +264,7 @@ def test_verbosity_is_restored(folder):
     before = logging.get_verbosity()
     logging.set_verbosity(logging.INFO)
     try:
-        with pytest.raises(checks.InputError):
+        with pytest.raises(errors.InputError):
             data.load("tfds:nothing_here")
         assert logging.get_verbosity() == logging.INFO
     finally:

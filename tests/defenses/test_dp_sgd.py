@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.defenses import dp_sgd
 from jaxprivacy.evaluation import privacy_audit
 from jaxprivacy.models import targets
@@ -155,5 +155,5 @@ def test_halved_noise_is_caught():
     ],
 )
 def test_wrong_settings_are_refused(wrong):
-    with pytest.raises(checks.InputError, match="accepted are"):
+    with pytest.raises(errors.InputError, match="accepted are"):
         private(**wrong)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.experiments import audit, membership
@@ -73,7 +73,7 @@ def test_preparing_depends_on_the_seed_alone():
 
 def test_cnn_for_a_table_is_refused(saved):
     settings = Settings(data=saved(RNG.normal(size=(200, 3))), model="cnn")
-    with pytest.raises(checks.InputError, match="--model=cnn: .* accepted is mlp"):
+    with pytest.raises(errors.InputError, match="model=cnn: .* accepted is mlp"):
         audit.prepare(settings)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import collaboration, seats
 from jaxprivacy.experiments.settings import GanSettings
@@ -344,7 +344,7 @@ def test_training_that_diverges_is_refused(run, dataset):
         bad = np.array(leaf, np.float32)
         bad.flat[-1] = np.nan
         bad = jax.tree.unflatten(tree, [*leaves[:i], bad, *leaves[i + 1 :]])
-        with pytest.raises(checks.InputError, match="--learning_rate=0.3.*diverges"):
+        with pytest.raises(errors.InputError, match="learning_rate=0.3.*diverges"):
             collaboration.check_finite(SETTINGS, bad, {})
-    with pytest.raises(checks.InputError, match="--learning_rate=7, --generator"):
+    with pytest.raises(errors.InputError, match="learning_rate=7, generator"):
         collaboration.check_finite(SETTINGS, np.inf, {"learning_rate": 7.0})

@@ -245,7 +245,7 @@ def test_the_same_seed_gives_the_same_numbers(report, records, weights):
         ),
         ({"params": {"w": np.ones((3, 3))}}, "target: cannot be applied"),
         ({"loss": lambda output, label: output}, "^loss: of one record's output and"),
-        ({"members": (np.ones(SIZE), np.ones(()))}, r"and y of shape \(\): accepted"),
+        ({"members": (np.ones(SIZE), np.ones(()))}, r"and y of shape \(\); accepted"),
         ({"members": (np.ones((0, SIZE)), np.ones(0))}, r"x of shape \(0, 64\)"),
         ({"members": (np.eye(60, SIZE), np.full(60, 0.5))}, "holds 0.5 at record 0"),
         (dict.fromkeys(("members", "non_members"), SAME), "60 records are in both"),

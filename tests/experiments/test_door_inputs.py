@@ -133,7 +133,7 @@ ONES = np.ones(30, int)
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ([], "^members: holds no batch: accepted are a pair"),
+        ([], "^members: holds no batch; accepted are a pair"),
         (iter(()), "^members: holds no batch"),
         (([], []), r"^members: x of shape \(0,\) and y of shape \(0,\)"),
         (np.ones((3, SIZE)), "^members=ndarray: accepted are a pair"),
@@ -142,20 +142,20 @@ ONES = np.ones(30, int)
         ([(np.eye(30, SIZE), ONES), 7], "^members, batch 1=int: accepted"),
         (
             iter([(np.eye(30, SIZE), ONES), (np.eye(30, 9), ONES)]),
-            r"^members, batch 1: records of shape \(9,\): accepted is the shape of "
+            r"^members, batch 1: records of shape \(9,\); accepted is the shape of "
             r"members, batch 0, \(64,\)",
         ),
         (
             iter([(np.eye(30, SIZE), ONES), (np.eye(30, SIZE), 9 * ONES)]),
-            "^y of members, batch 1: holds 9 at record 0: accepted are the integers 0",
+            "^y of members, batch 1: holds 9 at record 0; accepted are the integers 0",
         ),
         (
             iter([(np.eye(30, SIZE, dtype=int), ONES), (np.eye(30, SIZE), ONES)]),
-            "^members, batch 1: x of type float32: accepted is that of the first batch",
+            "^members, batch 1: x of type float32; accepted is that of the first batch",
         ),
         (
             ({"a": np.ones((30, 2)), "b": np.ones(29)}, ONES),
-            r"^members: x with arrays of shapes \(30, 2\), \(29,\): accepted are",
+            r"^members: x with arrays of shapes \(30, 2\), \(29,\); accepted are",
         ),
         (({"a": np.ones((30, 2))}, ONES), "^non_members: records of shape"),
         (({"a": {"b": ["c"]}}, ONES), r"^members: x\['a'\]\['b'\] of type <U1"),
@@ -173,7 +173,7 @@ def test_records_that_are_none_are_refused(members, said, records, params):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"rounds": [2, 1]}, r"rounds \[2, 1\]: accepted are whole numbers \(T,\)"),
+        ({"rounds": [2, 1]}, r"rounds \[2, 1\]; accepted are whole numbers \(T,\)"),
         ({"rounds": [0.5, 1]}, "accepted are whole numbers"),
         ({"rounds": [1]}, r"of 1 rounds, of whose parameters an array has the shape"),
         ({"uploads": {"w": np.ones(3)}}, "of whose uploads an array has the shape"),

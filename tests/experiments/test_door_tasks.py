@@ -153,7 +153,7 @@ def test_a_loss_that_is_named_decides_what_outputs_are():
         (
             "a regression",
             np.resize([-1.0, 1.0], 180),
-            "y: holds -1 and 1 alone: accepted",
+            "y: holds -1 and 1 alone; accepted",
         ),
         (
             "a regression",

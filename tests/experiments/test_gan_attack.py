@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation import reconstruction as evaluation, regions
 from jaxprivacy.evaluation.intervals import clopper_pearson
@@ -20,7 +20,8 @@ from jaxprivacy.experiments import (
     judge,
     results,
 )
-from jaxprivacy.experiments.settings import COMPARED, GanSettings
+from jaxprivacy.experiments.gan_parts import COMPARED
+from jaxprivacy.experiments.settings import GanSettings
 from tests import arrays
 
 LAST = ["judge", "reconstruct"]
@@ -128,12 +129,12 @@ def test_the_held_records_are_drawn_class_by_class(saved):
     ("changes", "said"),
     [
         ({"records": 100, "participants": 3, "adversary_data": False}, None),
-        ({"participants": 1}, "--participants=1: "),
-        ({"target_class": 4}, "--target_class=4: accepted are 0 to 3"),
-        ({"records": 201}, "--records=201: "),
-        ({"participants": 161}, "--participants=161: one of them would hold no record"),
-        ({"held_fraction": 0.999}, "--target_class=0: participants hold 50 "),
-        ({"held_fraction": 0.001}, "--participants=2: one of them would hold no"),
+        ({"participants": 1}, "participants=1: "),
+        ({"target_class": 4}, "target_class=4: accepted are 0 to 3"),
+        ({"records": 201}, "records=201: "),
+        ({"participants": 161}, "participants=161: one of them would hold no record"),
+        ({"held_fraction": 0.999}, "target_class=0: participants hold 50 "),
+        ({"held_fraction": 0.001}, "participants=2: one of them would hold no"),
     ],
 )
 def test_what_cannot_be_had_is_refused(changes, said, saved):
@@ -141,7 +142,7 @@ def test_what_cannot_be_had_is_refused(changes, said, saved):
     if said is None:
         assert len(gan_attack.prepare(settings).dataset.y) == 100
         return
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         gan_attack.prepare(settings)
     line = str(error.value)
     assert line.startswith(said) and "accepted" in line and "\n" not in line
@@ -154,7 +155,7 @@ def test_what_cannot_be_had_is_refused(changes, said, saved):
 )
 def test_what_is_no_image_of_4_x_4_is_refused(x, saved):
     spec = saved(x)
-    with pytest.raises(checks.InputError, match=f"--data={spec}: .*accepted are"):
+    with pytest.raises(errors.InputError, match=f"data={spec}: .*accepted are"):
         gan_attack.prepare(GanSettings(data=spec))
 
 
@@ -309,7 +310,7 @@ def test_a_dcgan_needs_two_images_of_the_victim(saved):
     """One image has no distance by which a DCGAN could stop."""
     x = np.random.default_rng(0).integers(0, 256, (80, 4, 5), np.uint8)
     settings = GanSettings(data=saved(x, classes=20), held_fraction=0.25)
-    with pytest.raises(checks.InputError, match="--compare=dcgan: the victim holds 1"):
+    with pytest.raises(errors.InputError, match="compare=dcgan: the victim holds 1"):
         gan_attack.prepare(settings)
     without = dataclasses.replace(settings, compare=())
     assert len(gan_attack.prepare(without).seats.private) == 1

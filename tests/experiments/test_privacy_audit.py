@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.defenses import accounting, dp_sgd
 from jaxprivacy.evaluation import trade_offs
 from jaxprivacy.experiments import canaries, privacy_audit, privacy_settings, training
@@ -228,5 +228,5 @@ def test_verdicts():
     ],
 )
 def test_wrong_settings_are_refused(name, value):
-    with pytest.raises(checks.InputError, match=f"--{name}={value}: .*accepted"):
+    with pytest.raises(errors.InputError, match=f"{name}={value}: .*accepted"):
         privacy_audit.prepare(dataclasses.replace(SETTINGS, **{name: value}))

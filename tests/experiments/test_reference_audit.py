@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxprivacy import cards, checks
+from jaxprivacy import cards, errors
 from jaxprivacy.experiments import reference_audit, reference_records
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.report import progress
@@ -92,7 +92,7 @@ def test_one_attack_more_changes_no_other_attacks_numbers(data, found):
 
 
 def test_attacks_that_need_references_are_refused_without(data):
-    with pytest.raises(checks.InputError, match="--references=0: lira_online compares"):
+    with pytest.raises(errors.InputError, match="references=0: lira_online compares"):
         reference_records.chosen(settings(data, references=0, attacks=("lira_online",)))
     left = reference_records.chosen(settings(data, references=0, attacks=()))
     assert "loss_threshold" in left and "rmia_offline" not in left
@@ -101,12 +101,12 @@ def test_attacks_that_need_references_are_refused_without(data):
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"references": 2}, "--references=2: accepted are 0 and even"),
-        ({"references": 3}, "--references=3: accepted are 0 and even"),
-        ({"targets_in_pool": 7}, "--targets_in_pool=7: accepted are 1 to 6"),
-        ({"attacks": ("lyra",)}, "--attacks=lyra: accepted are"),
+        ({"references": 2}, "references=2: accepted are 0 and even"),
+        ({"references": 3}, "references=3: accepted are 0 and even"),
+        ({"targets_in_pool": 7}, "targets_in_pool=7: accepted are 1 to 6"),
+        ({"attacks": ("lyra",)}, "attacks=lyra: accepted are"),
     ],
 )
 def test_bad_input(data, changed, named):
-    with pytest.raises(checks.InputError, match=named):
+    with pytest.raises(errors.InputError, match=named):
         reference_audit.prepare(settings(data, **changed))

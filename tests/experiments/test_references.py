@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.attacks import membership
 from jaxprivacy.data import reference_sets
 from jaxprivacy.experiments import references
@@ -76,7 +76,7 @@ def test_a_training_that_diverges_is_named():
         mean = mean_of_records(key, records)["mean"]
         return jnp.where(records.mask.sum() > 10, jnp.nan, mean)
 
-    with pytest.raises(checks.InputError, match="the training of model [01] diverges"):
+    with pytest.raises(errors.InputError, match="the training of model [01] diverges"):
         train(held(), of=diverges)
 
 

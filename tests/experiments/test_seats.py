@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.experiments import seats
 
 CLASSES = 5
@@ -108,21 +108,21 @@ def test_the_seed_decides_which_records_of_a_shared_class_one_gets(dataset, held
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"target_class": 5}, "--target_class=5: accepted are 0 to 4"),
-        ({"participants": 1}, "--participants=1: accepted is at least 2"),
+        ({"target_class": 5}, "target_class=5: accepted are 0 to 4"),
+        ({"participants": 1}, "participants=1: accepted is at least 2"),
         (
             {"participants": 1, "adversary_data": False},
-            "--participants=1: accepted is at least 2",
+            "participants=1: accepted is at least 2",
         ),
         (
             {"participants": 300},
-            "--participants=300: one of them would hold no record when 240 records are "
+            "participants=300: one of them would hold no record when 240 records are "
             "dealt by class; accepted are fewer",
         ),
     ],
 )
 def test_refused(changes, said, dataset, held):
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         deal(dataset, held, **changes)
     assert str(error.value).startswith(said)
 
@@ -139,11 +139,11 @@ def test_a_target_of_few_records():
     who = deal(*few(held_of_class_0=1))
     assert [len(a) for a in (who.private, who.real, who.public)] == [1, 1, 1]
     for held, left in ((0, 3), (2, 1), (3, 0)):
-        with pytest.raises(checks.InputError) as error:
+        with pytest.raises(errors.InputError) as error:
             deal(*few(held), participants=2)
         line = str(error.value)
         assert f"participants hold {held} of its records and {left} are left" in line
-        assert line.startswith("--target_class=0: ") and "at least 1 and 2" in line
+        assert line.startswith("target_class=0: ") and "at least 1 and 2" in line
 
 
 def test_measured_on_some_of_what_is_held_and_of_what_is_not(dataset, held):

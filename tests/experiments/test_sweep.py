@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.experiments import collaboration, gan_attack, sweep
 from jaxprivacy.experiments.settings import GanSettings
 from tests.launch import launched
@@ -61,7 +61,7 @@ def test_parse_grid():
     ],
 )
 def test_a_grid_that_cannot_be_read_is_refused(words):
-    with pytest.raises(checks.InputError, match=f"--grid={words[-1]}: accepted"):
+    with pytest.raises(errors.InputError, match=f"grid={words[-1]}: accepted"):
         sweep.parse_grid(words)
 
 

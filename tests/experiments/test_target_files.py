@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from absl import logging
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.experiments import target_files
 from jaxprivacy.programs import checkpoint
 from tests import arrays
@@ -38,10 +38,10 @@ def saved(folder):
 
 
 def refused(folder, said, shapes=SHAPES, **other):
-    with pytest.raises(checks.InputError) as caught:
+    with pytest.raises(errors.InputError) as caught:
         target_files.load(folder, shapes, {**DESCRIPTION, **other})
     message = str(caught.value)
-    assert message.startswith(f"--import_target={folder}: ")
+    assert message.startswith(f"import_target={folder}: ")
     assert said in message and "accepted is" in message
     assert "\n" not in message
 
@@ -109,7 +109,7 @@ def test_a_folder_in_use_is_refused_and_left_alone(saved, tmp_path):
             lambda place=place: target_files.check_free(place),
             lambda place=place: target_files.save(place, PARAMS, {}),
         ):
-            with pytest.raises(checks.InputError, match="--export_target=.* already"):
+            with pytest.raises(errors.InputError, match="export_target=.* already"):
                 attempt()
     target_files.load(saved, SHAPES, DESCRIPTION)
     assert (tmp_path / "file").read_text() == "text"
@@ -123,7 +123,7 @@ def test_an_empty_folder_is_taken(tmp_path):
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("text")
     folder = str(tmp_path / "file" / "target")
-    with pytest.raises(checks.InputError, match="--export_target=.* cannot be written"):
+    with pytest.raises(errors.InputError, match="export_target=.* cannot be written"):
         target_files.save(folder, PARAMS, DESCRIPTION)
 
 
@@ -151,17 +151,17 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(where, tmp_path, monkeypatch
         monkeypatch.setattr(checkpoint.jax, "device_get", full)
     else:
         monkeypatch.setattr(pathlib.Path, "write_text", full)
-    with pytest.raises(checks.InputError) as caught:
+    with pytest.raises(errors.InputError) as caught:
         target_files.save(str(tmp_path / "new" / "target"), PARAMS, DESCRIPTION)
     line = str(caught.value)
-    assert line.startswith(f"--export_target={tmp_path}") and "\n" not in line
+    assert line.startswith(f"export_target={tmp_path}") and "\n" not in line
     assert "cannot be written (No space left on device)" in line
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_written_is_known_before_the_training(tmp_path):
     (tmp_path / "file").write_text("text")
-    with pytest.raises(checks.InputError, match="--export_target=.*file is no folder"):
+    with pytest.raises(errors.InputError, match="export_target=.*file is no folder"):
         target_files.check_free(str(tmp_path / "file" / "deep" / "target"))
 
 

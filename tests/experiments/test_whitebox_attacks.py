@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.evaluation import membership, membership_rows
 from jaxprivacy.experiments import (
@@ -94,13 +94,13 @@ def observer(model, view, memory):
     ],
 )
 def test_chosen_layers(layers, text, found):
-    assert views.chosen("--layers", text, layers) == found
+    assert views.chosen("layers", text, layers) == found
 
 
 @pytest.mark.parametrize("text", ["", "-4", "0", "3", "Dense_9", "all,-1"])
 def test_layers_that_are_not_there(layers, text):
-    with pytest.raises(checks.InputError, match=f"^--layers={text}: accepted are all"):
-        views.chosen("--layers", text, layers)
+    with pytest.raises(errors.InputError, match=f"^layers={text}: accepted are all"):
+        views.chosen("layers", text, layers)
 
 
 def test_an_output_is_what_the_next_layer_takes_in(layers):
@@ -119,7 +119,7 @@ def test_two_layers_whose_outputs_join_are_seen_once(layers):
 
 
 def test_an_output_that_goes_nowhere(layers):
-    with pytest.raises(checks.InputError, match="^--layers=-2: no layer .* Dense_1"):
+    with pytest.raises(errors.InputError, match="^layers=-2: no layer .* Dense_1"):
         views.view(Variant("-2", "none"), layers, NEXT | {"Dense_1": None})
 
 
@@ -268,7 +268,7 @@ def test_shadow_attack_needs_features_that_are_kept(model, layers, dataset, spli
     assert 10 * each == sum(a.nbytes for a in jax.tree.leaves(seen.kept))
     whitebox_shadows.check_memory(SETTINGS, split, each)
     small = dataclasses.replace(SETTINGS, feature_memory=1e-6)
-    with pytest.raises(checks.InputError, match="^--feature_memory=1e-06: .*accepted"):
+    with pytest.raises(errors.InputError, match="^feature_memory=1e-06: .*accepted"):
         whitebox_shadows.check_memory(small, split, each)
 
 
@@ -288,7 +288,7 @@ def test_an_unsupervised_attack_that_diverges_is_named(
     )
     attacks = whitebox_attacks.Attacks(settings, watch, [(variant, view)], layers)
     seen = watch.observe(snapshots, records.batch.x, records.batch.y)
-    with pytest.raises(checks.InputError, match="^--attack_learning_rate=1e.30: "):
+    with pytest.raises(errors.InputError, match="^attack_learning_rate=1e.30: "):
         whitebox_attacks.attack(
             attacks,
             seen,

@@ -87,7 +87,7 @@ def test_a_target_that_is_not_reused_says_why(tmp_path, monkeypatch):
     whitebox_kept.kept(str(tmp_path), rates[1], before, said.append)
     whitebox_kept.kept(str(tmp_path), rates[0], before, said.append)  # It is there.
     assert said == [
-        f"--targets={tmp_path}: 2 kept; the closest, {near}, differs in learning_rate "
+        f"targets={tmp_path}: 2 kept; the closest, {near}, differs in learning_rate "
         "(0.2, kept 0.1)"
     ]
     monkeypatch.setattr(provenance, "code", lambda modules: "0" * 64)
@@ -119,7 +119,7 @@ def test_an_identity_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / f"{name}.json").mkdir()
     keep(tmp_path, described)  # A run is not lost with what it would have kept.
     said = capsys.readouterr().err
-    assert said.startswith(f"warning: --targets={tmp_path}: the state after 1 rounds")
+    assert said.startswith(f"warning: targets={tmp_path}: the state after 1 rounds")
     assert "cannot be saved (Is a directory); the run goes on" in said
     assert not list(tmp_path.glob("*.partial"))
 

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from jaxprivacy import checks
-from jaxprivacy.experiments import whitebox_accepted, whitebox_settings
+from jaxprivacy import errors
+from jaxprivacy.experiments import whitebox_accepted, whitebox_parts, whitebox_settings
 from jaxprivacy.experiments.whitebox_settings import Size, Variant, WhiteboxSettings
 from jaxprivacy.models import attack_presets
 
@@ -41,7 +41,7 @@ def test_observed(text, rounds, found):
     ],
 )
 def test_observed_is_refused(text):
-    with pytest.raises(checks.InputError, match=f"^--observed_rounds={text}: "):
+    with pytest.raises(errors.InputError, match=f"^observed_rounds={text}: "):
         whitebox_settings.observed(text, 10)
 
 
@@ -60,7 +60,7 @@ def test_sizes_go_pair_by_pair():
 
 def test_a_participant_isolates_nobody():
     settings = WhiteboxSettings(
-        attacker=whitebox_settings.ATTACKERS, mode=whitebox_settings.MODES
+        attacker=whitebox_parts.ATTACKERS, mode=whitebox_parts.MODES
     )
     assert settings.attackers() == [
         ("global", "passive"),
@@ -174,6 +174,6 @@ REFUSED = [
 @pytest.mark.parametrize(("flag", "changed"), REFUSED)
 def test_bad_settings_are_refused(flag, changed):
     settings = dataclasses.replace(WhiteboxSettings(), **changed)
-    with pytest.raises(checks.InputError, match=f"^--{flag}.*: .*accepted") as error:
+    with pytest.raises(errors.InputError, match=f"^{flag}.*: .*accepted") as error:
         whitebox_accepted.check(settings)
     assert "\n" not in str(error.value)

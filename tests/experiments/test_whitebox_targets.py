@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.experiments import (
     training,
     whitebox_kept,
@@ -215,15 +215,15 @@ def test_what_is_told_of_fine_tuning_counts_each_record_once(dataset):
 @pytest.mark.parametrize(
     ("mode", "rate", "named"),
     [
-        ("passive", 0.0, "--learning_rate=1e\\+30"),
-        ("gradient_ascent", np.inf, "--ascent_rate=inf"),
+        ("passive", 0.0, "learning_rate=1e\\+30"),
+        ("gradient_ascent", np.inf, "ascent_rate=inf"),
     ],
 )
 def test_divergence_names_the_rate(dataset, split, mode, rate, named):
     settings = dataclasses.replace(
         SETTINGS, learning_rate=0.2 if rate else 1e30, learning_rate_drops=()
     )
-    with pytest.raises(checks.InputError, match=f"^{named}.*diverges"):
+    with pytest.raises(errors.InputError, match=f"^{named}.*diverges"):
         trained(dataset, split, "global", mode, rate, settings=settings)
 
 
@@ -234,12 +234,12 @@ def test_finite_weights_that_overflow_are_a_divergence():
     whitebox_targets.check_observed(SETTINGS, good)
     for name in ("loss", "output", "norm"):
         bad = types.SimpleNamespace(**vars(good) | {name: np.array([1, np.nan])})
-        with pytest.raises(training.Diverged, match="^--learning_rate=0.2: .*diverges"):
+        with pytest.raises(training.Diverged, match="^learning_rate=0.2: .*diverges"):
             whitebox_targets.check_observed(SETTINGS, bad)
-        with pytest.raises(training.Diverged, match="^--ascent_rate=3: .*diverges"):
+        with pytest.raises(training.Diverged, match="^ascent_rate=3: .*diverges"):
             whitebox_targets.check_observed(SETTINGS, bad, ascent_rate=3.0)
         imported = dataclasses.replace(SETTINGS, import_target="here")
-        with pytest.raises(checks.InputError, match="^--import_target=here: ") as error:
+        with pytest.raises(errors.InputError, match="^import_target=here: ") as error:
             whitebox_targets.check_observed(imported, bad)
         assert not isinstance(error.value, training.Diverged)  # No rate is left out.
 
@@ -264,7 +264,7 @@ def test_a_kept_target_is_of_these_records(split):
 def test_a_folder_of_targets_that_cannot_be_used(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in ("file", "file/inside"):
-        with pytest.raises(checks.InputError, match="^--targets=.*: cannot be used"):
+        with pytest.raises(errors.InputError, match="^targets=.*: cannot be used"):
             whitebox_kept.usable(str(tmp_path / folder))
     whitebox_kept.usable(str(tmp_path / "new" / "folder"))
 
@@ -276,11 +276,11 @@ def test_a_damaged_target_is_named(tmp_path, split):
     for path in tmp_path.rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    with pytest.raises(checks.InputError, match="^--targets=.* cannot be restored"):
+    with pytest.raises(errors.InputError, match="^targets=.* cannot be restored"):
         kept.restore(lambda done: {"a": jax.ShapeDtypeStruct((2,), np.float32)})
 
 
 def test_more_participants_than_records(dataset):
     settings = dataclasses.replace(SETTINGS, members_per_participant=None)
-    with pytest.raises(checks.InputError, match="^--participants=10000000: .* 120$"):
+    with pytest.raises(errors.InputError, match="^participants=10000000: .* 120$"):
         whitebox_splits.split(settings, dataset, 10**7, seed=0)

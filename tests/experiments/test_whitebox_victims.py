@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.experiments import training, whitebox_splits, whitebox_targets
 from jaxprivacy.experiments.whitebox_accepted import check
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
@@ -89,7 +89,7 @@ def test_only_a_server_attacks_one_participant_after_another():
     first = dataclasses.replace(SETTINGS, victims="first")
     assert list(first.victims_of("global", 3)) == [0]
     for change in ({"setting": "standalone"}, {"attacker": ("local",)}):
-        with pytest.raises(checks.InputError, match="^--victims=all: accepted with"):
+        with pytest.raises(errors.InputError, match="^victims=all: accepted with"):
             check(dataclasses.replace(SETTINGS, **change))
-    with pytest.raises(checks.InputError, match="^--victims=two: accepted "):
+    with pytest.raises(errors.InputError, match="^victims=two: accepted "):
         check(dataclasses.replace(SETTINGS, victims="two"))

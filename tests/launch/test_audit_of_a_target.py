@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.models import attack_presets
 from jaxprivacy.targets import load
 from tests.launch import launched
@@ -156,7 +156,7 @@ def test_of_an_orbax_manager_s_folder_the_newest_step_is_named(tmp_path):
         (tmp_path / step).mkdir(parents=True)
         (tmp_path / step / "_METADATA").write_text("")
     for folder in (tmp_path, tmp_path / "10"):
-        with pytest.raises(checks.InputError, match="/10/(default|state)$") as refused:
+        with pytest.raises(errors.InputError, match="/10/(default|state)$") as refused:
             load.parameters(str(folder))
         assert f"--params={folder}: has its arrays in folders" in str(refused.value)
 

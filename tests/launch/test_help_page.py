@@ -1,5 +1,6 @@
 """`--help` in groups, each flag a sentence, in 80 columns; `--version`."""
 
+import dataclasses
 import re
 import textwrap
 
@@ -8,14 +9,30 @@ from absl import flags
 
 import jaxprivacy
 from jaxprivacy.commands import flag_help, help_page
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.experiments import parts
 from tests.launch import launched
 
-SCRIPTS = ("audit", "audit_privacy", "gan_attack", "sweep", "whitebox", "prepare")
+SCRIPTS = (
+    "audit",
+    "audit_privacy",
+    "gan_attack",
+    "gradient_inversion",
+    "sweep",
+    "whitebox",
+    "prepare",
+)
+
+COMMANDS = {
+    "Settings": "audit",
+    "GanSettings": "gan_attack",
+    "WhiteboxSettings": "whitebox",
+    "PrivacySettings": "audit_privacy",
+    "InversionSettings": "gradient_inversion",
+}
 
 
-def grouped():
-    return [name for names in flag_help.GROUPS.values() for name in names.split()]
+def grouped(own):
+    return [name for names in flag_help.groups(own).values() for name in names]
 
 
 @pytest.fixture(params=SCRIPTS)
@@ -27,8 +44,7 @@ def script(request):
 
 def test_every_flag_stands_in_one_group(script):
     _, own = script
-    assert set(own) <= set(grouped()) and len(own) > 2
-    assert len(set(grouped())) == len(grouped())
+    assert sorted(grouped(own)) == sorted(own) and len(own) > 2
 
 
 def test_every_text_is_a_sentence(script):
@@ -44,11 +60,11 @@ def test_the_page_tells_of_each_flag_in_its_group_in_80_columns(script):
     lines = help_page.page(module.__doc__, list(own.values())).splitlines()
     assert max(map(len, lines)) <= 80
     heads = [line for line in lines if re.fullmatch(r"[A-Z][a-z]+:", line)]
-    groups = [f"{group.capitalize()}:" for group in flag_help.GROUPS]
+    groups = [f"{group.capitalize()}:" for group in parts.GROUPS]
     assert heads == [group for group in groups if group in heads]
     told = [re.match(r"  --(?:\[no\])?(\w+): [A-Z]", line) for line in lines]
     names = [found[1] for found in told if found]
-    assert names == [name for name in grouped() if name in own]
+    assert names == grouped(own)
 
 
 def test_a_default_is_told_as_it_is_given():
@@ -72,5 +88,12 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"jaxprivacy {jaxprivacy.__version__}\n"
 
 
-def test_every_setting_of_the_white_box_study_has_its_help():
-    assert set(WhiteboxSettings.__dataclass_fields__) <= set(flag_help.WHITEBOX)
+@pytest.mark.parametrize("study", flag_help.STUDIES)
+def test_a_setting_s_help_names_others_by_their_flags(study):
+    helps = [field.metadata["help"] for field in dataclasses.fields(study)]
+    others = {name for text in helps for name in re.findall("`(.*?)`", text)}
+    assert others <= set(study.__dataclass_fields__)
+    own = {flag.name: flag.help for flag in launched.flags_of(COMMANDS[study.__name__])}
+    told = [own[name] for name in study.__dataclass_fields__]
+    assert not [text for text in told if "`" in text]
+    assert all(any(f"--{name}" in text for text in told) for name in others)

@@ -7,7 +7,7 @@ import socket
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.data.builders import prepare
 from jaxprivacy.data.builders.forms import FORMS
 from tests.data import published
@@ -156,7 +156,7 @@ def test_disk_is_full(folders, tmp_path):
     write(folders[0], "location30", *published.made_up("location30"))
     before = sorted(tmp_path.rglob("*"))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with pytest.raises(checks.InputError) as error:
+    with pytest.raises(errors.InputError) as error:
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
             prepare.prepare(

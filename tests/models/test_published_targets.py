@@ -11,7 +11,7 @@ import optax
 import pytest
 from jax import lax
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.models import image_layers, targets
 from jaxprivacy.targets import layer_capture, layer_gradients, layers as layers_lib
 from jaxprivacy.training import losses
@@ -235,7 +235,7 @@ def test_average_pool_drops_what_is_left_over():
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(name, shape, settings, said):
-    with pytest.raises(checks.InputError, match=said):
+    with pytest.raises(errors.InputError, match=said):
         targets.build(name, shape, 10, **settings)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.models import targets
 from tests import arrays
 
@@ -67,7 +67,7 @@ def test_classifiers_fit_every_image(image, linear):
 
 @pytest.mark.parametrize("image", [(3, 3, 1), (3, 20, 1), (64, 2, 3)])
 def test_images_that_are_too_small_are_refused(image):
-    with pytest.raises(checks.InputError, match="accepted are at least 4 x 4"):
+    with pytest.raises(errors.InputError, match="accepted are at least 4 x 4"):
         targets.classifier(image, 2)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.models import targets, torch_weights
 from tests import arrays
 
@@ -232,9 +232,9 @@ def test_without_pytorch_the_extra_is_named(monkeypatch, small, file):
 
 
 def refused(file, model, said):
-    with pytest.raises(checks.InputError) as caught:
+    with pytest.raises(errors.InputError) as caught:
         torch_weights.load(file, model)
     message = str(caught.value)
-    assert message.startswith(f"--import_target={file}: ")
+    assert message.startswith(f"import_target={file}: ")
     assert said in message and "accepted" in message
     assert "\n" not in message

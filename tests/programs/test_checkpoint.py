@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from absl import logging
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import Dataset
 from jaxprivacy.experiments import gan_attack, provenance
 from jaxprivacy.experiments.settings import GanSettings
@@ -186,11 +186,11 @@ def test_a_damaged_checkpoint_is_refused_and_left_alone(harm, place):
     interrupted(place, {"seed": 0})
     harm(place / "runs" / "mlp" / "6")
     before = files(place)
-    with pytest.raises(checks.InputError) as refused:
+    with pytest.raises(errors.InputError) as refused:
         with checkpoint.study(str(place), {"seed": 0}) as study:
             run(20, study("mlp"))
     line = str(refused.value)
-    assert line.startswith(f"--checkpoint={place}: mlp cannot be restored")
+    assert line.startswith(f"checkpoint={place}: mlp cannot be restored")
     assert "accepted is another folder" in line and "\n" not in line
     assert files(place) == before
 
@@ -210,10 +210,10 @@ def test_a_study_goes_on_and_leaves_nothing_at_the_end(place):
 
 
 def test_settings_at_fault_leave_nothing(place, tmp_path):
-    with pytest.raises(checks.InputError, match="diverges"):
+    with pytest.raises(errors.InputError, match="diverges"):
         with checkpoint.study(str(place), {}) as study:
             run(1, study("gan"))
-            raise checks.InputError("diverges")
+            raise errors.InputError("diverges")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -230,11 +230,11 @@ ACCEPTED = "accepted is another folder, or the same flags and code as before"
 def assert_refused(folder, identity, *said, accepted=ACCEPTED):
     """The study is refused in one line, and nothing is written."""
     before = files(folder.parent)
-    with pytest.raises(checks.InputError) as refused:
+    with pytest.raises(errors.InputError) as refused:
         with checkpoint.study(str(folder), identity):
             raise AssertionError("accepted")
     line = str(refused.value)
-    assert line.startswith(f"--checkpoint={folder}: ") and "\n" not in line
+    assert line.startswith(f"checkpoint={folder}: ") and "\n" not in line
     assert all(word in line for word in (*said, accepted)), line
     assert files(folder.parent) == before
 
@@ -264,7 +264,7 @@ def test_an_unreadable_study_is_called_damaged(text, place):
 def test_a_second_process_is_refused(place):
     with checkpoint.study(str(place), {"seed": 0}):
         other = place.parent / "missing" / ".." / place.name
-        with pytest.raises(checks.InputError, match="another run writes there"):
+        with pytest.raises(errors.InputError, match="another run writes there"):
             with checkpoint.study(str(other), {"seed": 0}):
                 raise AssertionError("accepted")
     assert not place.parent.exists()
@@ -318,7 +318,7 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_run(place, monkeypatch, ca
     assert_same_bits(given, run(20)[0])
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == (
-        f"warning: --checkpoint={place}: the state after 2 rounds cannot be saved (No "
+        f"warning: checkpoint={place}: the state after 2 rounds cannot be saved (No "
         "space left on device); the run goes on"
     )
     assert len(lines) == chunks_lib.MOST_SAVES
@@ -333,7 +333,7 @@ def test_a_disk_that_is_full_from_the_start(place, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pathlib.Path, "write_text", full)
-    with pytest.raises(checks.InputError, match="cannot be used .No space left"):
+    with pytest.raises(errors.InputError, match="cannot be used .No space left"):
         with checkpoint.study(str(place), {"seed": 0}):
             raise AssertionError("accepted")
     assert list(tmp_path.iterdir()) == []
@@ -349,7 +349,7 @@ def test_a_file_is_refused(place):
     place.parent.mkdir()
     place.write_text("words")
     assert_refused(place, {"seed": 0}, "cannot be used")
-    with pytest.raises(checks.InputError, match="cannot be used"):
+    with pytest.raises(errors.InputError, match="cannot be used"):
         with checkpoint.study(str(place / "below"), {}):
             raise AssertionError("accepted")
 
@@ -402,10 +402,10 @@ def test_a_study_is_told_by_its_settings_data_and_versions(place):
     with pytest.raises(Stopped), opened(settings, prepared):
         raise Stopped
     other = dataclasses.replace(settings, seed=1, epsilon_per_parameter=2.0)
-    with pytest.raises(checks.InputError, match="another epsilon_per_parameter, seed;"):
+    with pytest.raises(errors.InputError, match="another epsilon_per_parameter, seed;"):
         opened(other, prepared).__enter__()
     changed = prepared._replace(dataset=dataset._replace(x=1 - x))
-    with pytest.raises(checks.InputError, match="another content_of_data;"):
+    with pytest.raises(errors.InputError, match="another content_of_data;"):
         opened(settings, changed).__enter__()
     with opened(settings, prepared):
         pass

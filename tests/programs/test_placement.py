@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy.checks import InputError
+from jaxprivacy.errors import InputError
 from jaxprivacy.programs import placement
 from tests.launch import launched
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from jaxprivacy.checks import InputError, NotWritten
+from jaxprivacy.errors import InputError, NotWritten
 from jaxprivacy.report import again, facts, plots, store, tables
 from tests.report import made_up
 

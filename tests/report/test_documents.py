@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from jaxprivacy.checks import InputError
+from jaxprivacy.errors import InputError
 from jaxprivacy.report import documents
 from jaxprivacy.report.numbers import Numbers
 from tests.launch import launched

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from jaxprivacy.checks import InputError
+from jaxprivacy.errors import InputError
 from jaxprivacy.report import measures, numbers as numbers_lib
 
 

@@ -7,7 +7,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from jaxprivacy.checks import InputError, NotWritten
+from jaxprivacy.errors import InputError, NotWritten
 from jaxprivacy.evaluation.intervals import Interval
 from jaxprivacy.report import facts, html, plots, store
 from tests.report import made_up
@@ -222,8 +222,8 @@ def test_overwrite_replaces_and_removes_stale_figures(
     with pytest.raises(InputError) as caught:
         reserved(str(tmp_path))
     message = str(caught.value)
-    assert message.startswith(f"--out={tmp_path}:") and "\n" not in message
-    assert "--overwrite" in message and "another --out" in message
+    assert message.startswith(f"out={tmp_path}:") and "\n" not in message
+    assert "overwrite" in message and "another out" in message
     with store.reserve(str(tmp_path), overwrite=True):
         pass
     monkeypatch.setattr(plots, "draw", lambda report: {plots.TRAINING: b"new"})
@@ -255,13 +255,13 @@ def test_reserve_refuses_what_cannot_be_a_folder(tmp_path, name, reserved):
     out = f"{tmp_path}/{name}"
     with pytest.raises(InputError) as caught:
         reserved(out)
-    assert str(caught.value).startswith(f"--out={out}: ")
+    assert str(caught.value).startswith(f"out={out}: ")
     assert "accepted is" in str(caught.value)
     assert files(tmp_path) == ["dangling", "file"]
 
 
 def test_reserve_refuses_no_name_and_no_room(tmp_path, monkeypatch, reserved):
-    with pytest.raises(InputError, match="--out="):
+    with pytest.raises(InputError, match="out="):
         reserved("")
 
     def refuse(*arguments, **options):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxprivacy
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.targets import inputs, norms as norms_lib
 from jaxprivacy.training import losses
 from tests import arrays
@@ -185,14 +185,14 @@ def test_what_cannot_be_right_is_refused_in_one_line(name):
 
 @pytest.mark.parametrize("value", [0, -1.0, float("nan")])
 def test_a_norm_that_clips_nothing_to_nothing_is_refused(value):
-    with pytest.raises(checks.InputError, match="max_norm="):
+    with pytest.raises(errors.InputError, match="max_norm="):
         jaxprivacy.clipped_gradient(dense, DENSE, RECORDS, LABELS, max_norm=value)
 
 
 def test_one_record_is_compared_too():
     good = jaxprivacy.gradient_norms(dense, DENSE, RECORDS[:1], LABELS[:1])
     assert good.shape == (1,)
-    with pytest.raises(checks.InputError, match="alone than among 2"):
+    with pytest.raises(errors.InputError, match="alone than among 2"):
         jaxprivacy.gradient_norms(batch_normalised, DENSE, RECORDS[:1], LABELS[:1])
 
 

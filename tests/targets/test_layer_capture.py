@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxprivacy
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.models import convolution, targets
 from jaxprivacy.targets import layer_capture, layer_gradients, layers
 from jaxprivacy.training import losses
@@ -127,7 +127,7 @@ def test_equals_a_gradient_per_example(name):
 def test_labels_outside_the_outputs_are_refused(label):
     model, params, x, y = example("bare dense")
     y = y.at[3].set(label)
-    with pytest.raises(checks.InputError, match=f"^y: holds {label} at record 3"):
+    with pytest.raises(errors.InputError, match=f"^y: holds {label} at record 3"):
         layer_capture.capture(model.apply, params, x, y)
     traced = jax.jit(layer_capture.capture, static_argnums=0)(model.apply, params, x, y)
     wrong = jnp.isnan(traced.loss)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, types
+from jaxprivacy import errors, types
 from jaxprivacy.training import losses
 
 
@@ -48,7 +48,7 @@ def test_accuracy_of_one_output():
 def test_a_label_that_no_output_stands_for(outputs, label):
     """Outside jit it is refused; inside, loss and gradient are NaN: never a class."""
     logits, y = jnp.ones((2, outputs)), jnp.array([0, label])
-    with pytest.raises(checks.InputError, match=f"^y: holds {label} at record 1: acc"):
+    with pytest.raises(errors.InputError, match=f"^y: holds {label} at record 1: acc"):
         losses.cross_entropy(logits, y)
     got = jax.jit(losses.cross_entropy)(logits, y)
     np.testing.assert_array_equal(np.isnan(got), [False, True])
@@ -58,7 +58,7 @@ def test_a_label_that_no_output_stands_for(outputs, label):
 
 
 def test_labels_from_one_on_are_told_the_cure():
-    with pytest.raises(checks.InputError, match="labels from 1 on become such by y - "):
+    with pytest.raises(errors.InputError, match="labels from 1 on become such by y - "):
         losses.cross_entropy(jnp.zeros((3, 3)), jnp.array([1, 2, 3]))
 
 

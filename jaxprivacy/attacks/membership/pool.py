@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 
 
 class Pool(NamedTuple):
@@ -87,7 +87,9 @@ def check(pool: Pool, least_in: int, least_out: int) -> None:
     ):
         if count.min(initial=least) < least:
             short = int(np.argmin(count))
-            raise checks.InputError(
-                f"references={models}: {count[short]} of them {side} record {short}; "
-                f"accepted are pools in which at least {least} {side} each record"
+            raise errors.InputError(
+                "references",
+                models,
+                found=f"{count[short]} of them {side} record {short}",
+                accepted=f"are pools in which at least {least} {side} each record",
             )

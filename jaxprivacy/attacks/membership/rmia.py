@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.attacks.membership import pool as pool_lib
 
 GAMMA = 2.0
@@ -53,7 +53,7 @@ def rmia_offline(target: np.ndarray, pool: pool_lib.Pool, a: float = A) -> np.nd
       InputError: a record that all models hold, or `a` outside [0, 1].
     """
     if not 0 <= a <= 1:
-        raise checks.InputError(f"a={a}: accepted are numbers in [0, 1]")
+        raise errors.InputError("a", a, "are numbers in [0, 1]")
     pool_lib.check(pool, 0, 1)
     without = pool_lib.log_mean(pool.where(False))
     with np.errstate(divide="ignore"):  # The logarithm of 1 - a where a is 1.

@@ -11,10 +11,10 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data import validate
 
-_ARCHIVE = "accepted is a tar archive compressed by gzip, as it was published"
+_ARCHIVE = "is a tar archive compressed by gzip, as it was published"
 _BLOCK = 2**20
 # tarfile and gzip also let through what their numbers, names and nesting run into.
 _READ_ERRORS = (
@@ -43,9 +43,11 @@ def locate(folder: str, archive: str, member: str) -> str:
     for path in (archive, member):
         if os.path.isfile(os.path.join(folder, path)):
             return os.path.join(folder, path)
-    raise checks.InputError(
-        f"--manual_dir={folder}: holds neither {archive} nor {member}: accepted is a "
-        "folder with one of them"
+    raise errors.InputError(
+        "manual_dir",
+        folder,
+        found=f"holds neither {archive} nor {member}",
+        accepted="is a folder with one of them",
     )
 
 
@@ -77,12 +79,14 @@ def open_member(folder: str, archive: str, member: str) -> Iterator[Source]:
             yield Source(name, _find(stream, path, member) if packed else stream)
             while stream.read(_BLOCK):
                 pass
-    except checks.InputError:
+    except errors.InputError:
         raise
     except _READ_ERRORS as error:
-        accepted = _ARCHIVE if packed else "accepted is the file as it was published"
-        raise checks.InputError(
-            f"{name}: cannot be read ({validate.first_line(error)}): {accepted}"
+        accepted = _ARCHIVE if packed else "is the file as it was published"
+        raise errors.InputError(
+            name,
+            found=f"cannot be read ({validate.first_line(error)})",
+            accepted=accepted,
         ) from error
 
 
@@ -93,7 +97,9 @@ def _find(stream: BinaryIO, path: str, member: str) -> BinaryIO:
         if posixpath.normpath(entry.name) == member:
             if entry.isreg():
                 return archive.extractfile(entry)
-            raise checks.InputError(
-                f"{path!r}: {member} is a link, a folder or a device: {_ARCHIVE}"
+            raise errors.InputError(
+                f"{path!r}",
+                found=f"{member} is a link, a folder or a device",
+                accepted=_ARCHIVE,
             )
-    raise checks.InputError(f"{path!r}: holds no {member}: {_ARCHIVE}")
+    raise errors.InputError(f"{path!r}", found=f"holds no {member}", accepted=_ARCHIVE)

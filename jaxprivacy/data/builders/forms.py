@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data.builders import archives, images, tables
 
 Read = Callable[["Form", str], dict[str, tables.Records]]
@@ -49,9 +49,10 @@ def _two_files(form: Form, folder: str) -> dict[str, tables.Records]:
     with archives.open_member(folder, form.archive, values) as source:
         x, values_name = tables.read_values(source, *form.shape), source.name
     if len(x) != len(y):
-        raise checks.InputError(
-            f"{values_name} has {len(x)} records and {labels_name} has {len(y)} "
-            "labels: accepted is one label for each record"
+        raise errors.InputError(
+            labels_name,
+            found=f"has {len(y)} labels and {values_name} has {len(x)} records",
+            accepted="is one label for each record",
         )
     return {"train": tables.Records(x, y)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data.builders import archives, tables
 
 _RECORDS_AT_ONCE = 1000
@@ -35,9 +35,10 @@ def read_images(
     while block := source.stream.read(size * _RECORDS_AT_ONCE):
         if len(block) % size:
             at = start + len(block) // size * size
-            raise checks.InputError(
-                f"{source.name}, byte {at}: a record ends after {len(block) % size} "
-                f"bytes: accepted are records of {size} bytes"
+            raise errors.InputError(
+                f"{source.name}, byte {at}",
+                found=f"a record ends after {len(block) % size} bytes",
+                accepted=f"are records of {size} bytes",
             )
         rows = np.frombuffer(block, np.uint8).reshape(-1, size)
         _check_labels(source.name, rows[:, 0], "coarse", superclasses, start, size)
@@ -45,8 +46,8 @@ def read_images(
         blocks.append(rows)
         start += len(block)
     if not blocks:
-        raise checks.InputError(
-            f"{source.name}: is empty: accepted are records of {size} bytes"
+        raise errors.InputError(
+            source.name, found="is empty", accepted=f"are records of {size} bytes"
         )
     y = np.concatenate([rows[:, 1] for rows in blocks]).astype(np.uint16)
     tables.check_classes(source.name, y, first=0, classes=classes)
@@ -59,7 +60,8 @@ def _check_labels(
 ) -> None:
     bad = np.flatnonzero(labels >= count)
     if len(bad):
-        raise checks.InputError(
-            f"{name}, byte {start + bad[0] * size}: the {kind} label is "
-            f"{labels[bad[0]]}: accepted are 0 to {count - 1}"
+        raise errors.InputError(
+            f"{name}, byte {start + bad[0] * size}",
+            found=f"the {kind} label is {labels[bad[0]]}",
+            accepted=f"are 0 to {count - 1}",
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import checks, errors
 from jaxprivacy.data import tfds_source, validate
 from jaxprivacy.data.builders import archives, forms, tables
 
@@ -22,19 +22,25 @@ _REPORT_EVERY = 1000
 
 
 def _check(name: str, manual_dir: str, data_dir: str) -> None:
-    form = forms.FORMS[checks.one_of("--dataset", name, list(forms.FORMS))]
+    form = forms.FORMS[checks.one_of("dataset", name, list(forms.FORMS))]
     if not os.path.isdir(os.path.expanduser(manual_dir)):
-        raise checks.InputError(
-            f"--manual_dir={manual_dir}: no such folder: accepted is a folder "
-            f"with {form.instructions}"
+        raise errors.InputError(
+            "manual_dir",
+            manual_dir,
+            found="no such folder",
+            accepted=f"is a folder with {form.instructions}",
         )
     for member in form.members:
         archives.locate(os.path.expanduser(manual_dir), form.archive, member)
     there = os.path.join(os.path.expanduser(data_dir), name, _VERSION)
     if os.path.exists(there):
-        raise checks.InputError(
-            f"--data_dir={data_dir}: {name} is already in {there!r}: accepted is "
-            f"another folder; or use it as --data=tfds:{name}, or remove it"
+        raise errors.InputError(
+            "data_dir",
+            data_dir,
+            found=f"{name} is already in {there!r}",
+            accepted=(
+                f"is another folder; or use it as `data`=tfds:{name}, or remove it"
+            ),
         )
 
 
@@ -69,9 +75,11 @@ def prepare(
             return _write(name, os.path.expanduser(manual_dir), folder, progress)
     # Errors of reading are InputErrors already; array_record has RuntimeErrors.
     except (OSError, RuntimeError) as error:
-        raise checks.InputError(
-            f"--data_dir={data_dir}: cannot be written ({validate.first_line(error)}): "
-            "accepted is a folder with space left that you may write to"
+        raise errors.InputError(
+            "data_dir",
+            data_dir,
+            found=f"cannot be written ({validate.first_line(error)})",
+            accepted="is a folder with space left that you may write to",
         ) from error
 
 

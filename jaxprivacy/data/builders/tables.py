@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.data.builders.archives import Source
 
 _BYTES_PER_FIELD = 8  # At most; a published field takes two, or four with quotes.
@@ -50,7 +50,9 @@ def read_values(source: Source, columns: int) -> np.ndarray:
     for at, line in _lines(source, columns):
         packed += _bits(at, line, columns)
     if not packed:
-        raise checks.InputError(f"{source.name}: is empty: accepted is a record a line")
+        raise errors.InputError(
+            source.name, found="is empty", accepted="is a record a line"
+        )
     return _rows(packed, columns)
 
 
@@ -74,9 +76,12 @@ def check_classes(name: str, y: np.ndarray, first: int, classes: int) -> None:
     """
     absent = np.flatnonzero(np.bincount(y, minlength=classes) == 0)
     if len(absent):
-        raise checks.InputError(
-            f"{name}: has no record of class {absent[0] + first}: accepted are files "
-            f"with each of the classes {first} to {classes - 1 + first}"
+        raise errors.InputError(
+            name,
+            found=f"has no record of class {absent[0] + first}",
+            accepted=(
+                f"are files with each of the classes {first} to {classes - 1 + first}"
+            ),
         )
 
 
@@ -87,17 +92,18 @@ def _lines(source: Source, fields: int) -> Iterator[tuple[str, bytes]]:
         number += 1
         at = f"{source.name}, line {number}"
         if len(line) > longest:
-            raise checks.InputError(
-                f"{at}: starts with {_shown(line)} and has more than {longest} bytes: "
-                f"accepted are lines of {fields} fields separated by commas"
+            raise errors.InputError(
+                at,
+                found=f"starts with {_shown(line)} and has more than {longest} bytes",
+                accepted=f"are lines of {fields} fields separated by commas",
             )
         line = line.rstrip(b"\r\n")
         if not line:
             empty = empty or at
             continue
         if empty:
-            raise checks.InputError(
-                f"{empty}: is empty: accepted are empty lines at the end only"
+            raise errors.InputError(
+                empty, found="is empty", accepted="are empty lines at the end only"
             )
         yield at, line
 
@@ -115,14 +121,15 @@ def _bits(at: str, text: bytes, columns: int) -> bytes:
 def _values(at: str, text: bytes, columns: int) -> list[int]:
     fields = [_unquoted(field) for field in text.split(b",")] if text else []
     if len(fields) != columns:
-        raise checks.InputError(
-            f"{at}: has {len(fields)} values: accepted are lines of {columns} values "
-            "separated by commas"
+        raise errors.InputError(
+            at,
+            found=f"has {len(fields)} values",
+            accepted=f"are lines of {columns} values separated by commas",
         )
     for number, field in enumerate(fields, start=1):
         if field not in (b"0", b"1"):
-            raise checks.InputError(
-                f"{at}: value {number} is {_shown(field)}: accepted are 0 and 1"
+            raise errors.InputError(
+                at, found=f"value {number} is {_shown(field)}", accepted="are 0 and 1"
             )
     return [int(field) for field in fields]
 
@@ -130,9 +137,10 @@ def _values(at: str, text: bytes, columns: int) -> list[int]:
 def _label(at: str, field: bytes, known: dict[bytes, int]) -> int:
     label = known.get(_unquoted(field))
     if label is None:
-        raise checks.InputError(
-            f"{at}: the label is {_shown(field)}: accepted are the integers 1 to "
-            f"{len(known)}"
+        raise errors.InputError(
+            at,
+            found=f"the label is {_shown(field)}",
+            accepted=f"are the integers 1 to {len(known)}",
         )
     return label
 
@@ -158,7 +166,9 @@ def _rows(packed: bytearray, columns: int) -> np.ndarray:
 
 def _checked(source: Source, labels: list[int], classes: int) -> np.ndarray:
     if not labels:
-        raise checks.InputError(f"{source.name}: is empty: accepted is a record a line")
+        raise errors.InputError(
+            source.name, found="is empty", accepted="is a record a line"
+        )
     y = np.asarray(labels, np.uint16)
     check_classes(source.name, y, first=1, classes=classes)
     return y

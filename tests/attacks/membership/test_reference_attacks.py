@@ -7,7 +7,7 @@ import pytest
 import threadpoolctl
 from scipy import special, stats
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.attacks import membership
 from jaxprivacy.attacks.membership import conjugate, lira, pool
 from jaxprivacy.evaluation.membership import auc
@@ -254,7 +254,7 @@ def test_too_few_models_are_told(attack, needed):
     _, given, _ = simulated(records=5)
     short = given._replace(held=given.held.copy())
     short.held[:, 3] = "not" in needed
-    with pytest.raises(checks.InputError, match="references=16"):
+    with pytest.raises(errors.InputError, match="references=16"):
         attack(np.zeros(5), short)
 
 
