@@ -3,15 +3,15 @@
 jaxprivacy audit --data=npz:FILE --out=FOLDER
 jaxprivacy audit --setting=standalone --references=16 --data=npz:FILE
 jaxprivacy audit --target=FILE.py:NAME --params=PATH --data=npz:FILE
-jaxprivacy audit --target=FILE.py:NAME --params=PATH --references=16 --data=npz:FILE
+jaxprivacy audit --target=FILE.py:NAME --references=16 --data=npz:FILE
 
 The first trains in federation, attacks and reports. The second trains one
 model, and reference models like it, by which records at risk are found at low
 false positive rates. The third attacks the model that NAME
 is, a jaxprivacy.Target or a function that returns one; the data file holds
 x_train and y_train, which it was trained on, and x_test and y_test, which it
-was not. The fourth trains models like that one, if its target says how by `train`, and
-finds records as the second does.
+was not. The fourth trains models like that one, if its target says how by
+`train`, and finds records as the second does.
 """
 
 from __future__ import annotations

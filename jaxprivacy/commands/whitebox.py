@@ -3,9 +3,9 @@
 jaxprivacy whitebox --data=npz:FILE --setting=federated --out=FOLDER
 jaxprivacy whitebox --target=FILE.py:NAME --params=PATH --data=npz:FILE
 
-The second attacks the model that NAME is, a jaxprivacy.Target or a function that
-returns one; the data file holds x_train and y_train, which it was trained on, and
-x_test and y_test, which it was not.
+The second attacks the model that NAME is, a jaxprivacy.Target or a function
+that returns one; the data file holds x_train and y_train, which it was trained
+on, and x_test and y_test, which it was not.
 """
 
 from __future__ import annotations
