@@ -199,6 +199,12 @@ def _attacked(settings, own, stages):
     kinds = split.members["global"], split.non_members["global"]
     records = whitebox_attacks.gather(dataset, *kinds)
     row = shared.row_of(settings, seed, 1, "global", "passive")
+    given = whitebox_targets.give(
+        dataset, split.shares, split.unheld, np.concatenate([*kinds[0], *kinds[1]]), 0.0
+    )
+    seen = whitebox_imports.seen(own.network, own.params, given, settings.rounds)
+    basic = study.attacks.observer.observe_basic(seen.snapshots, *records.batch[:2])
+    whitebox_targets.check_observed(settings, basic)  # Now, not behind the null check.
     untrained = []
     if settings.null_checks:
         stages.stage("null check on a model that knows nothing", shared.ATTACKING)
@@ -211,10 +217,6 @@ def _attacked(settings, own, stages):
             stages.advance,
         )
     stages.stage("attacks", shared.ATTACKING)
-    given = whitebox_targets.give(
-        dataset, split.shares, split.unheld, np.concatenate([*kinds[0], *kinds[1]]), 0.0
-    )
-    seen = whitebox_imports.seen(own.network, own.params, given, settings.rounds)
     found = whitebox_cases.attack_one(study, seen, records, row, seed)
     found = shared.with_evidence(found, dataset, split.shares[0], kinds)
     if settings.null_checks:
