@@ -18,16 +18,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
 
 from absl import flags
 
-from jaxprivacy import errors
 from jaxprivacy.commands import common, publishing
 from jaxprivacy.experiments.settings import Settings
 
 common.define_settings(Settings)
 common.define_report("audit")
+common.define_target(
+    "Of the settings --data, --preset, --seed, --attacks and --references go with it; "
+    "it is compared with reference models if their number is given and the target has "
+    "a function `train`."
+)
 flags.adopt_module_key_flags(common)
 # The settings that count beside a target.
 _OF_TARGETS = ("data", "preset", "seed", "attacks", "references")
@@ -49,21 +52,6 @@ _OF_FEDERATION = (
     "generator_batch",
     "injected",
 )
-_TARGET = flags.DEFINE_string(
-    "target",
-    None,
-    "A trained model of your own to audit: FILE.py:NAME or package.module:NAME, a "
-    "jaxprivacy.Target or a function of no arguments that returns one. The file is "
-    "imported, and runs. Of the settings --data, --preset, --seed, --attacks and "
-    "--references go with it; it is compared with reference models if their number is "
-    "given and the target has a function `train`.",
-)
-_PARAMS = flags.DEFINE_string(
-    "params",
-    None,
-    "Parameters of --target: an Orbax folder, a .safetensors or an .npz file, whose "
-    "names are paths. Absent: the target's own.",
-)
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)
 
 
@@ -73,29 +61,21 @@ def main() -> int:
     from jaxprivacy.report import progress
 
     settings = common.settings(Settings)
-    if _TARGET.value is None and _PARAMS.value is not None:
-        raise errors.InputError("params", _PARAMS.value, "is a path beside `target`")
+    target = flags.FLAGS.target
+    common.check_target(Settings, _OF_TARGETS, ("checkpoint",))
     standalone = settings.setting == "standalone"
-    if _TARGET.value is not None:
-        accepted = ", ".join(f"`{name}`" for name in _OF_TARGETS)
-        names = [f.name for f in dataclasses.fields(Settings)]
-        _refuse(
-            [n for n in (*names, "checkpoint") if n not in _OF_TARGETS],
-            f"beside it are {accepted}",
-            "the model of `target` is not trained here",
-        )
-    elif standalone:
-        _refuse(_OF_FEDERATION, "with `setting`=federated only")
-    else:
-        _refuse(_OF_REFERENCES, "with `setting`=standalone only")
+    if target is None and standalone:
+        common.refuse(_OF_FEDERATION, "with `setting`=federated only")
+    elif target is None:
+        common.refuse(_OF_REFERENCES, "with `setting`=standalone only")
     with publishing.publisher() as publish:
-        if _TARGET.value is not None:
+        if target is not None:
             if not flags.FLAGS["references"].present:  # Its default is another study's.
                 settings = dataclasses.replace(settings, references=0)
             if settings.references:
                 _use_every_core()
             found = door.audit_named(
-                _TARGET.value, _PARAMS.value, settings, common.command()
+                target, flags.FLAGS.params, settings, common.command()
             )
             return publish(found.contents)
         if standalone:
@@ -126,11 +106,3 @@ def _use_every_core() -> None:
     import jax
 
     jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-
-
-def _refuse(names: Sequence[str], accepted: str, found: str = "") -> None:
-    """Refuses settings of a training that does not take place."""
-    for name in names:
-        flag = flags.FLAGS[name]
-        if flag.present:
-            raise errors.InputError(name, flag.value, accepted, found=found)

@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from absl import app, flags, logging
@@ -64,6 +64,66 @@ def define_settings(kind_of_settings: type) -> None:
         "~/.cache/jaxprivacy",
         "Folder where compiled programs are kept; empty: nowhere.",
     )
+
+
+def define_target(told: str) -> None:
+    """Defines --target and --params, as flags of the calling module.
+
+    Args:
+      told: what goes with them, for the help.
+    """
+    flags.DEFINE_string(
+        "target",
+        None,
+        "A trained model of your own: FILE.py:NAME or package.module:NAME, a "
+        "jaxprivacy.Target or a function of no arguments that returns one. The file is "
+        f"imported, and runs. {told}",
+    )
+    flags.DEFINE_string(
+        "params",
+        None,
+        "Parameters of --target: an Orbax folder, a .safetensors or an .npz file, "
+        "whose names are paths. Absent: the target's own.",
+    )
+
+
+def check_target(
+    kind_of_settings: type, accepted: Sequence[str], others: Sequence[str]
+) -> None:
+    """Checks what goes with a model that is not trained here.
+
+    Args:
+      kind_of_settings: the dataclass of the settings.
+      accepted: its fields that count beside --target.
+      others: further flags that do not.
+
+    Raises:
+      InputError: naming the flag.
+    """
+    if flags.FLAGS.target is None:
+        if flags.FLAGS.params is not None:
+            raise errors.InputError(
+                "params", flags.FLAGS.params, "is a path beside `target`"
+            )
+        return
+    names = [field.name for field in dataclasses.fields(kind_of_settings)]
+    refuse(
+        [name for name in (*names, *others) if name not in accepted],
+        f"beside it are {', '.join(f'`{name}`' for name in accepted)}",
+        "the model of `target` is not trained here",
+    )
+
+
+def refuse(names: Sequence[str], accepted: str, found: str = "") -> None:
+    """Refuses settings of what does not take place.
+
+    Raises:
+      InputError: naming the flag.
+    """
+    for name in names:
+        flag = flags.FLAGS[name]
+        if flag.present:
+            raise errors.InputError(name, flag.value, accepted, found=found)
 
 
 def settings(kind_of_settings: type[T]) -> T:

@@ -133,21 +133,13 @@ def audit_named(
     attacks = None if settings.attacks in ((), ("all",)) else settings.attacks
     references = settings.references
     target_audit.check(attacks, settings.preset, settings.seed, references)
-    found = load.target(target)
+    found, read = named(target, params)
     if references and found.train is None:
         raise errors.InputError(
             "references",
             references,
             found=f"`target`={target} does not say how it is trained",
             accepted="beside it is a jaxprivacy.Target with train",
-        )
-    read = None if params is None else load.parameters(params)
-    if read is None and found.params is None:
-        raise errors.InputError(
-            "target",
-            target,
-            found="holds no parameters",
-            accepted="is then `params`=PATH",
         )
     members, non_members = sources.members_and_non_members(settings.data)
     report = audit(
@@ -161,10 +153,32 @@ def audit_named(
         seed=settings.seed,
         command=command,
     ).contents
-    named = {"data": settings.data, "target": target, "params": params}
+    told = {"data": settings.data, "target": target, "params": params}
     return findings.AuditReport(
         report._replace(
-            result=report.result | {"settings": named | report.result["settings"]},
+            result=report.result | {"settings": told | report.result["settings"]},
             settings=[("data", settings.data), *report.settings],
         )
     )
+
+
+def named(target: str, params: str | None) -> tuple[targets.Target, Any]:
+    """The target that a command line names, and its parameters; None: its own.
+
+    Args:
+      target: `FILE.py:NAME` or `package.module:NAME`.
+      params: the path of its parameters; None: the target's own.
+
+    Raises:
+      InputError: naming the flag.
+    """
+    found = load.target(target)
+    read = None if params is None else load.parameters(params)
+    if read is None and found.params is None:
+        raise errors.InputError(
+            "target",
+            target,
+            found="holds no parameters",
+            accepted="is then `params`=PATH",
+        )
+    return found, read

@@ -48,22 +48,7 @@ def prepare(settings: whitebox_settings.WhiteboxSettings) -> shared.Prepared:
         whitebox_imports.check_images(settings, dataset)
     network = whitebox_targets.model(settings, dataset)
     params = jax.eval_shape(network.init, jax.random.key(0))
-    layers = layers_lib.layers(network.apply, params, dataset.x[:1])
-    receivers = layers_lib.receivers(network.apply, params, dataset.x[:1])
-    views = [
-        (
-            variant,
-            views_lib.view(variant, layers, receivers, loss=settings.loss_and_label),
-        )
-        for variant in settings.variants()
-    ]
-    if len({view for _, view in views}) < len(views):
-        raise errors.InputError(
-            ("layers", "gradients"),
-            (" ".join(settings.layers), " ".join(settings.gradients)),
-            found="two attacks see the same",
-            accepted="are different ones",
-        )
+    layers, views = seen_by_attacks(settings, network.apply, params, dataset.x)
     dealt = {
         (count, seed): splits.split(settings, dataset, count, seed)
         for count in _participants(settings)
@@ -78,6 +63,37 @@ def prepare(settings: whitebox_settings.WhiteboxSettings) -> shared.Prepared:
         whitebox_shadows.check_memory(settings, dealt[1, settings.seed], each)
     channels = views_lib.image_channels(network, params, dataset.x)
     return shared.Prepared(dataset, dealt, layers, views, channels)
+
+
+def seen_by_attacks(settings, apply, params, x):
+    """The target's layers, and what each attack sees of them.
+
+    Args:
+      settings: which layers are meant.
+      apply: the target.
+      params: its parameters, or their shapes.
+      x: records, of which the form counts.
+
+    Raises:
+      InputError: a layer that is not there; two attacks that see the same.
+    """
+    layers = layers_lib.layers(apply, params, x[:1])
+    receivers = layers_lib.receivers(apply, params, x[:1])
+    views = [
+        (
+            variant,
+            views_lib.view(variant, layers, receivers, loss=settings.loss_and_label),
+        )
+        for variant in settings.variants()
+    ]
+    if len({view for _, view in views}) < len(views):
+        raise errors.InputError(
+            ("layers", "gradients"),
+            (" ".join(settings.layers), " ".join(settings.gradients)),
+            found="two attacks see the same",
+            accepted="are different ones",
+        )
+    return layers, views
 
 
 def _participants(settings):
@@ -139,7 +155,8 @@ def run(
       targets: folder in which trained targets are kept; empty: nowhere.
     """
     begun = results.begin()
-    study = _study(settings, prepared, stages, targets)
+    network = whitebox_targets.model(settings, prepared.dataset)
+    study = study_of(settings, prepared, network, stages, targets)
     untrained = []
     if settings.null_checks:  # First, since it can fail.
         cases = whitebox_checks.untrained_cases(_cases(settings))
@@ -159,17 +176,17 @@ def run(
         "target_layers": tuple(layer.path for layer in prepared.layers),
         "gradient_kernels": settings.attack_preset().gradient_kernels,
     }
-    told = _told(settings, findings, untrained)
+    told = tell(settings, findings, untrained)
     head = results.head(command, settings, prepared.dataset, begun, **found)
     used = results.used_settings(settings, prepared.dataset, **found)
-    return _report(prepared, findings, {**head, **told}, used)
+    return report(prepared, findings, {**head, **told}, used)
 
 
-def _study(settings, prepared, stages, targets):
+def study_of(settings, prepared, network, stages, targets=""):
     """What all targets share, and what was kept of them before."""
     dataset = prepared.dataset
     observer = views_lib.observer(
-        whitebox_targets.model(settings, dataset),
+        network,
         [view for _, view in prepared.views],
         settings.attack_preset(),
         channels=prepared.channels,
@@ -186,7 +203,7 @@ def _study(settings, prepared, stages, targets):
     return shared.Study(settings, prepared, attacks, stages, targets, data, kept, {})
 
 
-def _told(settings, findings, untrained):
+def tell(settings, findings, untrained):
     """What result.json tells of the findings."""
     scored = [s for finding in findings for s in finding.scored]
     rows, null_rows = membership_rows.rows(scored, settings.setting, untrained)
@@ -206,7 +223,7 @@ def _told(settings, findings, untrained):
     }
 
 
-def _report(prepared, findings, result, used):
+def report(prepared, findings, result, used):
     """The report, with the verdict on what was found."""
     every = list(prepared.splits.values())
     told = max(s.copies_left_out for s in every), any(s.copies_kept for s in every)

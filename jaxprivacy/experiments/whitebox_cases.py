@@ -61,7 +61,7 @@ def attacked(
         text = settings.observed_rounds[0]
         rounds = [r + 1 for r in whitebox_settings.observed(text, settings.rounds)]
         rate = best.row.get("ascent_rate", 0.0)
-        seen = _observation(study, best.seen, records, rounds, rate)
+        seen = observation(study, best.seen, records, rounds, rate)
         best = best._replace(controls=shared.control(study, seen, records, row, seed))
     notes = tuple(f"Left out, {_named(row)}: {error}." for error in diverged)
     return shared.light(best._replace(notes=notes))
@@ -90,7 +90,7 @@ def _at_rate(study, trained, split, records, row, seed, case):
     seen = _target(study, trained, given, split, seed, kept_as, attacked)
     study.stages.stage(f"attacks ({_named(row)})", shared.ATTACKING)
     told = {"ascent_rate": rate} if rate else {}
-    found = _attack_one(study, seen, records, row | told, seed)
+    found = attack_one(study, seen, records, row | told, seed)
     found = shared.with_evidence(found, dataset, np.concatenate(split.shares), kinds)
     if settings.setting == "federated" and place == "global":
         reached = whitebox_targets.victim_accuracies(trained, given, seen)
@@ -155,14 +155,14 @@ def _selected(scored):
     return 0.0
 
 
-def _observation(study, seen, records, rounds, ascent_rate):
+def observation(study, seen, records, rounds, ascent_rate):
     """What the attacker holds at these rounds, counted from 1."""
     where = np.array([seen.rounds.index(number) for number in rounds])
     snapshots = jax.tree.map(lambda a: a[where], seen.snapshots)
     return shared.observed_at(study, snapshots, records.batch, ascent_rate)
 
 
-def _attack_one(study, seen, records, row, seed) -> shared.Finding:
+def attack_one(study, seen, records, row, seed) -> shared.Finding:
     """Every attack on one trained target, at each choice of observed rounds."""
     settings = study.settings
     federated = settings.setting == "federated"
@@ -174,7 +174,7 @@ def _attack_one(study, seen, records, row, seed) -> shared.Finding:
         key = jax.random.fold_in(shared.key(settings, seed, "attacks"), number)
         found += whitebox_attacks.attack(
             study.attacks,
-            _observation(study, seen, records, rounds, row.get("ascent_rate", 0.0)),
+            observation(study, seen, records, rounds, row.get("ascent_rate", 0.0)),
             records,
             key,
             row | told,

@@ -94,6 +94,23 @@ def imported(
     """
     network = whitebox_targets.model(settings, dataset)
     params = load(settings, dataset, shares, network)
+    return seen(network, params, given, settings.rounds)
+
+
+def seen(
+    network: types.Model,
+    params: types.Params,
+    given: whitebox_targets.Given,
+    rounds: int,
+) -> whitebox_targets.Seen:
+    """What is known of a target that was trained elsewhere.
+
+    Args:
+      network: the target.
+      params: its parameters.
+      given: the records that its accuracy is measured on.
+      rounds: after how many its only snapshot is said to be taken.
+    """
 
     @compilation.compiled
     def measure(params, train, test):
@@ -110,7 +127,7 @@ def imported(
     measured = measure(params, given.train, given.test)
     info = {name: np.asarray(value)[None] for name, value in measured.items()}
     snapshots = jax.tree.map(lambda a: a[None], params)
-    return whitebox_targets.Seen(snapshots, [settings.rounds], info)
+    return whitebox_targets.Seen(snapshots, [rounds], info)
 
 
 def load(

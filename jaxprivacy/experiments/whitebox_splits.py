@@ -64,6 +64,28 @@ def split(
     return Split(shares, unheld, members, non_members, copied, most, kept)
 
 
+def of_given(
+    settings: WhiteboxSettings, dataset: Dataset, members: int, seed: int
+) -> Split:
+    """The records by which a target that was trained elsewhere is attacked.
+
+    Args:
+      settings: checked settings.
+      dataset: the data.
+      members: how many records, from the first on, it was trained on.
+      seed: of the run.
+
+    Raises:
+      InputError: there are too few records for what the settings ask for.
+    """
+    held, unheld = np.split(np.arange(len(dataset.y)), [members])
+    copied = copies.have_copies(dataset.x)
+    left = copies.leave_out(copied, (held, unheld))
+    sets = _divided(settings, dataset, left, np.random.default_rng(seed))
+    kinds = ({"global": each} for each in sets)
+    return Split([held], unheld, *kinds, copied, left.left_out, left.kept)
+
+
 def of_victim(
     settings: WhiteboxSettings, dataset: Dataset, dealt: Split, victim: int, seed: int
 ) -> Split:

@@ -7,18 +7,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
+from flax import linen as nn, nnx
 
 import jaxprivacy
 from jaxprivacy import cards
 from jaxprivacy.evaluation import membership as evaluation
 from jaxprivacy.experiments import (
     mimicry,
+    references,
     target_audit,
     target_references,
     training,
 )
 from jaxprivacy.targets import tasks
+from jaxprivacy.training import local
 from tests.experiments import by_heart
 from tests.experiments.by_heart import CLASSES, SIZE, linear
 from tests.launch import launched
@@ -300,6 +302,41 @@ def test_train_is_an_option_of_a_module_s_call_or_how_it_is_trained(params, reco
     assert found.findings[0].auc.low > 0.5
     dense = nn.Dense(CLASSES, use_bias=False)
     assert jaxprivacy.linen(dense, variables, train=fitted).train is fitted
+
+
+class Linear(nnx.Module):
+    def __init__(self, weights):
+        self.layer = nnx.Linear(SIZE, CLASSES, use_bias=False, rngs=nnx.Rngs(0))
+        self.layer.kernel[...] = jnp.asarray(weights)
+
+    def __call__(self, x):
+        return self.layer(x)
+
+
+def test_an_nnx_module_is_trained_to_the_state_of_its_parameters(
+    plain, params, records
+):
+    module = Linear(params["w"])
+
+    def train(*of):
+        fitted = nnx.clone(module)
+        fitted.layer.kernel[...] = ridge(*of)["w"]
+        return nnx.state(fitted, nnx.Param)
+
+    target = jaxprivacy.nnx(module, train=train)
+    found = by_heart.audit(target, None, *records, ("lira_online",), references=4)
+    assert found.findings[0].auc.value == pytest.approx(plain.findings[1].auc.value)
+
+
+def test_several_models_at_once_are_those_one_after_the_other(plain, params, records):
+    """As on other platforms than a CPU."""
+    with (
+        mock.patch.object(local, "side_by_side", lambda one, *of: jax.vmap(one)(*of)),
+        mock.patch.dict(references.AT_ONCE, {"cpu": 3}),
+    ):
+        found = audit(params, records)
+    for ours, theirs in zip(found.findings, plain.findings, strict=True):
+        assert ours.auc.value == pytest.approx(theirs.auc.value, abs=1e-3)
 
 
 def untraceable(key, of, mask):
