@@ -133,7 +133,7 @@ def test_null_checks_cover_chance(random_table):
 def server(folder):
     """What a server that keeps every upload makes of four participants by heart."""
     rng = np.random.default_rng(6)
-    x, y = rng.normal(size=(900, 12)), np.arange(900) % 3
+    x, y = rng.normal(size=(900, 60)), np.arange(900) % 3
     np.savez(folder / "four.npz", x=x, y=y)
     return audit(
         folder,
@@ -167,11 +167,9 @@ def test_a_server_that_keeps_every_upload(server, folder):
     by_name = {row["attack"]: row["auc"] for row in rows}
     for name in ("fedmia_loss", "fedmia_gradient"):
         assert by_name[name]["low"] > 0.6, name
-    # Others are in the shared model too, which a loss at its end does not tell apart.
-    assert by_name["fedmia_loss"]["value"] > by_name["loss_threshold"]["value"]
     said = " ".join(server["verdict"]["sentences"])
     assert "a participant that holds none of the members" in said
-    assert "Reconstruction was not run" in said or server["reconstruction"] == []
+    assert server["reconstruction"] == []
     assert "another in its place" in (folder / "server" / "report.html").read_text()
 
 
