@@ -11,8 +11,7 @@ import numpy as np
 
 from jaxprivacy import errors, types
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import training
-from jaxprivacy.experiments.privacy_settings import PrivacySettings
+from jaxprivacy.experiments import privacy_settings, training
 from jaxprivacy.programs import chunks, compilation
 from jaxprivacy.targets import gradients as clipping
 from jaxprivacy.training import gradients, local, losses
@@ -53,7 +52,7 @@ class Dealt(NamedTuple):
         return found._replace(y=jnp.asarray(self.labels, found.y.dtype))
 
 
-def deal(settings: PrivacySettings, dataset: Dataset) -> Dealt:
+def deal(settings: privacy_settings.PrivacySettings, dataset: Dataset) -> Dealt:
     """Draws the canaries, their labels, and which of them are included.
 
     Raises:

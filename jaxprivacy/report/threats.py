@@ -40,12 +40,12 @@ _FROM_LAST = {"-1": "last", "-2": "2nd last", "-3": "3rd last"} | {
 }
 _QUANTITY = {"all": "all", "none": "no"}
 _COUNTS = ("participants", "attack_members", "attack_non_members")
+_TARGETS = {"untrained": "untrained model", "stand-in": "another in its place"}
 # How a condition is said; what is not here is said as it is.
 _SAID = {
     "participants": "{} participants",
     "control": "{} leak",
     "victim": "victim {}",
-    "target": "{} model",
     "attack_members": "{} members known",
     "attack_non_members": "{} non-members known",
     "ascent_rate": "rate {}",
@@ -135,6 +135,8 @@ def _said(row: dict, key: str) -> str:
         return _rounds(value, "epoch" if row.get("setting") in SEATLESS else "round")
     if key in _OF_LAYERS:
         return _layers(str(value), _OF_LAYERS[key])
+    if key == "target":
+        return _TARGETS.get(value, f"{value} model")
     if key in _COUNTS and isinstance(value, int):
         value = f"{value:,}"
     if key in _SAID:

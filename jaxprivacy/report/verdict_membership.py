@@ -148,10 +148,19 @@ def _failed(row: dict, name: str) -> str:
             f"nothing its AUC is {auc} and not 0.5. Members and non-members differ by "
             "how they were sampled, so the other numbers are not to be trusted."
         )
+    where = _WHERE.get(row.get("target"), _WHERE[None])
     return (
-        f"The null check fails for {name}: on records none of which was trained on, "
-        f"its AUC is {auc} and not 0.5. The other numbers are not to be trusted."
+        f"The null check fails for {name}: {where}, its AUC is {auc} and not 0.5. The "
+        "other numbers are not to be trusted."
     )
+
+
+# Of null checks, by their `target`.
+_WHERE = {
+    None: "on records none of which was trained on",
+    "stand-in": "through the uploads of a participant that holds none of the members",
+    "untrained": "through a model that was trained on nothing",
+}
 
 
 def _checks(checks: Sequence[dict], failed: Sequence[dict]) -> list[str]:
@@ -180,9 +189,8 @@ def _checks(checks: Sequence[dict], failed: Sequence[dict]) -> list[str]:
 
 
 def _hold(plain: Sequence[dict]) -> str:
-    random = sum(row.get("target") == "untrained" for row in plain)
-    where = ["on records none of which was trained on"] if random < len(plain) else []
-    where += ["through a model that was trained on nothing"] if random else []
+    kinds = {row.get("target") for row in plain}
+    where = [said for kind, said in _WHERE.items() if kind in kinds]
     subject = (
         "the AUC interval covers"
         if len(plain) == 1

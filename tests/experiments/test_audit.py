@@ -7,7 +7,12 @@ import pytest
 from jaxprivacy import data, errors
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.evaluation.membership import null_holds
-from jaxprivacy.experiments import audit, membership
+from jaxprivacy.experiments import (
+    audit,
+    audit_membership,
+    membership,
+    server_attacks,
+)
 from jaxprivacy.experiments.settings import Settings
 from tests.launch import launched
 
@@ -30,9 +35,8 @@ def test_images_are_attacked_in_both_ways():
     prepared = audit.prepare(Settings())
     assert len(prepared.dataset.y) == 1797
     assert prepared.seats is not None and prepared.notes == ()
-    by_name = "attacks by all uploads"  # only if one of them is asked for
-    every = sum(w for stage, w in audit.STAGES.items() if stage != by_name)
-    assert audit.weight(prepared) == every
+    left_out = audit.STAGES[audit_membership.UPLOADS]
+    assert audit.weight(prepared) == sum(audit.STAGES.values()) - left_out
     asked = audit.prepare(Settings(attacks=("all",)))
     assert audit.weight(asked) == sum(audit.STAGES.values())
 
@@ -113,3 +117,53 @@ def test_members_of_location30_show_in_their_loss():
     assert [row["attack"] for row in found] == rules
     assert all(row["auc"]["low"] > 0.5 for row in found)
     assert all(map(null_holds, null))
+
+
+def names(*attacks, **options):
+    return audit_membership.chosen(Settings(attacks=attacks, **options))
+
+
+def test_attacks_are_chosen_by_name_and_keep_their_order():
+    rules = ("loss_threshold", "confidence", "gradient_norm")
+    assert names() == ("white_box", "black_box", *rules)
+    assert names("fedmia_loss", "confidence") == ("confidence", "fedmia_loss")
+    assert set(names("all")) == {*names(), *server_attacks.NAMES}
+    # Who has nobody to compare with compares with nobody.
+    few = names("all", participants=2)
+    assert set(names("all")) - set(few) == set(server_attacks.COMPARE)
+    with pytest.raises(checks.InputError, match="--attacks=shadow: accepted are white"):
+        names("shadow")
+    with pytest.raises(checks.InputError, match="--participants=2: fedmia_gradient "):
+        names("mean_cosine", "fedmia_gradient", participants=2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "left_out"),
+    [
+        ((), {"attacks by all uploads"}),
+        (("all",), set()),
+        (
+            ("mean_cosine",),
+            {
+                "positive control",
+                "training under gradient ascent",
+                "active attacks on it",
+                *audit.IMAGE_STAGES,
+            },
+        ),
+        (
+            ("loss_threshold",),
+            {
+                "attacks by all uploads",
+                "training under gradient ascent",
+                "active attacks on it",
+                *audit.IMAGE_STAGES,
+            },
+        ),
+    ],
+)
+def test_only_what_is_asked_for_is_run(asked, left_out):
+    prepared = audit.prepare(Settings(attacks=asked))
+    weights = [audit.STAGES[stage] for stage in left_out]
+    assert audit.weight(prepared) == sum(audit.STAGES.values()) - sum(weights)
+    assert (prepared.seats is None) == (asked not in ((), ("all",)))

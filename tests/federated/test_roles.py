@@ -43,6 +43,12 @@ def honest():
     return roles.honest_participant(train, optimizer)
 
 
+def decaying(factor=0.5):
+    optimizer = optax.inject_hyperparams(optax.sgd)(0.1, 0.9)
+    train = local.sgd(gradients.plain(MODEL), optimizer, epochs=2, batch_size=2)
+    return roles.decaying(roles.honest_participant(train, optimizer), factor)
+
+
 def one_step():
     """An honest role without the loop of `honest`, which has a test of its own."""
     optimizer = optax.sgd(0.1, momentum=0.9)
@@ -80,6 +86,7 @@ def selective(upload, trainer=one_step):
 SOME = dssgd.Selected(PARAMS, {"w": arrays.normal(5, 2, 3) > 0})
 PARTICIPANTS = {
     "honest": (honest, PARAMS),
+    "decaying": (decaying, PARAMS),
     "gan": (dishonest, PARAMS),
     "dssgd, all": (selective(dssgd.upload_largest()), SOME),
     "dssgd, largest": (selective(dssgd.upload_largest(0.5, 0.01)), SOME),
@@ -124,6 +131,22 @@ def test_contract_of_participants(name):
     step(jax.random.key(4), new_state, update, DATA)
     eager = role.step(key, role.init(key, PARAMS, DATA), received, DATA)
     chex.assert_trees_all_close(first, eager, rtol=1e-5, atol=1e-6)
+
+
+def test_a_rate_decays_from_round_to_round_and_not_from_step_to_step():
+    """Round after round, each begun with the state and parameters of the last."""
+    role, received = decaying(), PARAMS
+    state = role.init(jax.random.key(0), PARAMS, DATA)
+    for number in range(3):
+        key, rate = jax.random.key(number), 0.1 * 0.5**number
+        optimizer = optax.sgd(rate, 0.9)
+        plain = local.sgd(gradients.plain(MODEL), optimizer, epochs=2, batch_size=2)
+        momentum = optax.tree_utils.tree_get(state, "trace")
+        same = optax.tree_utils.tree_set(optimizer.init(PARAMS), trace=momentum)
+        wanted, _, _ = plain(key, received, same, DATA)
+        state, update, _ = role.step(key, state, received, DATA)
+        received = roles.add(received, update)
+        chex.assert_trees_all_close(received, wanted, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SERVERS)

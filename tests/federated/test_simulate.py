@@ -123,8 +123,9 @@ def close(got, want):
     chex.assert_trees_all_close(got, want, rtol=1e-5, atol=1e-6)
 
 
-def three_participants(order, sizes):
+def three_participants(order, sizes, **options):
     """Groups of three participants in all, two of whose rounds are observed."""
+    options = {"observed_participant": 1, **options}
     parts = np.split(np.arange(3), np.cumsum(sizes)[:-1])
     return simulate.simulate(
         roles.averaging_server(),
@@ -133,9 +134,9 @@ def three_participants(order, sizes):
             for p in parts
         ],
         order=order,
-        observed_participant=1,
         observed_rounds=(0, 2),
         measure=lambda params: {"bias": params["Dense_1"]["bias"]},
+        **options,
     )
 
 
@@ -201,6 +202,21 @@ def test_the_shared_model_equals_a_plain_loop(simulated):
 def test_snapshots_are_the_observed_participants_local_models(simulated):
     (state, _), twin = simulated
     close(state.snapshots, stack([twin.local[0][1], twin.local[2][1]]))
+
+
+def test_of_everyone_all_is_kept(order, simulated):
+    """What was sent and uploaded, each participant's beside the others'."""
+    watched = three_participants(
+        order,
+        [3],
+        observed_participant=simulate.EVERYONE,
+        observe=lambda sent, updates: (sent, updates),
+    )
+    sent, updates = run(watched)[0].snapshots
+    twin = simulated[1]
+    close(roles.add(sent, updates), stack([stack(twin.local[i]) for i in (0, 2)]))
+    if order == "parallel":
+        close(sent, stack([stack([w] * 3) for w in (start(), twin.shared[1])]))
 
 
 def test_losses_and_measures_are_logged_by_round(simulated):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy.evaluation.membership import null_holds
+from jaxprivacy.experiments import server_attacks
 from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.report import plots
 from tests.launch import contract, launched
@@ -126,6 +127,50 @@ def test_memorised_labels_are_found(random_table):
 def test_null_checks_cover_chance(random_table):
     assert len(random_table["null_checks"]) == len(MEMBERSHIP)
     assert all(null_holds(row) for row in random_table["null_checks"])
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    """What a server that keeps every upload makes of four participants by heart."""
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(900, 60)), np.arange(900) % 3
+    np.savez(folder / "four.npz", x=x, y=y)
+    return audit(
+        folder,
+        "server",
+        f"--data=npz:{folder / 'four.npz'}",
+        "--mlp_widths=32",
+        "--participants=4",
+        "--members_per_participant=100",
+        "--others_non_members",
+        "--rounds=8",
+        "--round_decay=0.9",
+        "--momentum=0.9",
+        "--observed_rounds=4",
+        "--local_epochs=4",
+        f"--attacks=loss_threshold,{','.join(server_attacks.NAMES)}",
+    )
+
+
+def test_a_server_that_keeps_every_upload(server, folder):
+    named = ["loss_threshold", *server_attacks.NAMES]
+    rows, checks = server["membership"], server["null_checks"]
+    assert [row["attack"] for row in rows] == named
+    assert {(row["mode"], row["trained"]) for row in rows} == {("passive", None)}
+    # Of three others and of nobody; of nobody alone.
+    assert all(row["non_members"] > 3 * row["members"] for row in rows)
+    assert all(row["non_members"] == row["members"] for row in checks)
+    kinds = [(row["attack"], row.get("target")) for row in checks]
+    stand_ins = [(name, "stand-in") for name in server_attacks.COMPARE]
+    assert kinds == [*((name, None) for name in named), *stand_ins]
+    assert all(map(null_holds, checks))
+    by_name = {row["attack"]: row["auc"] for row in rows}
+    for name in ("fedmia_loss", "fedmia_gradient"):
+        assert by_name[name]["low"] > 0.6, name
+    said = " ".join(server["verdict"]["sentences"])
+    assert "a participant that holds none of the members" in said
+    assert server["reconstruction"] == []
+    assert "another in its place" in (folder / "server" / "report.html").read_text()
 
 
 def test_where_nothing_could_be_found_it_cannot_be_told(folder):

@@ -45,8 +45,11 @@ FILES = {
 
 # Arguments, and what the message must name: the flag, the value, what is accepted.
 ARGUMENTS = [
-    ("--model=resnet", "--model=resnet", "mlp, cnn"),
+    ("--model=resnet", "--model=resnet", "mlp, cnn, alexnet"),
     ("--references=8", "--references=8", "--setting=standalone only"),
+    ("--attacks=lira_online", "--attacks=lira_online", "fedmia_loss"),
+    ("--round_decay=0", "--round_decay=0", "(0, 1]"),
+    ("--model=alexnet", "model=alexnet", "29 to 60"),
     ("--checkpoint=kept", "--checkpoint=kept", "--setting=standalone only"),
     ("--setting=central", "--setting=central", "federated, standalone"),
     ("--model=", "--model=", "mlp, cnn"),
@@ -171,6 +174,11 @@ def test_cnn_for_a_table(tmp_path, refused):
     np.savez(tmp_path / "table.npz", x=TABLE, y=LABELS)
     line = refused("--data=npz:table.npz", "--model=cnn")
     assert "--model=cnn" in line and "accepted is mlp" in line
+
+
+def test_nobody_to_compare_with(refused):
+    line = refused("--attacks=mean_cosine,fedmia_loss", "--participants=2")
+    assert "--participants=2" in line and "at least 3" in line
 
 
 def test_images_too_small_to_reconstruct(tmp_path, refused):

@@ -7,14 +7,21 @@ from absl import flags
 from absl.testing import flagsaver
 
 from jaxprivacy.commands import common
-from jaxprivacy.experiments import sweep, whitebox_accepted
+from jaxprivacy.experiments import (
+    audit_membership,
+    server_attacks,
+    settings,
+    sweep,
+    whitebox_accepted,
+)
 from jaxprivacy.experiments.settings import GanSettings, check_gan
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from tests.launch import launched
 
 ROOT = pathlib.Path(__file__).parents[2]
 FOLDER = ROOT / "launch" / "presets"
-PAPER_A, PAPER_B = (sorted(f.glob("*.flags")) for f in (FOLDER, FOLDER / "paper_b"))
+FOLDERS = FOLDER, FOLDER / "paper_b", FOLDER / "fedmia"
+PAPER_A, PAPER_B, FEDMIA = (sorted(folder.glob("*.flags")) for folder in FOLDERS)
 
 
 @pytest.mark.parametrize("path", PAPER_A, ids=lambda path: path.stem)
@@ -39,6 +46,19 @@ def test_preset_of_paper_b(path, monkeypatch):
         settings = common.settings(WhiteboxSettings)
     whitebox_accepted.check(settings)
     assert settings.data.startswith("npz:")
+
+
+@pytest.mark.parametrize("path", FEDMIA, ids=lambda path: path.stem)
+def test_preset_of_fedmia(path, monkeypatch):
+    launched.script("audit")
+    monkeypatch.chdir(ROOT)
+    with flagsaver.flagsaver():
+        flags.FLAGS(["launch", f"--flagfile={path}"])
+        asked = common.settings(settings.Settings)
+    settings.check(asked)
+    columns = {"loss_threshold", "gradient_norm", *server_attacks.NAMES}
+    assert set(audit_membership.chosen(asked)) == columns
+    assert asked.data.startswith("npz:../shared/data/")
 
 
 TABLES = ("iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xii", "xiii")

@@ -271,18 +271,6 @@ def test_nothing_is_found_where_nothing_leaks():
         assert found.low < 0.5 < found.high
 
 
-def test_fedmia_by_hand_and_order_of_rounds():
-    target = np.array([[1.0, 0.0], [3.0, 2.0]])
-    others = np.array([[[-1.0, 0], [1, 2]], [[2.0, 2], [4, 2]]])
-    # Round 1: mean 0 and 1, spread sqrt 2; round 2: mean 3 and 2, the latter of none.
-    table = [
-        (stats.norm.cdf(1 / math.sqrt(2)) + 0.5) / 2,
-        (stats.norm.cdf(-1 / math.sqrt(2)) + 0.5) / 2,
-    ]
-    np.testing.assert_allclose(membership.fedmia(target, others), table)
-    np.testing.assert_allclose(membership.fedmia(target[::-1], others[::-1]), table)
-
-
 def test_a_class_that_is_hard_for_everyone_hides_its_members_from_one_threshold():
     rng = np.random.default_rng(5)
     labels, other_labels = rng.integers(2, size=2000), rng.integers(2, size=1000)
