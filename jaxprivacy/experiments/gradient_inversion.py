@@ -18,7 +18,6 @@ from jaxprivacy.experiments import (
     results,
     training,
 )
-from jaxprivacy.experiments.inversion_settings import Case, InversionSettings
 from jaxprivacy.programs import compilation
 from jaxprivacy.report import contents, progress, verdict
 
@@ -43,7 +42,7 @@ class Row(NamedTuple):
     found: np.ndarray  # (N, *D)
 
 
-def prepare(settings: InversionSettings) -> Prepared:
+def prepare(settings: inversion_settings.InversionSettings) -> Prepared:
     """Checks the settings, loads the data and divides it.
 
     Raises:
@@ -59,13 +58,13 @@ def prepare(settings: InversionSettings) -> Prepared:
     return Prepared(dataset, attacked, rest[half:], rest[:half][:MOST_PUBLIC])
 
 
-def weight(settings: InversionSettings) -> float:
+def weight(settings: inversion_settings.InversionSettings) -> float:
     """The sum of the weights of the stages that will be run."""
     return (settings.epochs > 0) + len(inversion_settings.cases(settings))
 
 
 def run(
-    settings: InversionSettings,
+    settings: inversion_settings.InversionSettings,
     prepared: Prepared,
     stages: progress.Stages,
     command: str,
@@ -134,7 +133,7 @@ def _batches(settings, prepared, size) -> tuple[np.ndarray, np.ndarray]:
     return prepared.dataset.x[chosen], prepared.dataset.y[chosen]
 
 
-def _row(settings, prepared, known, case: Case, stages) -> Row:
+def _row(settings, prepared, known, case: inversion_settings.Case, stages) -> Row:
     """Attacks every batch of one row."""
     stages.stage(_title(case), 1.0)
     name = f"gradient inversion, {'/'.join(map(str, case))}"
@@ -189,7 +188,7 @@ def _baseline_rows(settings, prepared, known) -> list[dict[str, Any]]:
     ]
 
 
-def _title(case: Case) -> str:
+def _title(case: inversion_settings.Case) -> str:
     """What readers call a row."""
     records = f"{case.batch_size} record{'s' * (case.batch_size > 1)}"
     steps = f"{case.local_steps} local step{'s' * (case.local_steps > 1)}"

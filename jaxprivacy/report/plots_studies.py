@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxprivacy.report import text
-from jaxprivacy.report.contents import Course, Tradeoff
+from jaxprivacy.report import contents, text, threats
 from jaxprivacy.report.plots_style import (
     COLORS,
     GREY,
@@ -20,7 +19,6 @@ from jaxprivacy.report.plots_style import (
     style,
     whole_ticks,
 )
-from jaxprivacy.report.threats import card
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 _MARKED = 20  # Up to so many rounds, each is marked by a dot.
 
 
-def courses_figure(courses: Sequence[Course]) -> Figure:
+def courses_figure(courses: Sequence[contents.Course]) -> Figure:
     """Returns accuracy, hit rate and Frechet distance over the rounds.
 
     Where uploads are clipped, two more panels have the share of an update beyond the
@@ -59,11 +57,11 @@ def courses_figure(courses: Sequence[Course]) -> Figure:
     return figure
 
 
-def _draw_course(panels: Sequence[Axes], course: Course, line: dict) -> None:
+def _draw_course(panels: Sequence[Axes], course: contents.Course, line: dict) -> None:
     marker = "o" if len(course.rounds) <= _MARKED else ""
     line = line | {"linewidth": 1.6, "marker": marker, "markersize": 3}
     hit, low, high = np.asarray(course.hit_rate, np.float64).T
-    title = literal(card(course.attack).title)
+    title = literal(threats.card(course.attack).title)
     panels[0].plot(course.rounds, course.accuracy, label=title, **line)
     panels[1].plot(course.rounds, hit, **line)
     panels[1].fill_between(
@@ -75,7 +73,7 @@ def _draw_course(panels: Sequence[Axes], course: Course, line: dict) -> None:
             axes.plot(course.rounds, values, **line)
 
 
-def _mark_starts(panels: Sequence[Axes], courses: Sequence[Course]) -> None:
+def _mark_starts(panels: Sequence[Axes], courses: Sequence[contents.Course]) -> None:
     """Draws a line where the attack began, unless it did from the first round."""
     for start in sorted({course.start_round for course in courses} - {1}):
         for axes in panels:
@@ -84,7 +82,7 @@ def _mark_starts(panels: Sequence[Axes], courses: Sequence[Course]) -> None:
             )
 
 
-def privacy_leakage_figure(tradeoff: Tradeoff) -> Figure:
+def privacy_leakage_figure(tradeoff: contents.Tradeoff) -> Figure:
     """Returns accuracy and leakage over the privacy budget, no privacy set apart."""
     epsilons = np.asarray(tradeoff.epsilon_per_parameter, np.float64)
     places, finite = _places(epsilons), np.isfinite(epsilons)
@@ -158,7 +156,7 @@ def _apart(
 
 
 def _epsilon_axes(
-    above: Axes, below: Axes, places: np.ndarray, tradeoff: Tradeoff
+    above: Axes, below: Axes, places: np.ndarray, tradeoff: contents.Tradeoff
 ) -> None:
     """Labels the epsilons per parameter below, the totals on top if they hold."""
     finite, kept = np.isfinite(tradeoff.epsilon_per_parameter), _spaced(places)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprivacy import checks
+from jaxprivacy import errors
 from jaxprivacy.targets import directions, inputs
 from tests import arrays
 from tests.targets import models
@@ -64,5 +64,5 @@ def test_equal_products_with_gradients_that_are_formed(name, at_once):
     ],
 )
 def test_directions_of_other_shapes_are_refused(along):
-    with pytest.raises(checks.InputError, match="directions: "):
+    with pytest.raises(errors.InputError, match="directions: "):
         directions.gradient_products(linear, ZERO, along, X, Y, loss=squared_error)
