@@ -48,7 +48,7 @@ def references_figure(rows: Sequence[dict]) -> Figure:
         axes.set_xlabel("reference models")
         axes.set_title(f"at a false positive rate of {fpr:.1%}", fontsize=10)
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
         plots_style.grid(axes)
     panels[0].set_ylabel("true positive rate")
     lines, labels = panels[0].get_legend_handles_labels()
