@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from jaxprivacy import data as data_lib
-from jaxprivacy.experiments import training
-from jaxprivacy.experiments.settings import Settings
+from jaxprivacy.experiments import settings as settings_lib, training
 
 LARGE_IMAGES, RECORDS_OF_LARGE_IMAGES = 16, 4000
 
 
-def load(settings: Settings) -> data_lib.Dataset:
+def load(settings: settings_lib.Settings) -> data_lib.Dataset:
     """Loads the data of checked settings, and checks that the model takes them.
 
     Images of more than 16 pixels are cut to 4,000 records unless `records` says

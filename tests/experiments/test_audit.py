@@ -131,9 +131,9 @@ def test_attacks_are_chosen_by_name_and_keep_their_order():
     # Who has nobody to compare with compares with nobody.
     few = names("all", participants=2)
     assert set(names("all")) - set(few) == set(server_attacks.COMPARE)
-    with pytest.raises(checks.InputError, match="--attacks=shadow: accepted are white"):
+    with pytest.raises(errors.InputError, match="attacks=shadow: accepted are white"):
         names("shadow")
-    with pytest.raises(checks.InputError, match="--participants=2: fedmia_gradient "):
+    with pytest.raises(errors.InputError, match="participants=2: fedmia_gradient "):
         names("mean_cosine", "fedmia_gradient", participants=2)
 
 
