@@ -7,7 +7,6 @@ import dataclasses
 from jaxprivacy import checks
 from jaxprivacy.data import partitions
 from jaxprivacy.experiments import parts
-from jaxprivacy.models import attack_presets
 
 MODELS = (*parts.MODELS, "alexnet")
 SETTINGS = ("federated", "standalone")
@@ -103,11 +102,8 @@ class Membership:
         "attacks",
         checks.fraction,
     )
-    preset: str = parts.setting(
-        attack_presets.ANCHORED.name,
-        "Attack network: anchored, table-xiv, authors-2019 or ml-privacy-meter-0.1.",
-        "attacks",
-        checks.choices(tuple(attack_presets.PRESETS)),
+    preset: str = parts.preset(
+        "Attack network: anchored, table-xiv, authors-2019 or ml-privacy-meter-0.1."
     )
     gradient_kernels: int = (
         parts.setting(  # the preset's own are out of two cores' reach

@@ -12,6 +12,7 @@ import dataclasses
 from typing import Any
 
 from jaxprivacy import checks
+from jaxprivacy.models import attack_presets
 
 MODELS = ("mlp", "cnn")
 GROUPS = ("data", "training", "federation", "attacks", "report")
@@ -40,6 +41,13 @@ def setting(
     """
     metadata = {"help": told, "group": group, "check": check, "repeated": repeated}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def preset(told: str) -> Any:
+    """A field for the attack network of paper B, by the name of its preset."""
+    names = tuple(attack_presets.PRESETS)
+    default = attack_presets.ANCHORED.name
+    return setting(default, told, "attacks", checks.choices(names))
 
 
 def changed(part: type, name: str, **changes: Any) -> Any:

@@ -9,7 +9,6 @@ import dataclasses
 
 from jaxprivacy import checks
 from jaxprivacy.experiments import parts
-from jaxprivacy.models import attack_presets
 
 MODELS = ("mlp", "cnn", "alexnet", "resnet", "densenet")
 SETTINGS = ("standalone", "finetune", "federated")
@@ -270,12 +269,9 @@ class Attack:
         "attacks",
         checks.integers(),
     )
-    preset: str = parts.setting(
-        attack_presets.ANCHORED.name,
+    preset: str = parts.preset(
         "Attack network: anchored (begins as the best simple rule on what it sees), "
-        "table-xiv (the paper's), authors-2019 or ml-privacy-meter-0.1.",
-        "attacks",
-        checks.choices(tuple(attack_presets.PRESETS)),
+        "table-xiv (the paper's), authors-2019 or ml-privacy-meter-0.1."
     )
     gradient_kernels: int | None = parts.setting(
         None,

@@ -48,7 +48,7 @@ def test_accuracy_of_one_output():
 def test_a_label_that_no_output_stands_for(outputs, label):
     """Outside jit it is refused; inside, loss and gradient are NaN: never a class."""
     logits, y = jnp.ones((2, outputs)), jnp.array([0, label])
-    with pytest.raises(errors.InputError, match=f"^y: holds {label} at record 1: acc"):
+    with pytest.raises(errors.InputError, match=f"^y: holds {label} at record 1; acc"):
         losses.cross_entropy(logits, y)
     got = jax.jit(losses.cross_entropy)(logits, y)
     np.testing.assert_array_equal(np.isnan(got), [False, True])
