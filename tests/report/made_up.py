@@ -238,6 +238,7 @@ def report(**changes):
         notes=["A made-up note."],
         courses=[course(), course("gan_no_influence")],
         class_samples=class_samples(),
+        inversions=class_samples(),
         tradeoff=tradeoff(),
     )
     return whole._replace(**changes)
@@ -265,5 +266,6 @@ def empty_report():
         notes=[],
         courses=(),
         class_samples=(),
+        inversions=(),
         tradeoff=None,
     )

@@ -77,7 +77,8 @@ def test_at_fpr():
 
 
 def test_each_card_tells_the_threat_in_two_sentences_and_where_it_comes_from():
-    assert len(cards.CARDS) == len(cards.MEMBERSHIP) + len(cards.RECONSTRUCTION)
+    kinds = (cards.MEMBERSHIP, cards.RECONSTRUCTION, cards.INVERSION)
+    assert len(cards.CARDS) == sum(map(len, kinds))
     for name, made in cards.CARDS.items():
         assert made.title and made.threat.count(". ") == 1, name
         assert made.threat.endswith("."), name
