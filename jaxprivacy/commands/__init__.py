@@ -1,7 +1,7 @@
 """The commands of the shell: flags to experiment to report."""
 
 COMMANDS = {  # `jaxprivacy NAME` runs the module of that name.
-    "audit": "Audits a federated training run, or a trained model of your own.",
+    "audit": "Audits a training run, or a trained model of your own.",
     "whitebox": "Plays paper B's white-box membership inference.",
     "gan-attack": "Plays paper A's GAN attack in collaborative training.",
     "gradient-inversion": "Reconstructs records from the update they gave.",

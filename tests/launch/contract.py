@@ -6,12 +6,14 @@ import math
 import platform
 import re
 
+from jaxprivacy.experiments.inversion_settings import InversionSettings
 from jaxprivacy.experiments.settings import GanSettings, Settings
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.report.verdict import LEVELS, verdict
 
 SETTINGS = {
     "launch.audit": Settings,
+    "launch.gradient_inversion": InversionSettings,
     "launch.whitebox": WhiteboxSettings,
 }
 

@@ -11,7 +11,7 @@ from jaxprivacy.commands import flag_help, help_page
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from tests.launch import launched
 
-SCRIPTS = ("audit", "gan_attack", "sweep", "whitebox", "prepare")
+SCRIPTS = ("audit", "gan_attack", "gradient_inversion", "sweep", "whitebox", "prepare")
 
 
 def grouped():
