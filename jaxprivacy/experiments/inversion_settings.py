@@ -188,11 +188,11 @@ def doubts(settings: InversionSettings, dataset: Dataset) -> list[str]:
             "to descend."
         )
     if set(settings.attack) & set(SEARCHES):
-        if max(settings.local_steps) > FEW_STEPS:
+        if (steps := max(settings.local_steps)) > FEW_STEPS:
             told.append(
-                f"After {max(settings.local_steps)} local steps the update is the sum "
-                "of gradients of models that only the participant saw; the search has "
-                "to follow all of them, and finds less the larger `learning_rate` is."
+                f"The search follows all {steps} local steps, which takes as many "
+                "times as long; of several records at a large rate it finds less, as "
+                "labels are lost first."
             )
         if most > FEW_RECORDS:
             told.append(

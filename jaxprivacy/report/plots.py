@@ -38,7 +38,7 @@ NAMES = (ROC, NORMS, TRAINING, SAMPLES, ROUNDS)  # Of an audit.
 HISTOGRAMS, GAPS, CLASS_ROC = "norm_histograms.png", "class_gaps.png", "class_roc.png"
 EMBEDDINGS, ROWS = "embeddings.png", "membership_rows.png"
 DIAGNOSTICS = (HISTOGRAMS, GAPS, CLASS_ROC, EMBEDDINGS)  # And `NORMS`.
-ALL_NAMES = (*NAMES, COURSES, CLASSES, LEAKAGE, INVERSIONS, *DIAGNOSTICS, ROWS)
+ALL_NAMES = (*NAMES, COURSES, CLASSES, INVERSIONS, LEAKAGE, *DIAGNOSTICS, ROWS)
 FEW_ROWS = 4  # Up to so many are read from the table.
 
 

@@ -39,7 +39,8 @@ def verdict(result: dict) -> dict:
 
     Returns:
       `level`, one of `LEVELS`; `sentences`, the most important first; and `parts`, the
-      level of `membership` and of `reconstruction`, None where it was not attacked.
+      level of `membership` and of `reconstruction`, None where it was not attacked, and
+      of `gradient_inversion` where there is any.
     """
     if result.get("privacy_audit"):
         return verdict_bounds.verdict(result["privacy_audit"])
@@ -59,27 +60,20 @@ def verdict(result: dict) -> dict:
         ]
     said_of_members += _three_way(result.get("three_way", []))
     updates, said_of_updates = verdict_inversion.inversion(result)
-    if updates:  # Of a study that attacks nothing else.
-        return {
-            "level": updates,
-            "sentences": said_of_updates,
-            "parts": {"gradient_inversion": updates},
-        }
-    level = _worst(members, images)
+    parts = {"membership": members, "reconstruction": images}
+    said = [said_of_members, said_of_images, said_of_updates]
+    if updates:
+        parts["gradient_inversion"] = updates
+    level = _worst(parts)
     # What made the level comes first: a headline that says less would be misread.
-    order = [said_of_members, said_of_images]
-    if images == level != members:
-        order.reverse()
-    sentences = [*order[0], *order[1], *verdict_privacy.sentences(result)]
-    if members is None:
+    order = sorted(zip(parts.values(), said, strict=False), key=lambda p: p[0] != level)
+    sentences = [sentence for _, told in order for sentence in told]
+    sentences += verdict_privacy.sentences(result)
+    if members is None and not updates:
         sentences.append("No membership inference attack was run.")
-    if images is None:
+    if images is None and not updates:
         sentences.append("No reconstruction attack was run.")
-    return {
-        "level": level,
-        "sentences": sentences,
-        "parts": {"membership": members, "reconstruction": images},
-    }
+    return {"level": level, "sentences": sentences, "parts": parts}
 
 
 def of(result: dict) -> dict:
@@ -92,10 +86,10 @@ def badge(level: str) -> str:
     return LEVELS[level]
 
 
-def _worst(members: str | None, images: str | None) -> str:
-    if members == "cannot_tell":
-        return members
-    known = [level for level in LEVELS if level in (members, images)]
+def _worst(parts: dict[str, str | None]) -> str:
+    if parts["membership"] == "cannot_tell":
+        return "cannot_tell"
+    known = [level for level in LEVELS if level in parts.values()]
     return known[0] if known else "cannot_tell"
 
 

@@ -6,6 +6,7 @@ import math
 import platform
 import re
 
+from jaxprivacy.experiments.inversion_settings import InversionSettings
 from jaxprivacy.experiments.privacy_settings import PrivacySettings
 from jaxprivacy.experiments.settings import GanSettings, Settings
 from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
@@ -14,6 +15,7 @@ from jaxprivacy.report.verdict import LEVELS, verdict
 SETTINGS = {
     "launch.audit": Settings,
     "launch.audit_privacy": PrivacySettings,
+    "launch.gradient_inversion": InversionSettings,
     "launch.whitebox": WhiteboxSettings,
 }
 
