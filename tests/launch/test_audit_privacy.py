@@ -2,8 +2,6 @@
 
 import pytest
 
-from jaxprivacy.commands import flag_help
-from jaxprivacy.experiments.privacy_settings import PrivacySettings
 from tests.launch import contract, launched
 
 SMALL = (
@@ -44,10 +42,6 @@ def test_a_report_is_written(arguments, claimed, tmp_path, capsys):
     assert len(audited["bounds"]) == 4
     for row in audited["bounds"]:
         assert 0 <= row["right"] <= row["made"] <= 100 and row["epsilon"] >= 0
-
-
-def test_every_setting_has_its_help():
-    assert set(PrivacySettings.__dataclass_fields__) <= set(flag_help.PRIVACY)
 
 
 @pytest.mark.parametrize(
