@@ -77,6 +77,18 @@ class NotWritten(OSError):
     """A finished result found no place on any disk; its message is one line."""
 
 
+def of_part(name: str, found: str, accepted: str) -> InputError:
+    """An error in a part of an argument.
+
+    Args:
+      name: of both, such as "members: x".
+      found: what is wrong, as it is said of the part.
+      accepted: as of `InputError`.
+    """
+    argument, _, part = name.partition(": ")
+    return InputError(argument, found=f"{part} {found}".strip(), accepted=accepted)
+
+
 def called(text: str) -> str:
     """A text in which every argument in backticks is called as it is called here."""
     return _NAMED.sub(lambda found: _CALLED.get()(f"`{found[1]}`"), text)

@@ -71,6 +71,14 @@ def test_the_parts_of_an_error_are_told_apart():
     assert jaxprivacy.InputError("x", None, "are tables").value is None
 
 
+def test_an_error_in_a_part_of_an_argument_names_both():
+    error = errors.of_part("members: x", "of type <U1", "are numbers")
+    assert str(error) == "members: x of type <U1; accepted are numbers"
+    assert (error.argument, error.value) == ("members", "x of type <U1")
+    error = errors.of_part("params", "is empty", "is a tree")
+    assert str(error) == "params: is empty; accepted is a tree"
+
+
 def test_the_name_of_an_argument_is_taken_back_when_a_command_fails():
     with pytest.raises(RuntimeError), errors.calling(flag):
         raise RuntimeError

@@ -240,12 +240,10 @@ def numbers(name: str, of: Any) -> np.ndarray:
             found = np.asarray(found.tolist())
     except Exception as error:
         said = " ".join(str(error).split())[:200]
-        raise errors.InputError(
-            name, found=f"is no array ({said})", accepted=accepted
-        ) from error
+        raise errors.of_part(name, f"is no array ({said})", accepted) from error
     kinds = (np.bool_, np.integer, jnp.floating)
     if not any(jnp.issubdtype(found.dtype, kind) for kind in kinds):
-        raise errors.InputError(name, found=f"of type {found.dtype}", accepted=accepted)
+        raise errors.of_part(name, f"of type {found.dtype}", accepted)
     with np.errstate(over="ignore"):  # Becomes infinite, and is refused as such.
         taken = found.astype(jax.dtypes.canonicalize_dtype(found.dtype), copy=False)
     wrong = ~np.isfinite(taken)
@@ -253,11 +251,8 @@ def numbers(name: str, of: Any) -> np.ndarray:
         wrong = taken != found
     if wrong.any():
         where = tuple(np.argwhere(wrong)[0].tolist())
-        raise errors.InputError(
-            name,
-            found=f"holds {found[where]} at {where}",
-            accepted=f"{accepted} within {taken.dtype}",
-        )
+        told, within = f"holds {found[where]} at {where}", f" within {taken.dtype}"
+        raise errors.of_part(name, told, accepted + within)
     return taken
 
 

@@ -153,11 +153,8 @@ def _ready(kind, task, ours, x_type, y_type) -> streams.Stream:
 
 def _as(name: str, a: np.ndarray, dtype: Any) -> np.ndarray:
     if jnp.promote_types(a.dtype, dtype) != dtype:
-        raise errors.InputError(
-            name,
-            found=f"of type {a.dtype}",
-            accepted=f"is that of the first batch, {dtype}",
-        )
+        accepted = f"is that of the first batch, {dtype}"
+        raise errors.of_part(name, f"of type {a.dtype}", accepted)
     return a.astype(dtype, copy=False)
 
 

@@ -211,7 +211,7 @@ def test_the_same_seed_gives_the_same_numbers(report, records, weights):
         ({"members": (np.full((9, SIZE), 1e300), np.ones(9, int))}, "within float32"),
         ({"members": (np.full((9, SIZE), 2**40), np.ones(9, int))}, "within int32"),
         ({"members": (np.full((9, SIZE), 1j), np.ones(9, int))}, "of type complex"),
-        ({"members": ([[1, 2], [3]], [0, 1])}, "members: x: is no array"),
+        ({"members": ([[1, 2], [3]], [0, 1])}, "members: x is no array"),
         ({"members": (np.eye(60, SIZE), ["a"] * 60)}, "members: y of type <U1"),
         (dict.fromkeys(("members", "non_members"), ONE_HOT), "y.argmax"),
         ({"seed": 1.5}, "^seed=1.5: accepted are"),
