@@ -116,11 +116,8 @@ def _check_numbers(seen) -> None:
         ("loss: that", np.isnan(features.loss[:, 0])),
     ):
         if wrong.any():
-            raise errors.InputError(
-                name,
-                found=f"NaN for {wrong.sum()} of {len(wrong)} records",
-                accepted="are numbers",
-            )
+            told = f"is NaN for {wrong.sum()} of {len(wrong)} records"
+            raise errors.of_part(name, told, "are numbers")
 
 
 def _of_records(target, task, answer, taken, params, x, y):
