@@ -151,14 +151,14 @@ ONES = np.ones(30, int)
         ),
         (
             iter([(np.eye(30, SIZE, dtype=int), ONES), (np.eye(30, SIZE), ONES)]),
-            "^members, batch 1: x of type float32; accepted is that of the first batch",
+            "^members, batch 1: x: of type float32; accepted is that of the first batch",
         ),
         (
             ({"a": np.ones((30, 2)), "b": np.ones(29)}, ONES),
             r"^members: x with arrays of shapes \(30, 2\), \(29,\); accepted are",
         ),
         (({"a": np.ones((30, 2))}, ONES), "^non_members: records of shape"),
-        (({"a": {"b": ["c"]}}, ONES), r"^members: x\['a'\]\['b'\] of type <U1"),
+        (({"a": {"b": ["c"]}}, ONES), r"^members: x\['a'\]\['b'\]: of type <U1"),
     ],
 )
 def test_records_that_are_none_are_refused(members, said, records, params):

@@ -34,20 +34,20 @@ def row(report, attack):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "resnet"}, "--model=resnet: accepted are mlp, cnn, lenet"),
-        ({"activation": "gelu"}, "--activation=gelu: accepted are sigmoid"),
-        ({"attack": ("dlg", "gan")}, "--attack=gan: accepted are invert_gradients"),
-        ({"attack": ()}, "--attack=: accepted is at least one"),
-        ({"batch_size": (1, 0)}, "--batch_size=0: accepted are integers"),
-        ({"local_steps": (0,)}, "--local_steps=0: accepted are integers"),
-        ({"restarts": 0}, "--restarts=0"),
-        ({"records": 0}, "--records=0"),
-        ({"iterations": 0}, "--iterations=0"),
-        ({"bins": 1}, "--bins=1: accepted are integers of at least 2"),
-        ({"epochs": -1}, "--epochs=-1"),
-        ({"learning_rate": 0.0}, "--learning_rate=0.0"),
-        ({"total_variation": -1.0}, "--total_variation=-1.0"),
-        ({"seed": -1}, "--seed=-1"),
+        ({"model": "resnet"}, "model=resnet: accepted are mlp, cnn, lenet"),
+        ({"activation": "gelu"}, "activation=gelu: accepted are sigmoid"),
+        ({"attack": ("dlg", "gan")}, "attack=gan: accepted are invert_gradients"),
+        ({"attack": ()}, "attack=: accepted is at least one"),
+        ({"batch_size": (1, 0)}, "batch_size=0: accepted are integers"),
+        ({"local_steps": (0,)}, "local_steps=0: accepted are integers"),
+        ({"restarts": 0}, "restarts=0"),
+        ({"records": 0}, "records=0"),
+        ({"iterations": 0}, "iterations=0"),
+        ({"bins": 1}, "bins=1: accepted are integers of at least 2"),
+        ({"epochs": -1}, "epochs=-1"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0"),
+        ({"total_variation": -1.0}, "total_variation=-1.0"),
+        ({"seed": -1}, "seed=-1"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes, message):
@@ -58,10 +58,10 @@ def test_settings_out_of_range_are_refused(changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "lenet"}, "--attack=dense: accepted with --model=mlp"),
+        ({"model": "lenet"}, "attack=dense: accepted with model=mlp"),
         (
             {"records": 600, "batch_size": (1, 3)},
-            "--records=600: of 1797 records accepted are at most 592 batches of 3",
+            "records=600: accepted of 1797 records are at most 592 batches of 3",
         ),
     ],
 )
@@ -73,7 +73,7 @@ def test_settings_that_the_data_do_not_allow_are_refused(changes, message):
 def test_a_table_has_no_image_model():
     table = DIGITS._replace(x=DIGITS.x.reshape(len(DIGITS.x), -1))
     settings = changed(model="lenet", attack=("dlg",))
-    with pytest.raises(checks.InputError, match="--model=lenet: of a table accepted"):
+    with pytest.raises(checks.InputError, match="model=lenet: of a table accepted"):
         inversion_settings.check_data(settings, table)
     assert inversion_settings.model_name(changed(model=None), table) == "mlp"
     assert inversion_settings.model_name(changed(model=None), DIGITS) == "lenet"
