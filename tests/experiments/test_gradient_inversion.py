@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxprivacy import checks, data
+from jaxprivacy import data, errors
 from jaxprivacy.experiments import gradient_inversion, inversion_settings
 from jaxprivacy.experiments.inversion_settings import Case, InversionSettings
 from jaxprivacy.report import progress
@@ -51,7 +51,7 @@ def row(report, attack):
     ],
 )
 def test_settings_out_of_range_are_refused(changes, message):
-    with pytest.raises(checks.InputError, match=message):
+    with pytest.raises(errors.InputError, match=message):
         inversion_settings.check(changed(**changes))
 
 
@@ -66,14 +66,14 @@ def test_settings_out_of_range_are_refused(changes, message):
     ],
 )
 def test_settings_that_the_data_do_not_allow_are_refused(changes, message):
-    with pytest.raises(checks.InputError, match=message):
+    with pytest.raises(errors.InputError, match=message):
         gradient_inversion.prepare(changed(**changes))
 
 
 def test_a_table_has_no_image_model():
     table = DIGITS._replace(x=DIGITS.x.reshape(len(DIGITS.x), -1))
     settings = changed(model="lenet", attack=("dlg",))
-    with pytest.raises(checks.InputError, match="model=lenet: of a table accepted"):
+    with pytest.raises(errors.InputError, match="model=lenet: the data is a table; accepted is mlp"):
         inversion_settings.check_data(settings, table)
     assert inversion_settings.model_name(changed(model=None), table) == "mlp"
     assert inversion_settings.model_name(changed(model=None), DIGITS) == "lenet"
