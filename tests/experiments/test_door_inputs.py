@@ -151,7 +151,8 @@ ONES = np.ones(30, int)
         ),
         (
             iter([(np.eye(30, SIZE, dtype=int), ONES), (np.eye(30, SIZE), ONES)]),
-            "^members, batch 1: x: of type float32; accepted is that of the first",
+            "^members, batch 1: x: of type float32; accepted is that of the "
+            "first batch",
         ),
         (
             ({"a": np.ones((30, 2)), "b": np.ones(29)}, ONES),
