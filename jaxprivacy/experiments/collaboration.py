@@ -42,6 +42,7 @@ Advance = Callable[[float], None]
 # The code that a run's numbers depend on, of one run as of a sweep: what is kept of a
 # run is used again where only what judges it has changed.
 TRAINED_BY = (
+    "errors.py",
     "types.py",
     "attacks/gan.py",
     "data/partitions.py",

@@ -30,6 +30,7 @@ from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.training import gradients, local
 
 TRAINED_BY = (
+    "errors.py",
     "types.py",
     "data/copies.py",
     "data/reference_sets.py",

@@ -111,13 +111,16 @@ def _digests(a: np.ndarray) -> np.ndarray:
 
 def _check_numbers(seen) -> None:
     features, _, undefined = seen
-    for name, wrong in (
-        ("target: its output", np.asarray(undefined)),
-        ("loss: that", np.isnan(features.loss[:, 0])),
+    for name, told, wrong in (
+        ("target", "its output is", np.asarray(undefined)),
+        ("loss", "is", np.isnan(features.loss[:, 0])),
     ):
         if wrong.any():
-            told = f"is NaN for {wrong.sum()} of {len(wrong)} records"
-            raise errors.of_part(name, told, "are numbers")
+            raise errors.InputError(
+                name,
+                found=f"{told} NaN for {wrong.sum()} of {len(wrong)} records",
+                accepted="are numbers",
+            )
 
 
 def _of_records(target, task, answer, taken, params, x, y):

@@ -23,6 +23,7 @@ from jaxprivacy.programs import checkpoint
 # Files and folders of the package whose code decides a trained target's numbers. A test
 # compares them with what `whitebox_targets` imports.
 TRAINED_BY = (
+    "errors.py",
     "types.py",
     "attacks/active.py",
     "experiments/training.py",

@@ -110,6 +110,11 @@ class _Watched(NamedTuple):
     observe: Callable[[Any, Any], Any]
 
 
+def _all(watched: Any) -> bool:
+    """Whether all are watched; which one is may be traced."""
+    return isinstance(watched, int) and watched == EVERYONE
+
+
 class _Seats(NamedTuple):
     server: roles.Server
     groups: Sequence[Group]
@@ -248,7 +253,7 @@ def _parallel(seats, key, state, watched, order):
     seen = None
     if watched is not None:
         seen = (sent, updates)
-        seen = seen if watched == EVERYONE else _at(seen, watched)
+        seen = seen if _all(watched) else _at(seen, watched)
     state = state._replace(server=server_state, participants=tuple(states))
     return state, seen, _merge(infos)
 
@@ -268,7 +273,7 @@ def _empty(seats, key, state, watched):
     )
     seen = None
     if watched is not None:
-        everyone = (sum(seats.counts),) if watched == EVERYONE else ()
+        everyone = (sum(seats.counts),) if _all(watched) else ()
         seen = jax.tree.map(
             lambda a: jnp.zeros((*everyone, *a.shape), a.dtype), shapes[0][0]
         )
@@ -306,7 +311,7 @@ def _in_turn(seats, key, state, watched, order):
         for i, (new, info) in zip(candidates, after, strict=True):
             states = (*states[:i], _put(states[i], place, new), *states[i + 1 :])
             infos = (*infos[:i], _put(infos[i], place, info), *infos[i + 1 :])
-        if watched == EVERYONE:
+        if _all(watched):
             seen = _put(seen, who, (sent, update))
         elif seen is not None:
             seen = jax.tree.map(

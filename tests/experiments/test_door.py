@@ -223,7 +223,7 @@ def test_the_same_seed_gives_the_same_numbers(report, records, weights):
             {"params": {"w": np.full((SIZE, 3), np.nan)}},
             "target: its output is NaN for",
         ),
-        ({"loss": lambda output, label: output.sum() * jnp.nan}, "loss: that is NaN"),
+        ({"loss": lambda output, label: output.sum() * jnp.nan}, "loss: is NaN for"),
         (
             {"loss": lambda output, label: output.sum(), "attacks": "confidence"},
             "not known; accepted here are loss_threshold, gradient_norm",

@@ -166,7 +166,7 @@ def test_a_loss_that_is_named_decides_what_outputs_are():
         (
             "token sequences",
             np.full((180, 5), 4),
-            r"holds 4 at record 0: .* 0 to 3, and",
+            r"holds 4 at record 0; .* 0 to 3, and",
         ),
         (
             "token sequences",

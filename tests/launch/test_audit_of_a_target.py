@@ -158,7 +158,7 @@ def test_of_an_orbax_manager_s_folder_the_newest_step_is_named(tmp_path):
     for folder in (tmp_path, tmp_path / "10"):
         with pytest.raises(errors.InputError, match="/10/(default|state)$") as refused:
             load.parameters(str(folder))
-        assert f"--params={folder}: has its arrays in folders" in str(refused.value)
+        assert f"params={folder}: has its arrays in folders" in str(refused.value)
 
 
 def test_safetensors_are_read_as_flax_has_them(tmp_path):

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxprivacy.experiments.settings import COMPARED
+from jaxprivacy.experiments.gan_parts import COMPARED
 from jaxprivacy.report import plots
 from tests.launch import contract, launched
 
