@@ -164,7 +164,7 @@ def test_disk_is_full(folders, tmp_path):
             )
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert str(error.value).startswith(f"--data_dir={folders[1]}: cannot be written")
+    assert str(error.value).startswith(f"data_dir={folders[1]}: cannot be written")
     assert "\n" not in str(error.value)
     assert sorted(tmp_path.rglob("*")) == before
 
