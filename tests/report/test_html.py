@@ -108,8 +108,8 @@ def test_page_says_what_was_found():
     ):
         assert expected in words, expected
     images = [attributes for tag, attributes in tags.found if tag == "img"]
-    # All but those of the diagnostics and of gradient inversion: it has no such rows.
-    assert len(images) == len(plots.ALL_NAMES) - len(plots.DIAGNOSTICS) - 1
+    # All but those of the diagnostics, which this report has not.
+    assert len(images) == len(plots.ALL_NAMES) - len(plots.DIAGNOSTICS)
 
 
 def test_absent_parts_are_left_out():
@@ -237,7 +237,7 @@ def test_diagnostics_have_their_section():
     found = " ".join(tags.text.split())
     assert found.count("What tells members from non-members") == 1
     images = [attributes["src"] for tag, attributes in tags.found if tag == "img"]
-    assert len(images) == len(plots.ALL_NAMES) - 1  # No rows of gradient inversion.
+    assert len(images) == len(plots.ALL_NAMES)
     assert "Left out" not in found
     content = report.diagnostics
     content.members_label[content.members_label == 0] = 9
