@@ -61,7 +61,9 @@ def draw(report: contents.Report) -> dict[str, bytes]:
     if report.class_samples:
         figures[CLASSES] = plots_images.class_samples_figure(report.class_samples)
     if report.inversions:
-        figures[INVERSIONS] = plots_images.class_samples_figure(report.inversions)
+        figures[INVERSIONS] = plots_images.class_samples_figure(
+            report.inversions, ("record", "found")
+        )
     if report.tradeoff is not None:
         figures[LEAKAGE] = plots_studies.privacy_leakage_figure(report.tradeoff)
     if report.diagnostics is not None:
