@@ -38,7 +38,7 @@ def ratios(kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Array]:
       (H, D) ratios, 0 where the bias' gradient is rounding, and (H,) whether it is not.
 
     Source: Phong et al., "Privacy-Preserving Deep Learning via Additively Homomorphic
-    Encryption", IEEE TIFS 2018, section 3; Geiping et al., NeurIPS 2020, Proposition
+    Encryption", IEEE TIFS 2018, section III; Geiping et al., NeurIPS 2020, Proposition
     3.1.
     """
     chex.assert_rank([kernel, bias], [2, 1])
@@ -66,8 +66,9 @@ def recover_dense_inputs(
       (B, D) records, and (B,) how many neurons say so: of one neuron's vector nothing
       shows that it is a record and no mixture, and 0 stands for no vector.
 
-    Source: as `ratios`; the agreement after Boenisch et al., "When the Curious Abandon
-    Honesty: Federated Learning Is Not Private", EuroS&P 2023, section IV.
+    Source: as `ratios`; neurons that single records pass: Boenisch et al., "When the
+    Curious Abandon Honesty: Federated Learning Is Not Private", EuroS&P 2023. That
+    neurons agree is asked for by this project alone.
     """
     vectors, usable = ratios(kernel, bias)
 
@@ -139,7 +140,7 @@ def recover_trapped(gradient: Trap, count: int) -> tuple[jax.Array, jax.Array]:
       (B, D) the records of the B bins with the largest bias' gradient, 0 for bins
       without records, and (B,) that gradient, relative to the largest.
 
-    Source: Fowl et al., ICLR 2022, equation 4.
+    Source: Fowl et al., ICLR 2022, section 3.
     """
     # The last bin has no next one.
     kernel = jnp.diff(gradient.kernel, axis=1, append=0.0)

@@ -126,7 +126,7 @@ def recover_label(kernel: jax.Array) -> jax.Array:
       () the label.
 
     Source: Zhao, Mopuri and Bilen, "iDLG: Improved Deep Leakage from Gradients", 2020,
-    equation 4.
+    section 3.
     """
     chex.assert_rank(kernel, 2)
     products = kernel.T @ kernel

@@ -101,7 +101,7 @@ INVERSION = (
         "The attacker is the server, and honest but curious: it needs the gradients of "
         "the first layer alone, and that this is a dense one. A neuron that one record "
         "alone activates gives it away; no search is made.",
-        source="Phong et al., IEEE TIFS 2018, section 3",
+        source="Phong et al., IEEE TIFS 2018, section III",
     ),
     Card(
         "trap",

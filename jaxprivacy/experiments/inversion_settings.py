@@ -196,8 +196,8 @@ def doubts(settings: InversionSettings, dataset: Dataset) -> list[str]:
             )
         if most > FEW_RECORDS:
             told.append(
-                f"The gradients of {most} records are one sum: searches lose most of "
-                "them, those that share a label first."
+                f"The gradients of {most} records are one sum, which other records may "
+                "have as well: the more there are, the fewer a search finds."
             )
         if settings.epochs:
             told.append(

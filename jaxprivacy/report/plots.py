@@ -60,10 +60,12 @@ def draw(report: contents.Report) -> dict[str, bytes]:
         figures[COURSES] = plots_studies.courses_figure(report.courses)
     if report.class_samples:
         figures[CLASSES] = plots_images.class_samples_figure(report.class_samples)
+    if report.inversions:
+        figures[INVERSIONS] = plots_images.class_samples_figure(
+            report.inversions, ("record", "found")
+        )
     if report.tradeoff is not None:
         figures[LEAKAGE] = plots_studies.privacy_leakage_figure(report.tradeoff)
-    if report.inversions:
-        figures[INVERSIONS] = plots_images.class_samples_figure(report.inversions)
     if report.diagnostics is not None:
         figures |= diagnostic_figures(report.diagnostics)
     rows = text.shown_rows(report.result["membership"])

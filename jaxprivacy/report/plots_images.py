@@ -46,8 +46,15 @@ def rounds_figure(images: Reconstructions) -> Figure:
     return _rows_of_images(labels, list(images.over_rounds))
 
 
-def class_samples_figure(classes: Sequence[Samples]) -> Figure:
-    """Returns, for each class or run, a row of real images above one of samples."""
+def class_samples_figure(
+    classes: Sequence[Samples], rows: tuple[str, str] = ("real", "samples")
+) -> Figure:
+    """Returns, for each class or run, a row of real images above one of samples.
+
+    Args:
+      classes: what is shown.
+      rows: what the two rows are called.
+    """
     height, width = classes[0].real.shape[1:3]
     across, most = _grid_of_classes(len(classes), width)
     columns = min(most, max(len(c.real) for c in classes))
@@ -59,7 +66,7 @@ def class_samples_figure(classes: Sequence[Samples]) -> Figure:
     for axes in places:
         axes.set_axis_off()
     for axes, samples in zip(places, classes, strict=False):
-        _class_block(axes, samples, columns)
+        _class_block(axes, samples, columns, rows)
     return figure
 
 
@@ -70,14 +77,16 @@ def _grid_of_classes(classes: int, width: int) -> tuple[int, int]:
     return 2, _SHOWN if width <= _SMALL else _SHOWN // 2
 
 
-def _class_block(axes: Axes, samples: Samples, columns: int) -> None:
+def _class_block(
+    axes: Axes, samples: Samples, columns: int, rows: tuple[str, str]
+) -> None:
     strips = [_strip(images, columns) for images in (samples.real, samples.samples)]
     between = np.ones((max(1, len(strips[0]) // 14), *strips[0].shape[1:]))
     axes.imshow(np.concatenate([strips[0], between, strips[1]]), aspect="equal")
     axes.set_anchor("W")
     title = literal(samples.title)
     axes.set_title(title, loc="left", fontsize=8, fontweight="bold", pad=3)
-    for place, label in ((0.75, "real"), (0.25, "samples")):
+    for place, label in zip((0.75, 0.25), rows, strict=True):
         _label(axes, place, label, 7)
 
 

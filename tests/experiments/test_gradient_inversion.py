@@ -151,7 +151,7 @@ def test_binary_tables_are_judged_by_their_bits(tmp_path):
 def test_searches_find_digits_and_labels():
     settings = changed(
         activation="sigmoid",
-        mlp_widths=(16,),
+        mlp_widths=(32,),
         attack=("invert_gradients", "dlg"),
         iterations=150,
         restarts=1,
