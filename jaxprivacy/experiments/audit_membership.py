@@ -107,18 +107,13 @@ def attack(
         given = settings, dataset, split, records, key_run, shown.advance
         return membership.federated_run(*given, inside="white_box" in names, **options)
 
-    def attacked(fits, run, mode, key):
-        return [
-            *membership.attack_run(fits, run, records, mode, key, shown.advance),
-            *membership.simple_rules(run, records, mode, names),
-        ]
-
+    common = records, names, shown
     begin(TRAINING)
     passive = federated(ascent=False, all_uploads=UPLOADS in wanted)
     fits = _fits(settings, dataset, names)
     white_box = {name: fits[name] for name in ("white_box",) if name in fits}
     begin(PASSIVE)
-    scored = attacked(fits, passive, "passive", key_passive)
+    scored = _attacked(fits, passive, "passive", key_passive, *common)
     stand_ins, controls, raised = [], [], None
     if UPLOADS in wanted:
         begin(UPLOADS)
@@ -136,8 +131,19 @@ def attack(
         begin(ASCENT)
         raised = federated(ascent=True)
         begin(UNDER_ASCENT)
-        scored += attacked(white_box, raised, "gradient_ascent", key_active)
+        scored += _attacked(white_box, raised, "gradient_ascent", key_active, *common)
     return Found(scored, stand_ins, controls, records, passive, raised)
+
+
+def _attacked(fits, run, mode, key, records, names, shown):
+    """The attack networks of `fits`, and the rules among the named attacks."""
+    # Each network keeps its number, and so its key, where another is left out.
+    first = int("white_box" not in fits)
+    given = fits, run, records, mode, key, shown.advance
+    return [
+        *membership.attack_run(*given, first=first),
+        *membership.simple_rules(run, records, mode, names),
+    ]
 
 
 def _records(settings, dataset, split):

@@ -217,13 +217,17 @@ def attack_run(
     advance: Advance,
     *,
     null_checks: bool = True,
+    first: int = 0,
 ) -> list[Scored]:
-    """Scores one run's records by every supervised attack, its null check along."""
+    """Scores one run's records by every supervised attack, its null check along.
+
+    Their keys are made of `key` and their numbers, from `first` on.
+    """
     inputs = {"white_box": run.features, "black_box": black_box(run.features)}
     kinds = (records.members, records.untrained)[: 1 + null_checks]
     result = []
-    for attack, fit in fits.items():
-        i, both = NETWORKS.index(attack), []
+    for i, (attack, fit) in enumerate(fits.items(), first):
+        both = []
         for j, members in enumerate(kinds):
             learned = train_attack(
                 fit,
