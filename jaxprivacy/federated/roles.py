@@ -108,3 +108,29 @@ def averaging_server() -> Server:
         return jax.tree.map(lambda a: jnp.mean(a, axis=0), add(sent, updates))
 
     return Server(init, send, receive, params=lambda state: state)
+
+
+def as_one(
+    number: int, sent: types.Params, update: types.Params, counted: jax.Array
+) -> tuple[jax.Array, types.Params, types.Params]:
+    """What a server receives that is told of all participants no more than one update.
+
+    Args:
+      number: of a participant that stands for all and is none of them.
+      sent: (Q, ...) what each was sent.
+      update: that of all, as their mean.
+      counted: (Q,) bool, of whom the update is; of what these were sent, the mean is
+        what all were sent.
+
+    Returns:
+      Index (1,), sent (1, ...) and update (1, ...).
+    """
+
+    def mean(a):
+        flags = counted.reshape(counted.shape + (1,) * (a.ndim - 1))
+        # As a difference, so that the mean of equal models is that model to the bit.
+        apart = jnp.where(flags, a - a[:1], 0).sum(axis=0)
+        return a[:1] + apart / jnp.maximum(counted.sum(), 1)
+
+    stacked = jax.tree.map(lambda a: a[None], update)
+    return jnp.full(1, number), jax.tree.map(mean, sent), stacked

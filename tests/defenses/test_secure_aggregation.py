@@ -1,0 +1,252 @@
+"""The secure sum is the sum, and an upload by itself is noise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxprivacy import errors, types
+from jaxprivacy.defenses import secure_aggregation as secure
+from jaxprivacy.federated import roles, simulate
+from tests import arrays
+from tests.launch import launched
+
+KEY, PEOPLE, SIZE = jax.random.key(3), 5, 7
+UPDATES = arrays.normal(0, PEOPLE, SIZE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fast():
+    with launched.compiled_fast():
+        yield
+
+
+def agreed(**changes):
+    return secure.agree(KEY, PEOPLE, **{"bound": 4.0, "threshold": 2} | changes)
+
+
+def masked_of(agreement, turn, units):
+    return jax.vmap(lambda i, v: secure.mask(agreement, turn, i, v))(
+        jnp.arange(len(units)), units
+    )
+
+
+def plain_sum(updates, arrived, bits=16):
+    """The fixed-point sum in Python's own integers."""
+    units = np.round(np.asarray(updates, np.float64) * 2**bits).astype(int)
+    return [int(column) % 2**32 for column in units[np.asarray(arrived)].sum(axis=0)]
+
+
+@pytest.mark.parametrize("neighbours", [None, 2])
+@pytest.mark.parametrize("gone", [(), (0,), (1, 4), (0, 2, 3)])
+def test_the_secure_sum_is_the_sum_to_the_bit(gone, neighbours):
+    agreement = agreed(neighbours=neighbours)
+    arrived = jnp.array([i not in gone for i in range(PEOPLE)])
+    units = secure.encode(UPDATES, agreement)
+    masked = masked_of(agreement, 9, units)
+    masked = jnp.where(arrived[:, None], masked, 12345)  # What is not looked at.
+    total = secure.secure_sum(agreement, 9, masked, arrived)
+    assert total.dtype == jnp.uint32
+    assert total.tolist() == plain_sum(UPDATES, arrived)
+    decoded = secure.decode(total, agreement)
+    expected = np.asarray(UPDATES)[np.asarray(arrived)].sum(axis=0)
+    np.testing.assert_allclose(decoded, expected, atol=PEOPLE * 2.0**-17 + 1e-6)
+
+
+@pytest.mark.parametrize("people", [2, 3, 4])
+def test_pairs_cancel_for_few_participants(people):
+    agreement = secure.agree(KEY, people, bound=4.0)
+    units = secure.encode(UPDATES[:people], agreement)
+    masked = masked_of(agreement, 0, units)
+    total = secure.secure_sum(agreement, 0, masked, jnp.ones(people, bool))
+    assert total.tolist() == plain_sum(UPDATES[:people], [True] * people)
+
+
+def test_an_upload_by_itself_is_uniform_and_changes_with_key_and_round():
+    size, zeros = 20_000, jnp.zeros(20_000, jnp.uint32)
+
+    @jax.jit
+    def upload(key, turn, values):
+        return secure.mask(agreed()._replace(key=key), turn, 1, values)
+
+    first = np.asarray(upload(KEY, 0, zeros))
+    counts = np.bincount(first.view(np.uint8), minlength=256)
+    # A fixed key: of all keys one in a thousand would fail.
+    assert stats.chisquare(counts).pvalue > 1e-3
+    for other in (upload(jax.random.key(4), 0, zeros), upload(KEY, 1, zeros)):
+        assert (np.asarray(other) != first).mean() > 0.999
+        bits = np.unpackbits((np.asarray(other) ^ first).view(np.uint8)).mean()
+        assert abs(bits - 0.5) < 5 * 0.5 / np.sqrt(32 * size)
+    # With the same masks, the uploads differ by what is hidden in them, as they must.
+    assert (np.asarray(upload(KEY, 0, zeros + 3)) - first == 3).all()
+
+
+def test_who_uploads_late_stays_hidden_behind_its_own_mask():
+    """Even though the seeds of its pairs were told, as it seemed to have dropped out."""
+    agreement, late = agreed(), 2
+    units = secure.encode(UPDATES, agreement)
+    masked = masked_of(agreement, 0, units)
+    left = masked[late]
+    for offset in (1, 2):
+        left -= secure._pair_mask(agreement, 0, late, offset, SIZE)
+        left += secure._pair_mask(agreement, 0, late - offset, offset, SIZE)
+    assert (left != units[late]).all()
+    own = secure._own_mask(agreement, 0, late, SIZE)
+    np.testing.assert_array_equal(left, units[late] + own)
+
+
+def test_fixed_point_by_hand():
+    agreement = secure.agree(KEY, 2, bound=2.0, bits=2)
+    values = jnp.array([0.25, -0.25, 1.1, 9.0, -9.0, jnp.nan, jnp.inf])
+    units = secure.encode(values, agreement)
+    top = 2**32
+    assert units.tolist() == [1, top - 1, 4, 8, top - 8, 0, 8]
+    found = secure.decode(units, agreement).tolist()
+    assert found == [0.25, -0.25, 1.0, 2.0, -2.0, 0.0, 2.0]
+
+
+def test_the_largest_sums_stay_in_the_ring_and_larger_ones_are_refused():
+    most = (2**31 - 1) // 2 / 2**16
+    agreement = secure.agree(KEY, 2, bound=most)
+    units = secure.encode(jnp.array([[1e9], [1e9]]), agreement)
+    total = units.sum(axis=0, dtype=jnp.uint32)
+    assert total.tolist() == [2 * ((2**31 - 1) // 2)]
+    with pytest.raises(errors.InputError, match="bound=16384.*at most 16384.*ring"):
+        secure.agree(KEY, 2, bound=16384)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"threshold": 6}, "threshold=6"),
+        ({"threshold": 1}, "threshold=1"),
+        ({"neighbours": 3}, "neighbours=3"),
+        ({"neighbours": 6}, "neighbours=6"),
+        ({"bits": -1}, "bits=-1"),
+        ({"bound": 0.0}, "bound=0"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(changes, named):
+    with pytest.raises(errors.InputError, match=named):
+        agreed(**changes)
+
+
+def test_fewer_than_the_threshold_are_refused():
+    agreement = agreed(threshold=3)
+    arrived = jnp.array([True, True, False, False, False])
+    with pytest.raises(errors.InputError, match="2 of 5.*at least 3"):
+        secure.secure_sum(agreement, 0, jnp.zeros((PEOPLE, 2), jnp.uint32), arrived)
+
+
+PARAMS = {"w": arrays.normal(1, 3), "b": arrays.normal(2, 2, 2)}
+DATA = types.Batch(
+    arrays.normal(4, PEOPLE, 2, 3),
+    np.zeros((PEOPLE, 2), np.int32),
+    np.ones((PEOPLE, 2), np.float32),
+)
+
+
+def step(key, state, received, data):
+    del key
+    update = {"w": data.x[0] - received["w"], "b": data.x[1, :2] * received["b"]}
+    return state + 1, update, {"loss": data.x[0, 0]}
+
+
+HONEST = roles.Participant(lambda key, params, data: jnp.zeros(()), step)
+
+
+def heard_server():
+    """Averages, and keeps all that it hears."""
+    plain = roles.averaging_server()
+
+    def init(params):
+        one = jax.tree.map(lambda a: a[None], params)
+        return plain.init(params), (jnp.zeros(1, jnp.int32), one, one)
+
+    def receive(state, *heard):
+        return plain.receive(state[0], *heard), heard
+
+    return roles.Server(init, lambda k, s, i: s[0], receive, lambda s: s[0])
+
+
+def run(server, role, rounds=2):
+    simulation = simulate.simulate(server, [simulate.Group(role, DATA)])
+
+    @jax.jit
+    def play(key):
+        return simulation.rounds(key, simulation.init(key, PARAMS), jnp.arange(rounds))
+
+    return play(jax.random.key(8))
+
+
+def test_rounds_are_those_of_averaging_and_the_server_hears_of_one():
+    agreement = secure.agree(KEY, PEOPLE, bound=16.0, bits=20)
+    server = secure.secure_aggregation(heard_server(), agreement)
+    state, info = run(server, secure.masked_participant(HONEST, agreement))
+    plain, _ = run(roles.averaging_server(), HONEST)
+    for a, b in zip(
+        jax.tree.leaves(server.params(state.server)),
+        jax.tree.leaves(plain.server),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    index, _, update = state.server.inner[1]
+    assert index.tolist() == [PEOPLE]
+    assert all(leaf.shape[0] == 1 for leaf in jax.tree.leaves(update))
+    assert int(state.server.round) == 2
+    np.testing.assert_array_equal(info["clipped"], np.zeros((2, PEOPLE)))
+
+
+def test_who_uploaded_which_update_changes_nothing_that_the_server_hears():
+    agreement = agreed()
+    server = secure.secure_aggregation(heard_server(), agreement)
+    heard = []
+    for order in ([0, 1, 2, 3, 4], [3, 0, 4, 1, 2]):
+        state = server.init({"w": jnp.zeros(SIZE)})
+        sent = jax.vmap(lambda i, s=state: server.send(None, s, i))(jnp.arange(PEOPLE))
+        units = secure.encode(UPDATES[jnp.array(order)], agreement)
+        uploads = secure.Masked(masked_of(agreement, 0, units), jnp.ones(PEOPLE, bool))
+        heard.append(server.receive(state, jnp.arange(PEOPLE), sent, uploads))
+    for a, b in zip(*map(jax.tree.leaves, heard), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_rounds_with_too_few_uploads_are_left_out():
+    agreement = agreed(threshold=5)
+    server = secure.secure_aggregation(roles.averaging_server(), agreement)
+    role = secure.masked_participant(HONEST, agreement, drop_rate=0.9)
+    state, _ = run(server, role)
+    for a, b in zip(
+        jax.tree.leaves(server.params(state.server)),
+        jax.tree.leaves(PARAMS),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert int(state.server.round) == 2
+
+
+def test_a_mean_is_that_of_who_arrived():
+    agreement = agreed(bits=20, bound=8.0)
+    server = secure.secure_aggregation(roles.averaging_server(), agreement)
+    state = server.init({"w": jnp.zeros(SIZE)})
+    people = jnp.arange(PEOPLE)
+    sent = jax.vmap(lambda i: server.send(None, state, i))(people)
+    arrived = jnp.array([True, False, True, True, False])
+    units = secure.encode(UPDATES, agreement)
+    values = masked_of(agreement, 0, units)
+    state = server.receive(state, people, sent, secure.Masked(values, arrived))
+    expected = np.asarray(UPDATES)[[0, 2, 3]].mean(axis=0)
+    np.testing.assert_allclose(server.params(state)["w"], expected, atol=1e-6)
+
+
+def test_turns_one_after_the_other_are_refused():
+    agreement = agreed()
+    server = secure.secure_aggregation(roles.averaging_server(), agreement)
+    role = secure.masked_participant(HONEST, agreement)
+    simulation = simulate.simulate(
+        server, [simulate.Group(role, DATA)], order="round_robin"
+    )
+    state = simulation.init(KEY, PARAMS)
+    with pytest.raises(errors.InputError, match=r"of 1 participants.*order=parallel"):
+        simulation.rounds(KEY, state, jnp.arange(1))
