@@ -290,13 +290,7 @@ def secure_aggregation(server: roles.Server, agreement: Agreement) -> roles.Serv
         return Invitation(params, jnp.asarray(index, jnp.int32), state.round)
 
     def receive(state, indices, sent, updates):
-        if indices.shape[0] != agreement.participants:
-            raise errors.InputError(
-                "updates",
-                found=f"are of {indices.shape[0]} participants",
-                accepted=f"are those of all {agreement.participants} at once, as in "
-                "`order`=parallel",
-            )
+        roles.check_all_at_once(indices, agreement.participants)
         arrived = updates.arrived
         count = jnp.sum(arrived)
         total = lax.cond(  # Without the threshold no seed is told.

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxprivacy import types
+from jaxprivacy import errors, types
 from jaxprivacy.training import local
 
 
@@ -134,3 +134,17 @@ def as_one(
 
     stacked = jax.tree.map(lambda a: a[None], update)
     return jnp.full(1, number), jax.tree.map(mean, sent), stacked
+
+
+def check_all_at_once(indices: jax.Array, participants: int) -> None:
+    """Refuses updates (Q, ...) that are not those of all participants together.
+
+    Raises:
+      InputError: Q is not the number of participants.
+    """
+    if indices.shape[0] != participants:
+        raise errors.InputError(
+            "updates",
+            found=f"are of {indices.shape[0]} participants",
+            accepted=f"are those of all {participants} at once, as in `order`=parallel",
+        )

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxprivacy import errors, types
+from jaxprivacy import errors
 from jaxprivacy.defenses import secure_aggregation as secure
-from jaxprivacy.federated import roles, simulate
+from jaxprivacy.federated import roles
 from tests import arrays
+from tests.defenses import honest
 from tests.launch import launched
 
-KEY, PEOPLE, SIZE = jax.random.key(3), 5, 7
+KEY, PEOPLE, SIZE = jax.random.key(3), honest.PEOPLE, 7
 UPDATES = arrays.normal(0, PEOPLE, SIZE)
 
 
@@ -83,7 +84,7 @@ def test_an_upload_by_itself_is_uniform_and_changes_with_key_and_round():
 
 
 def test_who_uploads_late_stays_hidden_behind_its_own_mask():
-    """Even though the seeds of its pairs were told, as it seemed to have dropped out."""
+    """Even though the seeds of its pairs were told, as if it had dropped out."""
     agreement, late = agreed(), 2
     units = secure.encode(UPDATES, agreement)
     masked = masked_of(agreement, 0, units)
@@ -139,23 +140,6 @@ def test_fewer_than_the_threshold_are_refused():
         secure.secure_sum(agreement, 0, jnp.zeros((PEOPLE, 2), jnp.uint32), arrived)
 
 
-PARAMS = {"w": arrays.normal(1, 3), "b": arrays.normal(2, 2, 2)}
-DATA = types.Batch(
-    arrays.normal(4, PEOPLE, 2, 3),
-    np.zeros((PEOPLE, 2), np.int32),
-    np.ones((PEOPLE, 2), np.float32),
-)
-
-
-def step(key, state, received, data):
-    del key
-    update = {"w": data.x[0] - received["w"], "b": data.x[1, :2] * received["b"]}
-    return state + 1, update, {"loss": data.x[0, 0]}
-
-
-HONEST = roles.Participant(lambda key, params, data: jnp.zeros(()), step)
-
-
 def heard_server():
     """Averages, and keeps all that it hears."""
     plain = roles.averaging_server()
@@ -170,27 +154,13 @@ def heard_server():
     return roles.Server(init, lambda k, s, i: s[0], receive, lambda s: s[0])
 
 
-def run(server, role, rounds=2):
-    simulation = simulate.simulate(server, [simulate.Group(role, DATA)])
-
-    @jax.jit
-    def play(key):
-        return simulation.rounds(key, simulation.init(key, PARAMS), jnp.arange(rounds))
-
-    return play(jax.random.key(8))
-
-
 def test_rounds_are_those_of_averaging_and_the_server_hears_of_one():
     agreement = secure.agree(KEY, PEOPLE, bound=16.0, bits=20)
     server = secure.secure_aggregation(heard_server(), agreement)
-    state, info = run(server, secure.masked_participant(HONEST, agreement))
-    plain, _ = run(roles.averaging_server(), HONEST)
-    for a, b in zip(
-        jax.tree.leaves(server.params(state.server)),
-        jax.tree.leaves(plain.server),
-        strict=True,
-    ):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+    role = secure.masked_participant(honest.HONEST, agreement)
+    state, info = honest.play(server, role)
+    plain, _ = honest.play(roles.averaging_server(), honest.HONEST)
+    honest.assert_close(server.params(state.server), plain.server, atol=1e-5)
     index, _, update = state.server.inner[1]
     assert index.tolist() == [PEOPLE]
     assert all(leaf.shape[0] == 1 for leaf in jax.tree.leaves(update))
@@ -215,14 +185,9 @@ def test_who_uploaded_which_update_changes_nothing_that_the_server_hears():
 def test_rounds_with_too_few_uploads_are_left_out():
     agreement = agreed(threshold=5)
     server = secure.secure_aggregation(roles.averaging_server(), agreement)
-    role = secure.masked_participant(HONEST, agreement, drop_rate=0.9)
-    state, _ = run(server, role)
-    for a, b in zip(
-        jax.tree.leaves(server.params(state.server)),
-        jax.tree.leaves(PARAMS),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(a, b)
+    role = secure.masked_participant(honest.HONEST, agreement, drop_rate=0.9)
+    state, _ = honest.play(server, role)
+    honest.assert_close(server.params(state.server), honest.PARAMS, atol=0)
     assert int(state.server.round) == 2
 
 
@@ -243,10 +208,6 @@ def test_a_mean_is_that_of_who_arrived():
 def test_turns_one_after_the_other_are_refused():
     agreement = agreed()
     server = secure.secure_aggregation(roles.averaging_server(), agreement)
-    role = secure.masked_participant(HONEST, agreement)
-    simulation = simulate.simulate(
-        server, [simulate.Group(role, DATA)], order="round_robin"
-    )
-    state = simulation.init(KEY, PARAMS)
+    role = secure.masked_participant(honest.HONEST, agreement)
     with pytest.raises(errors.InputError, match=r"of 1 participants.*order=parallel"):
-        simulation.rounds(KEY, state, jnp.arange(1))
+        honest.play(server, role, order="round_robin")
