@@ -45,7 +45,7 @@ def top_k(fraction: float) -> Compress:
       InputError: `fraction` is out of its range.
 
     Source: Stich, Cordonnier and Jaggi, "Sparsified SGD with memory", NeurIPS 2018,
-    definition 2.2.
+    section 2.
     """
     checks.fraction("fraction", fraction)
 
@@ -63,7 +63,7 @@ def scaled_sign() -> Compress:
     """Sends each number's sign, times the mean absolute value of all: a bit a number.
 
     Source: Karimireddy et al., "Error feedback fixes SignSGD and other gradient
-    compression schemes", ICML 2019, section 4, which corrects the sign without scale
+    compression schemes", ICML 2019, Algorithm 1, which corrects the sign without scale
     and memory of Bernstein et al., "signSGD", ICML 2018.
     """
 

@@ -53,7 +53,7 @@ def clip(update: types.Params, max_norm: float | jax.Array) -> types.Params:
       update: a tree of arrays.
       max_norm: S, above 0; infinity leaves every update as it is.
 
-    Source: McMahan et al. 2018, section 2.2, flat clipping.
+    Source: McMahan et al. 2018, section 2, flat clipping.
     """
     if isinstance(max_norm, int | float) and math.isinf(max_norm):
         return update

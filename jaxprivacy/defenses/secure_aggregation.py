@@ -94,7 +94,8 @@ def agree(
         more than two thirds of P, as for a server that may lie.
       neighbours: with how many others each is paired, an even number; None: all. Bell
         et al., "Secure single-server aggregation with (poly)logarithmic overhead", CCS
-        2020, show that a number that grows as log P is enough.
+        2020, show that a number that grows as log P is enough where neighbours are
+        drawn at random; here they are those next in number.
 
     Raises:
       InputError: one of them is out of its range, or a sum could leave the ring.
@@ -163,7 +164,7 @@ def mask(
       index: of the participant.
       values: of `encode`.
 
-    Source: Bonawitz et al. 2017, section 4.0.2, y_u.
+    Source: Bonawitz et al. 2017, section 4, double masking, y_u.
     """
     size = values.shape[0]
 
@@ -192,7 +193,7 @@ def secure_sum(
       InputError: fewer than the threshold arrived, outside `jax.jit`; under it, where
         no value can be refused, `aggregate` leaves the round out.
 
-    Source: Bonawitz et al. 2017, section 4.0.2, z.
+    Source: Bonawitz et al. 2017, section 4, double masking, z.
     """
     _check_arrived(agreement, arrived)
     size, people = masked.shape[1], jnp.arange(agreement.participants)

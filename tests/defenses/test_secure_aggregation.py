@@ -97,6 +97,21 @@ def test_who_uploads_late_stays_hidden_behind_its_own_mask():
     np.testing.assert_array_equal(left, units[late] + own)
 
 
+def test_masks_of_both_kinds_are_new_for_each_round_and_pair():
+    agreement = agreed()
+    found = [
+        secure._own_mask(agreement, turn, who, SIZE)
+        for turn in (0, 1)
+        for who in (0, 1)
+    ] + [
+        secure._pair_mask(agreement, turn, who, offset, SIZE)
+        for turn in (0, 1)
+        for who in (0, 1)
+        for offset in (1, 2)
+    ]
+    assert len(np.unique(np.stack(found))) == len(found) * SIZE
+
+
 def test_fixed_point_by_hand():
     agreement = secure.agree(KEY, 2, bound=2.0, bits=2)
     values = jnp.array([0.25, -0.25, 1.1, 9.0, -9.0, jnp.nan, jnp.inf])
@@ -184,10 +199,11 @@ def test_who_uploaded_which_update_changes_nothing_that_the_server_hears():
 
 def test_rounds_with_too_few_uploads_are_left_out():
     agreement = agreed(threshold=5)
-    server = secure.secure_aggregation(roles.averaging_server(), agreement)
+    server = secure.secure_aggregation(heard_server(), agreement)
     role = secure.masked_participant(honest.HONEST, agreement, drop_rate=0.9)
     state, _ = honest.play(server, role)
-    honest.assert_close(server.params(state.server), honest.PARAMS, atol=0)
+    unheard = server.init(honest.PARAMS).inner
+    honest.assert_close(state.server.inner, unheard, atol=0)
     assert int(state.server.round) == 2
 
 
