@@ -35,6 +35,7 @@ import jax.numpy as jnp
 from jax import flatten_util, lax
 
 from jaxprivacy import checks, errors, types
+from jaxprivacy.defenses import masks
 from jaxprivacy.federated import roles
 
 MOST = 2**31 - 1  # the largest number that a sum in the ring may stand for
@@ -141,16 +142,24 @@ def decode(values: jax.Array, agreement: Agreement) -> jax.Array:
     return units.astype(jnp.float32) / agreement.scale
 
 
+def _add(halves, others):
+    return jax.tree.map(jnp.add, halves, others)
+
+
+def _subtract(halves, others):
+    return jax.tree.map(jnp.subtract, halves, others)
+
+
 def _own_mask(agreement, turn, index, size):
-    """A participant's mask of its own in a round: (n,) uint32."""
+    """A participant's mask of its own in a round, of n numbers."""
     key = jax.random.fold_in(jax.random.fold_in(agreement.key, turn), 0)
-    return jax.random.bits(jax.random.fold_in(key, index), (size,), jnp.uint32)
+    return masks.draw(jax.random.fold_in(key, index), size)
 
 
 def _pair_mask(agreement, turn, index, offset, size):
-    """What `index` adds and `index + offset` takes off in a round: (n,) uint32."""
+    """What `index` adds and `index + offset` takes off in a round, n numbers."""
     key = jax.random.fold_in(jax.random.fold_in(agreement.key, turn), offset)
-    return jax.random.bits(jax.random.fold_in(key, index), (size,), jnp.uint32)
+    return masks.draw(jax.random.fold_in(key, index), size)
 
 
 def mask(
@@ -172,10 +181,11 @@ def mask(
         before = (index - offset) % agreement.participants
         plus = _pair_mask(agreement, turn, index, offset, size)
         minus = _pair_mask(agreement, turn, before, offset, size)
-        return total + plus - minus, None
+        return _subtract(_add(total, plus), minus), None
 
-    start = values + _own_mask(agreement, turn, index, size)
-    return lax.scan(add, start, jnp.arange(1, agreement.offsets + 1))[0]
+    start = _add(masks.halved(values), _own_mask(agreement, turn, index, size))
+    total, _ = lax.scan(add, start, jnp.arange(1, agreement.offsets + 1))
+    return masks.joined(total, size)
 
 
 def secure_sum(
@@ -197,11 +207,11 @@ def secure_sum(
     """
     _check_arrived(agreement, arrived)
     size, people = masked.shape[1], jnp.arange(agreement.participants)
-    total = jnp.sum(jnp.where(arrived[:, None], masked, 0), axis=0, dtype=jnp.uint32)
+    heard = jnp.sum(jnp.where(arrived[:, None], masked, 0), axis=0, dtype=jnp.uint32)
 
     def own(total, who):
         def change():
-            return total - _own_mask(agreement, turn, who, size)
+            return _subtract(total, _own_mask(agreement, turn, who, size))
 
         return lax.cond(arrived[who], change, lambda: total), None
 
@@ -211,7 +221,8 @@ def secure_sum(
 
         def change():
             found = _pair_mask(agreement, turn, who, offset, size)
-            return jnp.where(there, total - found, total + found)
+            sign = jnp.where(there, jnp.uint32(2**32 - 1), jnp.uint32(1))
+            return jax.tree.map(lambda a, b: a + sign * b, total, found)
 
         return lax.cond(there != other, change, lambda: total), None
 
@@ -220,8 +231,9 @@ def secure_sum(
         both = jnp.meshgrid(people, offsets, indexing="ij")
         return lax.scan(pair, total, tuple(a.reshape(-1) for a in both))[0]
 
-    total, _ = lax.scan(own, total, people)
-    return lax.cond(jnp.all(arrived), lambda total: total, pairs, total)
+    total, _ = lax.scan(own, masks.halved(heard), people)
+    total = lax.cond(jnp.all(arrived), lambda total: total, pairs, total)
+    return masks.joined(total, size)
 
 
 def _check_arrived(agreement, arrived):

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from jaxprivacy import errors
-from jaxprivacy.defenses import secure_aggregation as secure
+from jaxprivacy.attacks import active
+from jaxprivacy.defenses import masks, secure_aggregation as secure
 from jaxprivacy.federated import roles
 from tests import arrays
 from tests.defenses import honest
@@ -25,6 +26,10 @@ def fast():
 
 def agreed(**changes):
     return secure.agree(KEY, PEOPLE, **{"bound": 4.0, "threshold": 2} | changes)
+
+
+def whole(halves):
+    return masks.joined(halves, SIZE)
 
 
 def masked_of(agreement, turn, units):
@@ -90,21 +95,21 @@ def test_who_uploads_late_stays_hidden_behind_its_own_mask():
     masked = masked_of(agreement, 0, units)
     left = masked[late]
     for offset in (1, 2):
-        left -= secure._pair_mask(agreement, 0, late, offset, SIZE)
-        left += secure._pair_mask(agreement, 0, late - offset, offset, SIZE)
+        left -= whole(secure._pair_mask(agreement, 0, late, offset, SIZE))
+        left += whole(secure._pair_mask(agreement, 0, late - offset, offset, SIZE))
     assert (left != units[late]).all()
-    own = secure._own_mask(agreement, 0, late, SIZE)
+    own = whole(secure._own_mask(agreement, 0, late, SIZE))
     np.testing.assert_array_equal(left, units[late] + own)
 
 
 def test_masks_of_both_kinds_are_new_for_each_round_and_pair():
     agreement = agreed()
     found = [
-        secure._own_mask(agreement, turn, who, SIZE)
+        whole(secure._own_mask(agreement, turn, who, SIZE))
         for turn in (0, 1)
         for who in (0, 1)
     ] + [
-        secure._pair_mask(agreement, turn, who, offset, SIZE)
+        whole(secure._pair_mask(agreement, turn, who, offset, SIZE))
         for turn in (0, 1)
         for who in (0, 1)
         for offset in (1, 2)
@@ -227,3 +232,16 @@ def test_turns_one_after_the_other_are_refused():
     role = secure.masked_participant(honest.HONEST, agreement)
     with pytest.raises(errors.InputError, match=r"of 1 participants.*order=parallel"):
         honest.play(server, role, order="round_robin")
+
+
+def test_a_server_that_isolates_hears_nothing_of_its_victim():
+    agreement = secure.agree(KEY, PEOPLE, bound=16.0, bits=20)
+    plain = roles.averaging_server()
+    isolating = active.isolate(plain, 1, roles.averaging_server())
+    open_state, _ = honest.play(isolating, honest.HONEST)
+    apart = jnp.abs(open_state.server.alone["w"] - honest.PARAMS["w"]).max()
+    assert apart > 0.1  # Without the aggregation it does.
+    server = secure.secure_aggregation(isolating, agreement)
+    role = secure.masked_participant(honest.HONEST, agreement)
+    state, _ = honest.play(server, role)
+    honest.assert_close(state.server.inner.alone, honest.PARAMS, atol=0)
