@@ -22,6 +22,7 @@ from absl import app, flags, logging
 from benchmarks import (
     capture_rows,
     collaboration_rows,
+    defense_rows,
     feature_memory_rows,
     federated_rows,
     loop_rows,
@@ -38,6 +39,7 @@ ROWS = {
         *federated_rows.ROWS,
         *loop_rows.ROWS,
         *collaboration_rows.ROWS,
+        *defense_rows.ROWS,
         *whitebox_rows.ROWS,
         *memory_rows.ROWS,
         *feature_memory_rows.ROWS,

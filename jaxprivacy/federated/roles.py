@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxprivacy import types
+from jaxprivacy import errors, types
 from jaxprivacy.training import local
 
 
@@ -108,3 +108,43 @@ def averaging_server() -> Server:
         return jax.tree.map(lambda a: jnp.mean(a, axis=0), add(sent, updates))
 
     return Server(init, send, receive, params=lambda state: state)
+
+
+def as_one(
+    number: int, sent: types.Params, update: types.Params, counted: jax.Array
+) -> tuple[jax.Array, types.Params, types.Params]:
+    """What a server receives that is told of all participants no more than one update.
+
+    Args:
+      number: of a participant that stands for all and is none of them.
+      sent: (Q, ...) what each was sent.
+      update: that of all, as their mean.
+      counted: (Q,) bool, of whom the update is; of what these were sent, the mean is
+        what all were sent.
+
+    Returns:
+      Index (1,), sent (1, ...) and update (1, ...).
+    """
+
+    def mean(a):
+        flags = counted.reshape(counted.shape + (1,) * (a.ndim - 1))
+        # As a difference, so that the mean of equal models is that model to the bit.
+        apart = jnp.where(flags, a - a[:1], 0).sum(axis=0)
+        return a[:1] + apart / jnp.maximum(counted.sum(), 1)
+
+    stacked = jax.tree.map(lambda a: a[None], update)
+    return jnp.full(1, number), jax.tree.map(mean, sent), stacked
+
+
+def check_all_at_once(indices: jax.Array, participants: int) -> None:
+    """Refuses updates (Q, ...) that are not those of all participants together.
+
+    Raises:
+      InputError: Q is not the number of participants.
+    """
+    if indices.shape[0] != participants:
+        raise errors.InputError(
+            "updates",
+            found=f"are of {indices.shape[0]} participants",
+            accepted=f"are those of all {participants} at once, as in `order`=parallel",
+        )

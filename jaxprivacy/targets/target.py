@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxprivacy import errors, types
+from jaxprivacy import checks, errors, types
 
 # (params, x (B, *D)) -> outputs (B, ...)
 Apply = Callable[[types.Params, jax.Array], jax.Array]
@@ -143,6 +143,30 @@ def target(of: Any, params: Any = None, loss: Loss | None = None) -> Target:
             "params", "None", "are the target's parameters, a tree of arrays"
         )
     return made if loss is None else made._replace(loss=loss)
+
+
+def tempered(of: Target, temperature: float) -> Target:
+    """A target whose outputs, as logits, are divided by a temperature.
+
+    Above 1 its probabilities are flatter, and none changes its place among the others.
+    It hides nothing from whoever knows the temperature and sees all logits, or holds
+    the parameters.
+
+    Args:
+      of: the target; its outputs are logits.
+      temperature: above 0; 1 changes nothing.
+
+    Raises:
+      InputError: `temperature` is out of its range.
+
+    Source: Shokri et al., S&P 2017, section VIII, coarse predictions by temperature.
+    """
+    checks.positive("temperature", temperature)
+
+    def apply(params, x):
+        return jax.tree.map(lambda a: a / temperature, of.apply(params, x))
+
+    return of._replace(apply=apply)
 
 
 def learned(params: types.Params, of_leaves: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jax import lax
 
-from jaxprivacy import checks, types
+from jaxprivacy import checks, errors, types
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]  # logits (B, K), y (B,) -> (B,)
 
@@ -40,6 +40,33 @@ def cross_entropy(logits: jax.Array, y: jax.Array) -> jax.Array:
     # As a factor, it reaches the gradient too.
     known = (y >= 0) & (y < max(outputs, 2))
     return values * jnp.where(known, 1.0, jnp.nan).astype(values.dtype)
+
+
+def smoothed(smoothing: float | jax.Array) -> Loss:
+    """Cross-entropy with a share of each label spread over all classes alike.
+
+    (1 - e) of the cross-entropy of the label and e of its mean over all labels; a
+    single output has two labels.
+
+    Args:
+      smoothing: e, in [0, 1); 0 is `cross_entropy`.
+
+    Raises:
+      InputError: `smoothing` is out of its range.
+
+    Source: Szegedy et al., "Rethinking the Inception architecture for computer vision",
+    CVPR 2016, section 7.
+    """
+    if isinstance(smoothing, int | float) and not 0 <= smoothing < 1:
+        raise errors.InputError("label_smoothing", smoothing, "are 0 to below 1")
+
+    def loss(logits, y):
+        labels = range(max(logits.shape[1], 2))
+        each = [cross_entropy(logits, jnp.full_like(y, label)) for label in labels]
+        spread = sum(each) / len(each)
+        return (1 - smoothing) * cross_entropy(logits, y) + smoothing * spread
+
+    return loss
 
 
 def check_labels(y: jax.Array, outputs: int) -> None:

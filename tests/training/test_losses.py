@@ -139,3 +139,27 @@ def test_classifiers_in_one_pass_have_the_accuracy_of_each(at_once):
     want = [(x[:, :n].argmax(axis=1) == y)[kept].mean() for n in (3, 2)]
     np.testing.assert_allclose(got, want, rtol=1e-6)
     assert want[0] != want[1]
+
+
+def test_label_smoothing_by_hand():
+    # -log p of (1, 2, 5) / 8 is log 8, log 4, log 1.6; their mean is log(51.2) / 3.
+    logits = jnp.log(jnp.array([[1.0, 2.0, 5.0]] * 2))
+    y = jnp.array([0, 2])
+    got = losses.smoothed(0.3)(logits, y)
+    want = 0.7 * np.log([8, 1.6]) + 0.3 * np.log(51.2) / 3
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    none = losses.smoothed(0.0)(logits, y)
+    np.testing.assert_array_equal(none, losses.cross_entropy(logits, y))
+
+
+def test_label_smoothing_of_one_output_is_that_of_two():
+    z, y = jnp.array([-2.0, 0.3, 4.0]), jnp.array([0, 1, 0])
+    two = jnp.stack([jnp.zeros_like(z), z], axis=1)
+    smoothed = losses.smoothed(0.2)
+    got, want = smoothed(z[:, None], y), smoothed(two, y)
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_label_smoothing_out_of_range_is_refused():
+    with pytest.raises(errors.InputError, match="label_smoothing=1"):
+        losses.smoothed(1.0)
