@@ -25,9 +25,9 @@ from absl import app, flags
 
 from jaxprivacy.attacks import features as features_lib, threshold, whitebox
 from jaxprivacy.evaluation import membership
-from jaxprivacy.experiments import attack_training, provenance
-from jaxprivacy.experiments.attack_training import Positions
 from jaxprivacy.models import attack_presets, targets
+from jaxprivacy.studies import attack_training, provenance
+from jaxprivacy.studies.attack_training import Positions
 from jaxprivacy.targets import layers as layers_lib
 from jaxprivacy.training import losses
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own convention
 
 from benchmarks import peers
-from jaxprivacy.experiments.settings import GanSettings
+from jaxprivacy.studies.settings import GanSettings
 
 AT_ONCE = 100  # records that are measured together; 1,000 take half as long again
 NOISE_SIZE = 100

@@ -14,10 +14,10 @@ from benchmarks import work
 from benchmarks.measure import Pair, Row, Run, compiled
 from jaxprivacy import types
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import collaboration
-from jaxprivacy.experiments.settings import GanSettings
 from jaxprivacy.federated import dssgd, selection, simulate
 from jaxprivacy.programs import chunks
+from jaxprivacy.studies import collaboration
+from jaxprivacy.studies.settings import GanSettings
 
 HELD, MEASURED, LOGGED = 4000, 2000, 64  # records of both seats; measured on; samples
 PAPER = GanSettings(

@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks import measure, memory, memory_rows, whitebox_rows
 from jaxprivacy.attacks import whitebox
-from jaxprivacy.experiments import whitebox_views
 from jaxprivacy.models import attack_presets
+from jaxprivacy.studies import whitebox_views
 
 FEATURE_BATCH = 256
 KNOWN = 512  # members that the attack is trained on; as many non-members, or fewer

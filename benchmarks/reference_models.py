@@ -19,14 +19,14 @@ from absl import app, flags
 
 from jaxprivacy.data import reference_sets
 from jaxprivacy.evaluation import membership, tpr
-from jaxprivacy.experiments import (
+from jaxprivacy.report import plots_references, plots_style, progress
+from jaxprivacy.studies import (
     reference_attacks,
     reference_audit,
     reference_records,
     results,
 )
-from jaxprivacy.experiments.settings import Settings
-from jaxprivacy.report import plots_references, plots_style, progress
+from jaxprivacy.studies.settings import Settings
 
 _DATA = flags.DEFINE_string("data", "digits", "As of launch.audit.")
 _RECORDS = flags.DEFINE_integer("records", None, "As of launch.audit.")

@@ -1,6 +1,6 @@
 """A sweep of 8 settings against 8 single runs: one JSON line.
 
-The sweep is one program, spread over the cores (`jaxprivacy.experiments.sweep`). The
+The sweep is one program, spread over the cores (`jaxprivacy.studies.sweep`). The
 single runs are the same settings one after the other, each compiled as a command of its
 own would be, without the cache of compiled programs. A process of its own, because the
 number of CPU devices is settled when JAX starts:
@@ -20,8 +20,8 @@ from absl import app, flags, logging
 
 from benchmarks import measure, work
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import collaboration, gan_attack, sweep
-from jaxprivacy.experiments.settings import GanSettings
+from jaxprivacy.studies import collaboration, gan_attack, sweep
+from jaxprivacy.studies.settings import GanSettings
 
 REPEATS = flags.DEFINE_integer(
     "repeats", 5, "Sweeps, of which the median is taken.", lower_bound=5

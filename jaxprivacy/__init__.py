@@ -12,7 +12,7 @@ _FOUND_IN = {
     "Finding": "jaxprivacy.report.findings",
     "Target": "jaxprivacy.targets.target",
     "Transcript": "jaxprivacy.federated.transcript",
-    "audit": "jaxprivacy.experiments.door",
+    "audit": "jaxprivacy.studies.door",
     "clipped_gradient": "jaxprivacy.targets.gradients",
     "cross_entropy": "jaxprivacy.targets.inputs",
     "function": "jaxprivacy.targets.target",

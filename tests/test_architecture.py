@@ -26,7 +26,7 @@ MAY_USE = {
     "evaluation": set(),
     "report": {"evaluation"},
     "programs": {"training"},
-    "experiments": {
+    "studies": {
         "attacks",
         "data",
         "defenses",
@@ -38,7 +38,7 @@ MAY_USE = {
         "targets",
         "training",
     },
-    "commands": {"experiments", "report"},
+    "commands": {"studies", "report"},
 }
 # From the ground up: a part imports those before it, and none behind it.
 ORDER = [
@@ -57,7 +57,7 @@ ORDER = [
     "programs",
     "evaluation",
     "report",
-    "experiments",
+    "studies",
     "__init__",
     "commands",
     "launch",
@@ -66,8 +66,8 @@ MOST_LINES, MOST_OF_A_FUNCTION = 350, 60
 MOST_STATEMENTS = 2.5  # that import of the package, in a file of it on average
 # What is longer still; what is no longer is taken out.
 LONG = {
-    "jaxprivacy/experiments/door.py:audit",
-    "jaxprivacy/experiments/target_audit.py:run",
+    "jaxprivacy/studies/door.py:audit",
+    "jaxprivacy/studies/target_audit.py:run",
 }
 NUMPY_ONLY = ("data", "evaluation", "report")
 SLOW = ("sklearn", "matplotlib", "tensorflow_datasets", "torch", "tensorflow", "orbax")
@@ -230,8 +230,8 @@ def long(settings):
     assert statements(source) == 2
     assert functions(source) == [("long", 5), ("inner", 2)]
     assert names(source, "settings") == [5, 9]
-    assert names("from jaxprivacy.experiments.settings import check", "settings") == [1]
-    assert names("from jaxprivacy.experiments import settings as s", "settings") == [1]
+    assert names("from jaxprivacy.studies.settings import check", "settings") == [1]
+    assert names("from jaxprivacy.studies import settings as s", "settings") == [1]
     assert names("f(settings=3)\na.settings", "settings") == [1, 2]
     assert not names("'settings'; my_settings = 3", "settings")
 
@@ -332,13 +332,13 @@ def test_few_statements_import_of_the_package():
 
 def test_no_module_below_the_studies_names_settings(path):
     # The report tells settings, as names and values, and reads no setting itself.
-    below = set(ORDER[: ORDER.index("experiments")]) - {"report"}
+    below = set(ORDER[: ORDER.index("studies")]) - {"report"}
     source = path.read_text()
     if part(path) in below:
         lines = names(source, "settings")
         assert not lines, f"{named(path)} names settings in lines {lines}"
     if part(path) == "report":
-        assert not uses(source, "jaxprivacy.experiments.settings")
+        assert not uses(source, "jaxprivacy.studies.settings")
 
 
 def test_data_flows_one_way(path):
@@ -387,7 +387,7 @@ def test_no_text_is_run_as_a_program(path):
 def test_what_is_slow_to_import_is_imported_when_needed():
     studies = ("audit", "gan_attack", "sweep_study", "whitebox")
     code = (
-        f"import sys, {', '.join(f'jaxprivacy.experiments.{s}' for s in studies)}; "
+        f"import sys, {', '.join(f'jaxprivacy.studies.{s}' for s in studies)}; "
         f"print(*set({SLOW!r}) & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]

@@ -11,7 +11,7 @@ from jaxprivacy import errors
 
 ROOT = pathlib.Path(jaxprivacy.__file__).parent
 # A command's own texts name flags; options of git, which Python starts, are no flags.
-EXEMPT = ("commands/", "experiments/provenance.py")
+EXEMPT = ("commands/", "studies/provenance.py")
 
 
 def flag(name):

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from jaxprivacy.experiments import target_audit
+from jaxprivacy.studies import target_audit
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from jaxprivacy.evaluation import membership_rows
-from jaxprivacy.experiments import whitebox, whitebox_attacks, whitebox_cases
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.report.progress import Stages
+from jaxprivacy.studies import whitebox, whitebox_attacks, whitebox_cases
+from jaxprivacy.studies.whitebox_settings import WhiteboxSettings
 from tests.launch import launched
 
 # Two rates of ascent, of which the attack's selection records choose one.

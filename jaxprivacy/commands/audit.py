@@ -22,7 +22,7 @@ import os
 from absl import flags
 
 from jaxprivacy.commands import common, publishing
-from jaxprivacy.experiments.settings import Settings
+from jaxprivacy.studies.settings import Settings
 
 common.define_settings(Settings)
 common.define_report("audit")
@@ -57,8 +57,8 @@ _CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)
 
 def main() -> int:
     """Runs the audit that the flags describe."""
-    from jaxprivacy.experiments import audit, door
     from jaxprivacy.report import progress
+    from jaxprivacy.studies import audit, door
 
     settings = common.settings(Settings)
     target = flags.FLAGS.target
@@ -88,8 +88,8 @@ def main() -> int:
 
 def _standalone(settings: Settings):
     """The audit with reference models, one device a core."""
-    from jaxprivacy.experiments import reference_audit
     from jaxprivacy.report import progress
+    from jaxprivacy.studies import reference_audit
 
     _use_every_core()
     prepared = reference_audit.prepare(settings)

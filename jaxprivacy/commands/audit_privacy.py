@@ -12,7 +12,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.commands import common, publishing
-from jaxprivacy.experiments.privacy_settings import PrivacySettings
+from jaxprivacy.studies.privacy_settings import PrivacySettings
 
 common.define_settings(PrivacySettings)
 common.define_report("audit_privacy")
@@ -21,8 +21,8 @@ flags.adopt_module_key_flags(common)
 
 def main() -> int:
     """Runs the audit that the flags describe."""
-    from jaxprivacy.experiments import privacy_audit
     from jaxprivacy.report import progress
+    from jaxprivacy.studies import privacy_audit
 
     settings = common.settings(PrivacySettings)
     with publishing.publisher() as publish:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from jaxprivacy.experiments import (
+from jaxprivacy.studies import (
     inversion_settings,
     parts,
     privacy_settings,

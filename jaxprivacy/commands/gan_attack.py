@@ -8,7 +8,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.commands import common, publishing
-from jaxprivacy.experiments.settings import GanSettings
+from jaxprivacy.studies.settings import GanSettings
 
 common.define_settings(GanSettings)
 common.define_report("gan_attack")
@@ -18,8 +18,8 @@ _CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)
 
 def main() -> int:
     """Runs the attack that the flags describe."""
-    from jaxprivacy.experiments import gan_attack
     from jaxprivacy.report import progress
+    from jaxprivacy.studies import gan_attack
 
     settings = common.settings(GanSettings)
     with publishing.publisher() as publish:

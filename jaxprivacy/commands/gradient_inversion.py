@@ -8,7 +8,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.commands import common, publishing
-from jaxprivacy.experiments.inversion_settings import InversionSettings
+from jaxprivacy.studies.inversion_settings import InversionSettings
 
 common.define_settings(InversionSettings)
 common.define_report("gradient_inversion")
@@ -17,8 +17,8 @@ flags.adopt_module_key_flags(common)
 
 def main() -> int:
     """Runs the attacks that the flags describe."""
-    from jaxprivacy.experiments import gradient_inversion
     from jaxprivacy.report import progress
+    from jaxprivacy.studies import gradient_inversion
 
     settings = common.settings(InversionSettings)
     with publishing.publisher() as publish:

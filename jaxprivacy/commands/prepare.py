@@ -8,7 +8,7 @@ from __future__ import annotations
 from absl import flags
 from rich import console
 
-from jaxprivacy.experiments import preparation
+from jaxprivacy.studies import preparation
 
 _DATASET = flags.DEFINE_string(
     "dataset", "", "Data set: purchase100, texas100, location30 or cifar100."

@@ -11,7 +11,7 @@ from absl import flags
 
 from jaxprivacy import checks
 from jaxprivacy.commands import common, publishing
-from jaxprivacy.experiments.settings import GanSettings
+from jaxprivacy.studies.settings import GanSettings
 
 common.define_settings(GanSettings)
 common.define_report("sweep")
@@ -32,8 +32,8 @@ def main() -> int:
     """Runs the grid that the flags describe."""
     import jax
 
-    from jaxprivacy.experiments import sweep, sweep_study
     from jaxprivacy.report import progress
+    from jaxprivacy.studies import sweep, sweep_study
 
     settings, grid = common.settings(GanSettings), sweep.parse_grid(_GRID.value)
     checks.positive("memory", _MEMORY.value)

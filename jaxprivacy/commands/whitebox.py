@@ -13,7 +13,7 @@ from __future__ import annotations
 from absl import flags
 
 from jaxprivacy.commands import common, publishing
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.studies.whitebox_settings import WhiteboxSettings
 
 common.define_settings(WhiteboxSettings)
 common.define_report("whitebox")
@@ -29,8 +29,8 @@ _TARGETS = flags.DEFINE_string(
 
 def main() -> int:
     """Runs the attacks that the flags describe."""
-    from jaxprivacy.experiments import whitebox, whitebox_own
     from jaxprivacy.report import progress
+    from jaxprivacy.studies import whitebox, whitebox_own
 
     settings = common.settings(WhiteboxSettings)
     common.check_target(WhiteboxSettings, whitebox_own.SETTINGS, ("targets",))
@@ -47,8 +47,8 @@ def main() -> int:
 
 def _of_target(settings: WhiteboxSettings) -> int:
     """Runs the attacks on the model of --target."""
-    from jaxprivacy.experiments import whitebox_own
     from jaxprivacy.report import progress
+    from jaxprivacy.studies import whitebox_own
 
     with publishing.publisher() as publish:
         own = whitebox_own.prepare(settings, flags.FLAGS.target, flags.FLAGS.params)

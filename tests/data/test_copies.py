@@ -7,8 +7,8 @@ import pytest
 
 from jaxprivacy import data, errors
 from jaxprivacy.data import attack_sets, copies
-from jaxprivacy.experiments import whitebox_shadows, whitebox_splits
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.studies import whitebox_shadows, whitebox_splits
+from jaxprivacy.studies.whitebox_settings import WhiteboxSettings
 
 KINDS = {
     "standalone": WhiteboxSettings(),

@@ -6,11 +6,11 @@ import math
 import platform
 import re
 
-from jaxprivacy.experiments.inversion_settings import InversionSettings
-from jaxprivacy.experiments.privacy_settings import PrivacySettings
-from jaxprivacy.experiments.settings import GanSettings, Settings
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
 from jaxprivacy.report.verdict import LEVELS, verdict
+from jaxprivacy.studies.inversion_settings import InversionSettings
+from jaxprivacy.studies.privacy_settings import PrivacySettings
+from jaxprivacy.studies.settings import GanSettings, Settings
+from jaxprivacy.studies.whitebox_settings import WhiteboxSettings
 
 SETTINGS = {
     "launch.audit": Settings,

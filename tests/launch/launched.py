@@ -16,9 +16,9 @@ from absl.testing import flagsaver
 from jax.experimental.compilation_cache import compilation_cache
 
 from jaxprivacy.commands import common, stopping
-from jaxprivacy.experiments import attack_training, judge, reconstruction
 from jaxprivacy.models import attack_presets
 from jaxprivacy.report import again, html
+from jaxprivacy.studies import attack_training, judge, reconstruction
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from jaxprivacy.evaluation.membership import null_holds
-from jaxprivacy.experiments import server_attacks
-from jaxprivacy.experiments.settings import Settings
 from jaxprivacy.report import plots
+from jaxprivacy.studies import server_attacks
+from jaxprivacy.studies.settings import Settings
 from tests.launch import contract, launched
 
 FIGURES = (*plots.NAMES, plots.ROWS)

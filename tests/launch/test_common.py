@@ -10,7 +10,7 @@ from absl.testing import flagsaver
 
 from jaxprivacy import errors
 from jaxprivacy.commands import common
-from jaxprivacy.experiments.settings import GanSettings, Settings
+from jaxprivacy.studies.settings import GanSettings, Settings
 from tests.launch import launched
 
 KINDS = {"audit": Settings, "gan_attack": GanSettings, "sweep": GanSettings}

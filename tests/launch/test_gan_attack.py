@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from jaxprivacy.experiments.gan_parts import COMPARED
 from jaxprivacy.report import plots
+from jaxprivacy.studies.gan_parts import COMPARED
 from tests.launch import contract, launched
 
 TINY = (

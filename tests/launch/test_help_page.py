@@ -9,7 +9,7 @@ from absl import flags
 
 import jaxprivacy
 from jaxprivacy.commands import flag_help, help_page
-from jaxprivacy.experiments import parts
+from jaxprivacy.studies import parts
 from tests.launch import launched
 
 SCRIPTS = (

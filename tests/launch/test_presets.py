@@ -7,15 +7,15 @@ from absl import flags
 from absl.testing import flagsaver
 
 from jaxprivacy.commands import common
-from jaxprivacy.experiments import (
+from jaxprivacy.studies import (
     audit_membership,
     server_attacks,
     settings,
     sweep,
     whitebox_accepted,
 )
-from jaxprivacy.experiments.settings import GanSettings, check_gan
-from jaxprivacy.experiments.whitebox_settings import WhiteboxSettings
+from jaxprivacy.studies.settings import GanSettings, check_gan
+from jaxprivacy.studies.whitebox_settings import WhiteboxSettings
 from tests.launch import launched
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxprivacy.experiments import audit, gan_attack
 from jaxprivacy.report import plots, store, tables
+from jaxprivacy.studies import audit, gan_attack
 from tests.launch import launched
 from tests.report import made_up
 
@@ -159,7 +159,7 @@ def test_where_no_compiled_program_can_be_kept(
 # An audit that ends at once, on a disk that takes no file above 100,000 bytes.
 REAL = """
 import resource
-from jaxprivacy.experiments import audit
+from jaxprivacy.studies import audit
 from jaxprivacy.report import plots
 from jaxprivacy.commands import common, audit as script
 from tests.report import made_up

@@ -16,7 +16,7 @@ ROUNDS, SECONDS = 60, 300  # a deadline for each process
 # `python -m launch.gan_attack` with a small judge, compiled without optimizations.
 SMALL = """
 import jax
-from jaxprivacy.experiments import judge, reconstruction
+from jaxprivacy.studies import judge, reconstruction
 from jaxprivacy.commands import common, gan_attack
 
 jax.config.update("jax_disable_most_optimizations", True)

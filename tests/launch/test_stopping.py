@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from jaxprivacy.commands import stopping
-from jaxprivacy.experiments import audit, whitebox
+from jaxprivacy.studies import audit, whitebox
 from tests.launch import launched
 
 
@@ -103,7 +103,7 @@ def test_a_second_signal_ends_the_process_at_once():
 COMPUTING = """
 import os, signal
 import jax, jax.numpy as jnp
-from jaxprivacy.experiments import audit
+from jaxprivacy.studies import audit
 from jaxprivacy.commands import common, audit as script
 
 def run(*given):

@@ -15,7 +15,7 @@ from tests.launch import contract, launched
 # `python -m launch.sweep` with small judges, compiled without optimizations.
 SMALL = """
 import jax
-from jaxprivacy.experiments import judge, reconstruction
+from jaxprivacy.studies import judge, reconstruction
 from jaxprivacy.commands import common, sweep
 
 jax.config.update("jax_disable_most_optimizations", True)

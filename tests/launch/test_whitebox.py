@@ -9,8 +9,8 @@ import pytest
 
 from jaxprivacy.attacks import whitebox
 from jaxprivacy.evaluation.membership import null_holds
-from jaxprivacy.experiments import attack_training, target_files
 from jaxprivacy.models import targets
+from jaxprivacy.studies import attack_training, target_files
 from tests.launch import contract, launched
 
 RNG = np.random.default_rng(3)

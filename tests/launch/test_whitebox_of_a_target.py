@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxprivacy.experiments import whitebox_own
-from tests.experiments import by_heart
+from jaxprivacy.studies import whitebox_own
 from tests.launch import launched
+from tests.studies import by_heart
 
 SOURCE = """
 import jax.numpy as jnp

@@ -16,10 +16,10 @@ from absl import logging
 
 from jaxprivacy import errors
 from jaxprivacy.data import Dataset
-from jaxprivacy.experiments import gan_attack, provenance
-from jaxprivacy.experiments.settings import GanSettings
 from jaxprivacy.federated import simulate
 from jaxprivacy.programs import checkpoint, chunks as chunks_lib
+from jaxprivacy.studies import gan_attack, provenance
+from jaxprivacy.studies.settings import GanSettings
 from tests.launch import launched
 
 
@@ -427,7 +427,7 @@ def test_the_terminal_stays_clean(kept, capfd, caplog):
 
 def test_orbax_is_imported_when_it_is_needed():
     code = (
-        "import sys, jaxprivacy.experiments.gan_attack; "
+        "import sys, jaxprivacy.studies.gan_attack; "
         "print('orbax' in sys.modules, 'orbax.checkpoint' in sys.modules)"
     )
     command = [sys.executable, "-c", code]
