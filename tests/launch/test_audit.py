@@ -179,7 +179,14 @@ def test_where_nothing_could_be_found_it_cannot_be_told(folder):
     np.savez(folder / "copies.npz", x=np.tile(x, (20, 1)), y=np.arange(400) % 4)
     with launched.small_attacks():
         data = f"--data=npz:{folder / 'copies.npz'}"
-        result = audit(folder, "copies", data, "--rounds=1", "--observed_rounds=1")
+        result = audit(
+            folder,
+            "copies",
+            data,
+            "--rounds=1",
+            "--observed_rounds=1",
+            "--attacks=loss_threshold",
+        )
     (facts,) = result["evidence"]
     assert facts["copies"] == facts["attacked_non_members"] > 0
     assert result["verdict"]["level"] == "cannot_tell"
@@ -230,13 +237,22 @@ def test_same_seed_same_numbers(colour, colour_result):
     assert without_time(again) == without_time(colour_result)
 
 
-def test_overwritten_by_another_seed(colour, colour_result, folder):
-    kept = files(folder / "colour")
-    other = colour("colour", "--seed=6", "--overwrite")
-    assert files(folder / "colour") == kept
-    assert other["seed"] == 6
-    assert other["membership"] != colour_result["membership"]
-    assert other["reconstruction"] != colour_result["reconstruction"]
+def test_overwritten_by_another_seed(folder):
+    """Of an audit that runs a rule alone."""
+    rng = np.random.default_rng(8)
+    np.savez(folder / "two.npz", x=rng.normal(size=(200, 6)), y=np.arange(200) % 2)
+    arguments = (
+        f"--data=npz:{folder / 'two.npz'}",
+        "--rounds=2",
+        "--observed_rounds=2",
+        "--attacks=loss_threshold",
+    )
+    first = audit(folder, "one", *arguments, "--seed=5")
+    kept = files(folder / "one")
+    other = audit(folder, "one", *arguments, "--seed=6", "--overwrite")
+    assert files(folder / "one") == kept
+    assert (first["seed"], other["seed"]) == (5, 6)
+    assert other["membership"] != first["membership"]
 
 
 def test_help_tells_of_every_flag():

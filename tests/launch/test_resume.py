@@ -95,8 +95,11 @@ def finished(command, out):
     return {k: v for k, v in result.items() if k not in ("seconds", "command")}
 
 
-def refused(command, kept):
-    """Runs the command with another seed, which is refused and changes nothing."""
+def refused(command, kept, capsys):
+    """Runs the command with another seed, which is refused and changes nothing.
+
+    In this process: nothing is compiled before it is refused.
+    """
 
     def files():
         # Without the lock of the process that was killed, which is taken over.
@@ -104,15 +107,15 @@ def refused(command, kept):
         return {path: path.read_bytes() for path in found}
 
     before = files()
-    done = subprocess.run(  # noqa: S603
-        [*command, "--seed=9"], cwd=launched.ROOT, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout) == (2, "")
+    with launched.compiled_fast():
+        status = launched.run("gan_attack", *command[3:], "--seed=9")
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
     assert files() == before
-    return done.stderr
+    return err
 
 
-def test_a_killed_run_goes_on_to_the_same_numbers(command, tmp_path):
+def test_a_killed_run_goes_on_to_the_same_numbers(command, tmp_path, capsys):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     expected = finished([*command, f"--out={whole}", "--checkpoint="], whole)
     assert {"reconstruction", "courses", "target"} <= set(expected)
@@ -122,7 +125,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(command, tmp_path):
     assert killed[0] == -9, "ended before it was killed"
     assert 0 < steps(kept / "runs" / "gan")[-1] < ROUNDS
     assert not steps(kept / "runs" / "gan_no_influence")
-    assert refused([*command, f"--out={cut}"], kept) == (
+    assert refused([*command, f"--out={cut}"], kept, capsys) == (
         f"error: --checkpoint={kept}: holds a run with another seed; accepted is "
         "another folder, or the same flags and code as before\n"
     )
