@@ -29,4 +29,6 @@ def near_all(classes, shape):
     """Neighbours that every image (N, *shape) is near to, whatever the class."""
     pixels = np.zeros((classes, int(np.prod(shape))), np.float32)
     unbounded = np.full(classes, np.inf)
-    return neighbours.Neighbours(pixels, np.arange(classes), unbounded, unbounded)
+    return neighbours.Neighbours(
+        pixels, np.arange(classes), unbounded, unbounded, -unbounded
+    )

@@ -1,8 +1,9 @@
 """How near an image lies to real images of a class, pixel by pixel.
 
 What fools one network can fool another, since both answer to the same patterns; a
-distance in pixels answers to none. It is crude the other way round, and takes a smooth
-grey stripe for near to everything: the two together refuse what fools either.
+distance in pixels answers to none. It is crude the other way round: what is flat is
+near to everything, so that an image must show as much contrast as real ones do, and a
+smooth stripe may pass. Network and pixels together refuse what fools either.
 
 Source: Cover and Hart 1967, "Nearest neighbor pattern classification"; the thresholds
 are those of conformal prediction with nearest neighbours (Vovk, Gammerman, Shafer 2005,
@@ -20,6 +21,7 @@ from scipy import ndimage
 from jaxprivacy.evaluation import regions
 
 PASS = 0.98  # share of a class's real images that pass each of the two conditions
+FLAT = 0.005  # share of a class's real images that have too little contrast
 MOST = 5000  # images that are compared with; more are not needed for a quantile
 BLUR = 0.05  # of the image's size: grain, which a person looks through
 AT_ONCE = 1024  # images compared at once
@@ -32,6 +34,7 @@ class Neighbours(NamedTuple):
     labels: np.ndarray  # (N,)
     farthest: np.ndarray  # (K,) from the nearest of the class
     ratios: np.ndarray  # (K,) of that to the distance from the nearest of the others
+    contrasts: np.ndarray  # (K,) the least
 
 
 def fit(images: np.ndarray, labels: np.ndarray, classes: int) -> Neighbours:
@@ -48,25 +51,27 @@ def fit(images: np.ndarray, labels: np.ndarray, classes: int) -> Neighbours:
       near.
     """
     chosen = _spread_over_classes(labels)
-    images, labels = _blurred(images[chosen]), labels[chosen]
+    blurred, labels = _blurred(images[chosen]), labels[chosen]
+    contrasts, images = _contrast(blurred), _rows(blurred)
     own, other = _nearest(images, images, labels, labels, itself=True)
     counts = np.bincount(labels, minlength=classes)
     if counts.max() < 2:
         nothing = np.full(classes, -np.inf)
-        return Neighbours(images, labels, nothing, nothing)
+        return Neighbours(images, labels, nothing, nothing, -nothing)
     return Neighbours(
         images,
         labels,
         regions.quantiles(own, labels, counts, PASS),
         regions.quantiles(_ratio(own, other), labels, counts, PASS),
+        regions.quantiles(contrasts, labels, counts, FLAT),
     )
 
 
 def near(neighbours: Neighbours, images: np.ndarray, label: int) -> np.ndarray:
     """Which images lie as near to a class as its real images do: (N,) bool.
 
-    As near to the nearest of the class, and as near in comparison with the nearest of
-    all other classes.
+    As near to the nearest of the class, as near in comparison with the nearest of all
+    other classes, and with as much contrast as real images.
 
     Args:
       neighbours: what `fit` returns.
@@ -76,9 +81,10 @@ def near(neighbours: Neighbours, images: np.ndarray, label: int) -> np.ndarray:
     labels = np.full(len(images), label)
     finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
     asked = _blurred(np.where(finite[:, None, None, None], images, 0))
-    own, other = _nearest(asked, neighbours.images, labels, neighbours.labels)
+    own, other = _nearest(_rows(asked), neighbours.images, labels, neighbours.labels)
     within = own <= neighbours.farthest[label]
-    return finite & within & (_ratio(own, other) <= neighbours.ratios[label])
+    clearer = _ratio(own, other) <= neighbours.ratios[label]
+    return finite & within & clearer & (_contrast(asked) >= neighbours.contrasts[label])
 
 
 def _spread_over_classes(labels: np.ndarray) -> np.ndarray:
@@ -95,8 +101,16 @@ def _spread_over_classes(labels: np.ndarray) -> np.ndarray:
 
 def _blurred(images: np.ndarray) -> np.ndarray:
     sigma = [0, *(BLUR * size for size in images.shape[1:3]), 0]
-    blurred = ndimage.gaussian_filter(np.asarray(images, np.float32), sigma)
-    return blurred.reshape(len(images), -1)
+    return ndimage.gaussian_filter(np.asarray(images, np.float32), sigma)
+
+
+def _rows(images):
+    return images.reshape(len(images), -1)
+
+
+def _contrast(images):
+    """Standard deviation over an image's pixels, mean over its channels: (N,)."""
+    return images.std(axis=(1, 2)).mean(axis=1)
 
 
 def _nearest(asked, images, asked_labels, labels, *, itself=False):

@@ -122,3 +122,20 @@ def test_a_grain_that_nobody_sees_counts_less():
     slope = (0.5 * np.sign(rows - 31.5))[None, :, :, None]
     flat = [np.linalg.norm(neighbours._blurred(image)) for image in (grain, slope)]
     assert flat[0] < 0.1 * flat[1]
+
+
+def test_what_is_flat_is_near_but_shows_nothing():
+    """The mean of all images lies nearer to each of them than they to each other."""
+    rng = np.random.default_rng(4)
+    images = rng.normal(size=(240, 12, 12, 1)).astype(np.float32)
+    labels = np.arange(240) % 2
+    found = neighbours.fit(images, labels, classes=2)
+    own = neighbours._contrast(neighbours._blurred(images[labels == 1]))
+    assert found.contrasts[1] == pytest.approx(np.quantile(own, 0.005))
+    flat = 0.1 * rng.normal(size=(50, 12, 12, 1)).astype(np.float32)
+    assert not neighbours.near(found, flat, 1).any()
+    lenient = found._replace(contrasts=np.zeros(2))
+    assert neighbours.near(lenient, flat, 1).mean() > 0.9
+    by_hand = grey([0.5])
+    by_hand[0, 0] = 1.5  # Of 2 x 2 pixels one row: a deviation of 0.5.
+    np.testing.assert_allclose(neighbours._contrast(by_hand), [0.5])

@@ -280,7 +280,7 @@ def test_a_hit_is_near_the_class_in_pixels_too():
     judged_by = judge.Judge(looking, 1.0, np.ones(2), everywhere, fitted)
     stripes = np.tile([0.0, 2.0], (3, 4, 2))[..., None]
     for images, hit in (
-        (real[1::2] + 0.01, True),
+        (1.1 * real[1::2], True),
         (real[::2], False),
         (stripes, False),
     ):
