@@ -17,7 +17,6 @@ was not. The fourth trains models like that one, if its target says how by
 from __future__ import annotations
 
 import dataclasses
-import os
 
 from absl import flags
 
@@ -73,7 +72,7 @@ def main() -> int:
             if not flags.FLAGS["references"].present:  # Its default is another study's.
                 settings = dataclasses.replace(settings, references=0)
             if settings.references:
-                _use_every_core()
+                common.use_every_core()
             found = door.audit_named(
                 target, flags.FLAGS.params, settings, common.command()
             )
@@ -91,7 +90,7 @@ def _standalone(settings: Settings):
     from jaxprivacy.report import progress
     from jaxprivacy.studies import reference_audit
 
-    _use_every_core()
+    common.use_every_core()
     prepared = reference_audit.prepare(settings)
     folder = common.checkpoint_folder(_CHECKPOINT.value)
     with reference_audit.checkpoints(settings, prepared, folder) as kept:
@@ -99,10 +98,3 @@ def _standalone(settings: Settings):
             return reference_audit.run(
                 settings, prepared, stages, common.command(), kept
             )
-
-
-def _use_every_core() -> None:
-    """Makes each core a device, for trainings that go side by side."""
-    import jax
-
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))

@@ -25,6 +25,7 @@ from jaxprivacy.report import (
     verdict_membership,
     verdict_privacy,
     verdict_rows,
+    verdict_tradeoff,
     words,
 )
 from jaxprivacy.report.threats import (
@@ -33,6 +34,7 @@ from jaxprivacy.report.threats import (
     SEATLESS,
     SETTINGS,
     card,
+    defense,
     distinguishing,
     in_order,
     label,
@@ -168,6 +170,7 @@ def _context(
         **_membership_context(membership),
         **_privacy_context(result),
         "bounds": _bounds(result),
+        "defenses": _defenses(result),
         "three_way": three_way.summarise(result.get("three_way", [])),
         "checks": checks,
         "many_checks": text.is_long(checks),
@@ -255,6 +258,18 @@ def _bounds(result: dict) -> dict[str, Any] | None:
     return {
         "rows": verdict_bounds.rows(audited),
         "told": verdict_bounds.told(audited),
+    }
+
+
+def _defenses(result: dict) -> dict[str, Any] | None:
+    rows = result.get("tradeoff")
+    if not rows:
+        return None
+    names = dict.fromkeys(row["defense"] for row in rows)
+    return {
+        "rows": verdict_tradeoff.table(rows),
+        "told": verdict_tradeoff.told(rows),
+        "cards": [defense(name) for name in names],
     }
 
 

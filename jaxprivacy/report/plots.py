@@ -13,6 +13,7 @@ from jaxprivacy.report import (
     plots_diagnostics,
     plots_images,
     plots_studies,
+    plots_tradeoff,
     text,
 )
 from jaxprivacy.report.plots_style import (
@@ -34,11 +35,13 @@ ROC, NORMS, TRAINING = "roc.png", "gradient_norms.png", "training.png"
 SAMPLES, ROUNDS = "reconstruction_samples.png", "reconstruction_rounds.png"
 COURSES, CLASSES = "courses.png", "class_samples.png"
 LEAKAGE, INVERSIONS = "privacy_leakage.png", "gradient_inversion.png"
+TRADEOFF = "tradeoff.png"
 NAMES = (ROC, NORMS, TRAINING, SAMPLES, ROUNDS)  # Of an audit.
 HISTOGRAMS, GAPS, CLASS_ROC = "norm_histograms.png", "class_gaps.png", "class_roc.png"
 EMBEDDINGS, ROWS = "embeddings.png", "membership_rows.png"
 DIAGNOSTICS = (HISTOGRAMS, GAPS, CLASS_ROC, EMBEDDINGS)  # And `NORMS`.
-ALL_NAMES = (*NAMES, COURSES, CLASSES, INVERSIONS, LEAKAGE, *DIAGNOSTICS, ROWS)
+STUDIES = (COURSES, CLASSES, INVERSIONS, LEAKAGE, TRADEOFF)
+ALL_NAMES = (*NAMES, *STUDIES, *DIAGNOSTICS, ROWS)
 FEW_ROWS = 4  # Up to so many are read from the table.
 
 
@@ -66,6 +69,8 @@ def draw(report: contents.Report) -> dict[str, bytes]:
         )
     if report.tradeoff is not None:
         figures[LEAKAGE] = plots_studies.privacy_leakage_figure(report.tradeoff)
+    if rows := report.result.get("tradeoff"):
+        figures[TRADEOFF] = plots_tradeoff.tradeoff_figure(rows)
     if report.diagnostics is not None:
         figures |= diagnostic_figures(report.diagnostics)
     rows = text.shown_rows(report.result["membership"])

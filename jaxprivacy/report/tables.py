@@ -20,6 +20,7 @@ from jaxprivacy.report import (
     verdict_inversion,
     verdict_privacy,
     verdict_rows,
+    verdict_tradeoff,
     words,
 )
 from jaxprivacy.report.threats import card, distinguishing, in_order, variant
@@ -56,6 +57,10 @@ def print_result(
     if result.get("gradient_inversion"):
         console.print(_inversion(result["gradient_inversion"]))
         console.print(_explained(words.INVERSION))
+    if rows := result.get("tradeoff"):
+        table = _budgets(verdict_tradeoff.table(rows), "Defenses against membership")
+        console.print(table)
+        console.print(Text(f"  {verdict_tradeoff.told(rows)}", style="dim"))
     if privacy := result.get("privacy"):
         console.print(_privacy(privacy, verdict_privacy.uploads(result)))
         console.print(_explained((verdict_privacy.term(privacy),)))
@@ -279,8 +284,8 @@ def _budgets(rows: list[dict[str, str]], title: str = "Noise on the uploads") ->
         title_justify="left",
         title_style="bold",
     )
-    for title in rows[0]:
-        table.add_column(title, justify="right")
+    for number, title in enumerate(rows[0]):
+        table.add_column(title, justify="right" if number else "left")
     for row in rows:
         table.add_row(*row.values())
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxprivacy.cards import CARDS, RECONSTRUCTION, Card
+from jaxprivacy.cards import CARDS, DEFENSES, RECONSTRUCTION, Card, Defense
 from jaxprivacy.evaluation.seeds import CONDITIONS
 
 MODES = {
@@ -57,6 +57,12 @@ _LISTED = 6  # Up to so many rounds are listed.
 def card(attack: str) -> Card:
     """Returns the card of `attack`; of an unknown one, its name alone."""
     return CARDS.get(attack, Card(attack, attack.replace("_", " "), ""))
+
+
+def defense(name: str) -> Defense:
+    """Returns the card of a defense; of an unknown one, its name alone."""
+    known = {card.name: card for card in DEFENSES}
+    return known.get(name, Defense(name, name.replace("_", " "), "", ""))
 
 
 def in_order(rows: Sequence[dict]) -> list[dict]:

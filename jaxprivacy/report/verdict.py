@@ -12,6 +12,7 @@ from jaxprivacy.report import (
     verdict_membership,
     verdict_privacy,
     verdict_reconstruction,
+    verdict_tradeoff,
 )
 
 # Of `verdict.level` in result.json, the gravest first, and how readers see them.
@@ -44,6 +45,8 @@ def verdict(result: dict) -> dict:
     """
     if result.get("privacy_audit"):
         return verdict_bounds.verdict(result["privacy_audit"])
+    if result.get("tradeoff"):
+        return verdict_tradeoff.verdict(result["tradeoff"])
     members, said_of_members = None, []
     if result["membership"]:
         members, said_of_members = verdict_membership.membership(result)

@@ -17,6 +17,7 @@ from jaxprivacy.studies import (
     privacy_settings,
     provenance,
     settings as settings_lib,
+    tradeoff_settings,
     training,
     whitebox_settings,
 )
@@ -29,6 +30,7 @@ Settings = (
     | inversion_settings.InversionSettings
     | whitebox_settings.WhiteboxSettings
     | privacy_settings.PrivacySettings
+    | tradeoff_settings.TradeoffSettings
 )
 
 

@@ -10,12 +10,14 @@ from jaxprivacy.report.verdict import LEVELS, verdict
 from jaxprivacy.studies.inversion_settings import InversionSettings
 from jaxprivacy.studies.privacy_settings import PrivacySettings
 from jaxprivacy.studies.settings import GanSettings, Settings
+from jaxprivacy.studies.tradeoff_settings import TradeoffSettings
 from jaxprivacy.studies.whitebox_settings import WhiteboxSettings
 
 SETTINGS = {
     "launch.audit": Settings,
     "launch.audit_privacy": PrivacySettings,
     "launch.gradient_inversion": InversionSettings,
+    "launch.tradeoff": TradeoffSettings,
     "launch.whitebox": WhiteboxSettings,
 }
 

@@ -18,6 +18,7 @@ SCRIPTS = (
     "gan_attack",
     "gradient_inversion",
     "sweep",
+    "tradeoff",
     "whitebox",
     "prepare",
 )
@@ -28,6 +29,7 @@ COMMANDS = {
     "WhiteboxSettings": "whitebox",
     "PrivacySettings": "audit_privacy",
     "InversionSettings": "gradient_inversion",
+    "TradeoffSettings": "tradeoff",
 }
 
 

@@ -1,0 +1,75 @@
+"""What defenses leave of an attack, over what they leave of the accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jaxprivacy.report import plots_style, threats, verdict_tradeoff
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def tradeoff_figure(rows: Sequence[dict]) -> Figure:
+    """Returns leakage over utility: a point a strength, a line a defense.
+
+    The leakage is that of the strongest attack; bars are 95 % intervals over seeds.
+
+    Args:
+      rows: `tradeoff` of result.json.
+    """
+    figure = plots_style.new_figure(4.6)
+    axes = figure.subplots()
+    shown = verdict_tradeoff.strongest(rows)
+    by_defense = {}
+    for row in shown:
+        by_defense.setdefault(row["defense"], []).append(row)
+    by_rate = all(row["tpr_0.01"]["value"] is not None for row in shown)
+    measure = "tpr_0.01" if by_rate else "auc"
+    for number, (name, points) in enumerate(by_defense.items()):
+        points = sorted(points, key=lambda row: row["strength"] or 0)
+        x, y = (
+            [100 * row[key]["value"] for row in points]
+            for key in ("test_accuracy", measure)
+        )
+        look = plots_style.style(number)
+        title = threats.defense(name).title
+        axes.plot(x, y, **look, marker="o", markersize=5, label=title)
+        for row, across, up in zip(points, x, y, strict=True):
+            _bars(axes, row, across, up, measure, look["color"])
+            if row["strength"] is not None:
+                axes.annotate(
+                    f"{row['strength']:g}",
+                    (across, up),
+                    xytext=(5, 5),
+                    textcoords="offset points",
+                    fontsize=8,
+                    color=look["color"],
+                )
+    axes.axhline(100 * (0.01 if by_rate else 0.5), color=plots_style.GREY, lw=0.9)
+    axes.set_xlabel("accuracy on new records, %")
+    axes.set_ylabel(
+        "true positive rate at 1 % false positives, %" if by_rate else "AUC, %"
+    )
+    if by_rate:
+        axes.set_ylim(bottom=0)
+    plots_style.grid(axes)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _bars(axes, row, x, y, measure, color):
+    """The intervals of a point, where there are several seeds."""
+    across, up = row["test_accuracy"], row[measure]
+    if up["low"] is None:
+        return
+    axes.errorbar(
+        x,
+        y,
+        xerr=[[x - 100 * across["low"]], [100 * across["high"] - x]],
+        yerr=[[y - 100 * up["low"]], [100 * up["high"] - y]],
+        color=color,
+        elinewidth=0.8,
+        capsize=2,
+    )

@@ -1,0 +1,189 @@
+"""How one model is trained under a defense: (key, records) -> params."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from scipy import stats
+
+from jaxprivacy import types
+from jaxprivacy.cards import defenses as cards
+from jaxprivacy.defenses import accounting, dp_sgd, regularisers
+from jaxprivacy.training import gradients, local, losses, population
+
+# With a smaller probability a Poisson batch has more records than there is room for.
+CUT = 1e-12
+NAMES = (
+    "none",
+    "dp_sgd",
+    "early_stopping",
+    "weight_decay",
+    "dropout",
+    "label_smoothing",
+    "mixup",
+    "temperature",
+)
+
+
+class Recipe(NamedTuple):
+    """Settings of one model's training."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    private_learning_rate: float  # of DP-SGD, which goes without momentum
+    max_norm: float  # of a record's gradient in DP-SGD
+    delta: float
+
+
+class Defended(NamedTuple):
+    """A training, and what can be said of what it releases."""
+
+    train: population.Train
+    release: Callable[[types.Params, jax.Array], jax.Array]  # (params, x) -> logits
+    noise_multiplier: float | None = None  # of DP-SGD
+    claim: accounting.Claim | None = None  # None: nothing is guaranteed
+
+
+def defended(
+    chosen: cards.Chosen,
+    recipe: Recipe,
+    model: types.Model,
+    count: int,
+    validation: types.Batch,
+) -> Defended:
+    """Builds the training of one model under a defense.
+
+    Args:
+      chosen: the defense, one of `NAMES`, and its strength.
+      recipe: how it is trained without it.
+      model: the classifier.
+      count: how many records a model is trained on, M.
+      validation: records that no model is trained on and no attack is judged on; early
+        stopping looks at their loss.
+    """
+    name, strength = chosen.card.name, chosen.strength
+    if name == "dp_sgd":
+        return _private(strength, recipe, model, count)
+    optimizer = optax.sgd(recipe.learning_rate, recipe.momentum or None)
+    gradient = gradients.plain(model)
+    if name == "weight_decay":
+        optimizer = optax.chain(optax.add_decayed_weights(strength), optimizer)
+    elif name == "dropout":
+        gradient = regularisers.dropout(model, strength)
+    elif name == "label_smoothing":
+        gradient = gradients.plain(model, losses.smoothed(strength))
+    elif name == "mixup":
+        gradient = regularisers.mixup(model, strength)
+    if name == "early_stopping" and not math.isinf(strength):
+        train = _stopping(model, gradient, optimizer, recipe, int(strength), validation)
+    else:
+        train = _plain(model, gradient, optimizer, recipe)
+    divisor = strength if name == "temperature" else None
+    return Defended(train, _released(model, divisor))
+
+
+def _released(model, temperature):
+    if temperature is None:
+        return model.apply
+    return lambda params, x: model.apply(params, x) / temperature
+
+
+def _plain(model, gradient, optimizer, recipe):
+    epochs = local.sgd(
+        gradient, optimizer, epochs=recipe.epochs, batch_size=recipe.batch_size
+    )
+
+    def train(key, records):
+        key_init, key_run = jax.random.split(key)
+        params = model.init(key_init)
+        return epochs(key_run, params, optimizer.init(params), records)[0]
+
+    return train
+
+
+def _stopping(model, gradient, optimizer, recipe, patience, validation):
+    """Keeps the best epoch's model, as `regularisers.early_stop` chooses it.
+
+    Epochs behind the one at which training stops are computed and left out: so all
+    models are one program, whenever each of them stops.
+    """
+    epoch = local.sgd(gradient, optimizer, epochs=1, batch_size=recipe.batch_size)
+
+    def loss(params):
+        values = losses.cross_entropy(model.apply(params, validation.x), validation.y)
+        return losses.masked_mean(values, validation.mask)
+
+    def train(key, records):
+        key_init, key_run = jax.random.split(key)
+        params = model.init(key_init)
+
+        def turn(carry, number):
+            params, state, best, lowest, since = carry
+            key = jax.random.fold_in(key_run, number)
+            params, state, _ = epoch(key, params, state, records)
+            value = loss(params)
+            better = (value < lowest) & (since < patience)
+            best = jax.tree.map(lambda a, b: jnp.where(better, a, b), params, best)
+            # What has waited too long waits for ever.
+            since = jnp.where(better, 0, since + 1)
+            lowest = jnp.where(better, value, lowest)
+            return (params, state, best, lowest, since), None
+
+        start = (params, optimizer.init(params), params, jnp.inf, 0)
+        last, _ = lax.scan(turn, start, jnp.arange(recipe.epochs))
+        return last[2]
+
+    return train
+
+
+def _private(epsilon, recipe, model, count):
+    """DP-SGD whose Poisson batches and noise are those that the accountant takes."""
+    rate = min(1.0, recipe.batch_size / count)
+    steps = max(1, round(recipe.epochs / rate))
+    noise, claim = 0.0, None
+    if not math.isinf(epsilon):
+        noise = accounting.noise(epsilon, rate, steps, recipe.delta)
+        claim = accounting.dp_sgd(noise, rate, steps, recipe.delta)
+    gradient = dp_sgd.gradient(
+        model,
+        max_norm=recipe.max_norm,
+        noise_multiplier=noise,
+        expected_batch=rate * count,
+    )
+    room = min(count, int(stats.binom.isf(CUT / steps, count, rate)) + 1)
+
+    def step(records, params, key):
+        key_batch, key_noise = jax.random.split(key)
+        drawn = jax.random.bernoulli(key_batch, rate, records.mask.shape)
+        (chosen,) = jnp.nonzero(
+            drawn & (records.mask > 0), size=room, fill_value=len(records.mask)
+        )
+        found, _ = gradient(key_noise, params, local.take(records, chosen))
+        # Also where the batch is empty: that it is would tell.
+        descended = jax.tree.map(
+            lambda a, b: a - recipe.private_learning_rate * b, params, found
+        )
+        return descended, None
+
+    def train(key, records):
+        key_init, key_run = jax.random.split(key)
+        keys = jax.random.split(key_run, steps)
+        start = model.init(key_init)
+        return lax.scan(lambda p, k: step(records, p, k), start, keys)[0]
+
+    return Defended(train, model.apply, noise, claim)
+
+
+def validation_share(everyone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Parts a population: what early stopping looks at, and what attacks are given."""
+    middle = len(everyone) // 2
+    return everyone[:middle], everyone[middle:]

@@ -1,0 +1,271 @@
+"""What protects against membership inference, and what it costs in accuracy.
+
+The same stand-alone audit with reference models, trained under one defense after the
+other. The attacker knows the defense: references are trained like the target.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxprivacy.cards import defenses as cards
+from jaxprivacy.data import copies
+from jaxprivacy.evaluation import membership_rows
+from jaxprivacy.evaluation.intervals import student_t
+from jaxprivacy.programs import checkpoint
+from jaxprivacy.report import contents, progress, verdict
+from jaxprivacy.studies import (
+    defended_training,
+    mimicry,
+    provenance,
+    reference_audit,
+    reference_scores,
+    references,
+    results,
+    tradeoff_settings,
+    training,
+)
+
+TRAINED_BY = (
+    *reference_audit.TRAINED_BY,
+    "cards/defenses.py",
+    "defenses/accounting.py",
+    "defenses/dp_sgd.py",
+    "defenses/regularisers.py",
+    "models/dropout.py",
+    "studies/defended_training.py",
+    "targets",
+)
+FPRS = (0.01, 0.001)
+
+
+class Prepared(NamedTuple):
+    """What is settled before anything is trained, of each seed."""
+
+    seeds: tuple[reference_audit.Prepared, ...]
+    validation: tuple[np.ndarray, ...]  # indices, of each seed
+    chosen: tuple[cards.Chosen, ...]
+
+
+def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
+    """Checks the settings, loads the data and deals it anew for each seed.
+
+    Raises:
+      InputError: what the settings ask for cannot be had.
+    """
+    tradeoff_settings.check(settings)
+    seeds, validation = [], []
+    for number in range(settings.seeds):
+        one = reference_audit.prepare(settings.audit(settings.seed + number))
+        held_back, population = defended_training.validation_share(one.dealt.population)
+        seeds.append(one._replace(dealt=one.dealt._replace(population=population)))
+        validation.append(held_back)
+    return Prepared(tuple(seeds), tuple(validation), tuple(settings.chosen()))
+
+
+def weight(settings: tradeoff_settings.TradeoffSettings) -> float:
+    """The sum of the weights of the stages: one a defense."""
+    return float(len(settings.defenses))
+
+
+def checkpoints(
+    settings: tradeoff_settings.TradeoffSettings, prepared: Prepared, folder: str
+) -> AbstractContextManager[checkpoint.Checkpoints]:
+    """Opens the folder that keeps the trained models; see `checkpoint.study`.
+
+    More defenses and seeds use what others left; each is kept by its own name.
+    """
+    trained_by = {
+        name: getattr(settings, name)
+        for name in (
+            "data records model mlp_widths references rounds local_epochs batch_size "
+            "learning_rate momentum private_learning_rate max_norm delta seed"
+        ).split()
+    }
+    code = {"code": provenance.code(TRAINED_BY)}
+    data = {"content_of_data": provenance.fingerprint(prepared.seeds[0].dataset)}
+    return checkpoint.study(folder, trained_by | data | training.versions() | code)
+
+
+class Point(NamedTuple):
+    """A defense at a strength, with one seed."""
+
+    accuracy: dict[str, float]  # mean over the targets, on members and on others
+    rows: list[dict]  # of `membership_rows`, one a target and attack
+    noise_multiplier: float | None
+    epsilon: float | None  # that is guaranteed
+    seconds: float
+
+
+def run(
+    settings: tradeoff_settings.TradeoffSettings,
+    prepared: Prepared,
+    stages: progress.Stages,
+    command: str,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
+) -> contents.Report:
+    """Trains under each defense, attacks, and gathers what each costs and prevents.
+
+    Args:
+      settings: checked settings.
+      prepared: what `prepare` made of them.
+      stages: where progress is shown.
+      command: how the run was started, for the report.
+      kept: where trained models are kept.
+    """
+    begun, rows, first = results.begin(), [], None
+    for text, chosen in zip(settings.defenses, prepared.chosen, strict=True):
+        stages.stage(f"under {text}", 1.0)
+        points = [
+            point(settings, prepared, chosen, number, stages.advance, kept)
+            for number in range(settings.seeds)
+        ]
+        rows += summary(chosen, points)
+        first = first or points[0].accuracy
+    dataset, _, dealt = prepared.seeds[0]
+    result = {
+        **results.head(command, settings, dataset, begun, models=len(dealt.held)),
+        "target": first,  # under the first defense, with the first seed
+        "tradeoff": rows,
+        "membership": [],
+        "null_checks": [],
+        "reconstruction": [],
+    }
+    result["data"] |= copies.told(dealt.left_out, dealt.kept)
+    result["verdict"] = verdict.verdict(result)
+    return contents.Report(
+        result=result,
+        settings=results.used_settings(settings, dataset),
+        split_counts=_counts(prepared),
+        roc_curves=[],
+        gradient_norms=None,
+        training=None,
+        reconstructions=None,
+        notes=copies.notes(dealt.left_out, dealt.kept),
+    )
+
+
+def point(
+    settings: tradeoff_settings.TradeoffSettings,
+    prepared: Prepared,
+    chosen: cards.Chosen,
+    number: int,
+    advance,
+    kept: checkpoint.Checkpoints = checkpoint.nowhere,
+) -> Point:
+    """Trains one seed's models under one defense, and attacks them.
+
+    Args:
+      settings: checked settings.
+      prepared: see `prepare`.
+      chosen: the defense.
+      number: of the seed, from 0.
+      advance: told the share done of all seeds.
+      kept: where trained models are kept.
+
+    Raises:
+      InputError: a training diverges, or no noise guarantees the epsilon.
+    """
+    begun = time.perf_counter()
+    dataset, names, dealt = prepared.seeds[number]
+    seed = settings.seed + number
+    model = training.target_model(settings, dataset, dataset.num_classes)
+    defended = defended_training.defended(
+        chosen,
+        settings.recipe(),
+        model,
+        int(dealt.held.sum(axis=1).max()),
+        training.batch(dataset, prepared.validation[number]),
+    )
+    strength = "" if chosen.strength is None else f"_{chosen.strength:g}"
+    params = references.train(
+        defended.train,
+        training.batch(dataset, dealt.attacked),
+        dealt.held,
+        jax.random.key(seed),  # The same for all defenses.
+        lambda share: advance(share / settings.seeds),
+        lambda name: kept(f"{chosen.card.name}{strength}_{seed}_{name}"),
+    )
+    x, y = records = prepared.seeds[number].records
+    said = references.ask(defended.release, params, x, y)
+    scored = []
+    for target in range(settings.targets_in_pool):
+        found = reference_scores.of_outputs(said, records, dealt, names, target, seed)
+        scored += [one._replace(row=one.row | {"seed": target}) for one in found]
+    return Point(
+        _accuracies(said, dealt, settings.targets_in_pool),
+        membership_rows.rows(scored, "standalone")[0],
+        defended.noise_multiplier,
+        defended.claim and defended.claim.epsilon,
+        time.perf_counter() - begun,
+    )
+
+
+def _accuracies(said, dealt, targets):
+    right = said.right[:targets, : len(dealt.attacked)]
+    return mimicry.mean(mimicry.accuracies(right, dealt.held[:targets]))
+
+
+def summary(chosen: cards.Chosen, points: Sequence[Point]) -> list[dict]:
+    """The rows of one defense in `tradeoff` of result.json: one an attack.
+
+    Each value is a mean over seeds, each seed's over its targets, with Student's t
+    interval over seeds. The strongest attack is that of the highest mean TPR at the
+    smallest false positive rate that can be told, and is marked.
+
+    Args:
+      chosen: the defense.
+      points: of each seed.
+    """
+    attacks = list(dict.fromkeys(row["attack"] for row in points[0].rows))
+    found = [_row(chosen, points, attack) for attack in attacks]
+    told = found[0]["tpr_0.01"]["value"] is not None
+    best = max(found, key=lambda row: row["tpr_0.01" if told else "auc"]["value"])
+    return [row | {"strongest": row is best} for row in found]
+
+
+def _row(chosen, points, attack):
+    def over_seeds(value):
+        each = [
+            np.mean([value(row) for row in point.rows if row["attack"] == attack])
+            for point in points
+        ]
+        return student_t(each, 1.0)
+
+    def tpr(fpr):
+        def value(row):
+            return next(r["value"] for r in row["tpr_at_fpr"] if r["fpr"] == fpr)
+
+        told = all(value(row) is not None for point in points for row in point.rows)
+        return over_seeds(value) if told else student_t([], 1.0)
+
+    first = points[0]
+    return {
+        "defense": chosen.card.name,
+        "strength": chosen.strength,
+        "attack": attack,
+        **{
+            name: student_t([point.accuracy[name] for point in points], 1.0)
+            for name in ("train_accuracy", "test_accuracy")
+        },
+        **{f"tpr_{fpr:g}": tpr(fpr) for fpr in FPRS},
+        "auc": over_seeds(lambda row: row["auc"]["value"]),
+        "epsilon": first.epsilon,
+        "noise_multiplier": first.noise_multiplier,
+        "seconds": sum(point.seconds for point in points),
+    }
+
+
+def _counts(prepared):
+    _, _, dealt = prepared.seeds[0]
+    return [
+        ("attacked", len(dealt.attacked), "each a member of half of the models"),
+        ("population", len(dealt.population), "in no model; attacks compare with them"),
+        ("validation", len(prepared.validation[0]), "what early stopping looks at"),
+    ]
