@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -91,6 +91,17 @@ class Said(NamedTuple):
         return Said(*(a[model] for a in self))
 
 
+def each(params: types.Params) -> Iterator[types.Params]:
+    """The parameters of S models (S, ...), one model's after the other."""
+    for i in range(len(jax.tree.leaves(params)[0])):
+        yield jax.tree.map(lambda a, i=i: a[i], params)
+
+
+def joined(parts: Sequence[Said]) -> Said:
+    """What lots of models say, as of one lot."""
+    return Said(*map(np.concatenate, zip(*parts, strict=True)))
+
+
 def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) -> Said:
     """Asks each of S models about all records, one model after the other.
 
@@ -100,10 +111,7 @@ def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) ->
       x: (N, *D).
       y: (N,) classes.
     """
-    said = (
-        _said(outputs(apply, jax.tree.map(lambda a, i=i: a[i], params), x), y)
-        for i in range(len(jax.tree.leaves(params)[0]))
-    )
+    said = (_said(outputs(apply, one, x), y) for one in each(params))
     return Said(*map(np.stack, zip(*said, strict=True)))
 
 
@@ -121,8 +129,7 @@ def ask_each(
     Raises:
       InputError: a model's output is no number.
     """
-    found = [ask(apply, params, x, y) for params in some]
-    said = Said(*map(np.concatenate, zip(*found, strict=True)))
+    said = joined([ask(apply, params, x, y) for params in some])
     wrong = ~np.isfinite(said.log_odds).all(axis=1)
     if wrong.any():
         raise errors.InputError(
