@@ -148,6 +148,9 @@ def run(
     trained = train(settings, prepared, stages, kept)
     scored = _attacked(settings, prepared, trained, stages)
     rows, null_rows = membership_rows.rows(scored, "standalone")
+    controls = reference_scores.of_lookup(
+        prepared.records, dealt, prepared.names, settings.seed
+    )
     right = accuracies(trained.said, dealt)
     result = {
         **results.head(command, settings, dataset, begun, models=len(dealt.held)),
@@ -156,7 +159,7 @@ def run(
         "evidence": [_evidence(dataset, dealt, trained) | right["target"]],
         "membership": rows,
         "null_checks": null_rows,
-        "positive_controls": [],
+        "positive_controls": membership_rows.control_rows(controls, "standalone"),
         "reconstruction": [],
     }
     result["data"] |= copies.told(dealt.left_out, dealt.kept)

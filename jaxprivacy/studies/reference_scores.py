@@ -11,6 +11,7 @@ from jaxprivacy.data import reference_sets
 from jaxprivacy.evaluation import membership as membership_evaluation, membership_rows
 from jaxprivacy.studies import (
     attack_training,
+    lookup,
     membership,
     reference_attacks,
     reference_records,
@@ -53,6 +54,22 @@ def of_given(said, records, dealt, names, seed) -> list[membership_rows.Scored]:
     real = 0, 1 + np.arange(models)
     null = 1, 1 + reference_sets.others(models, 0)
     return _pairs(said, records, dealt, names, (real, null), seed)
+
+
+def of_lookup(records, dealt, names, seed) -> list[membership_rows.Scored]:
+    """The positive control: the scores of models that know their records by heart.
+
+    They hold what target and references hold, and the same attacks look at them.
+    """
+    rng = np.random.default_rng([seed, *b"lookup"])
+    y = records[1]
+    tables = lookup.models(dealt.held, y, max(2, int(y.max()) + 1), rng)
+    left = reference_sets.others(len(dealt.held), 0)
+    found = _pairs(
+        tables.said, records, dealt, names, ((0, left), None), seed, tables.inside
+    )
+    told = {"control": "lookup", "planted": tables.planted}
+    return [one._replace(row=one.row | told) for one in found]
 
 
 def _pairs(said, records, dealt, names, attacked, seed, inside=None):

@@ -111,8 +111,8 @@ def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) ->
       x: (N, *D).
       y: (N,) classes.
     """
-    said = (_said(outputs(apply, one, x), y) for one in each(params))
-    return Said(*map(np.stack, zip(*said, strict=True)))
+    found = (said(outputs(apply, one, x), y) for one in each(params))
+    return Said(*map(np.stack, zip(*found, strict=True)))
 
 
 def ask_each(
@@ -129,15 +129,15 @@ def ask_each(
     Raises:
       InputError: a model's output is no number.
     """
-    said = joined([ask(apply, params, x, y) for params in some])
-    wrong = ~np.isfinite(said.log_odds).all(axis=1)
+    found = joined([ask(apply, params, x, y) for params in some])
+    wrong = ~np.isfinite(found.log_odds).all(axis=1)
     if wrong.any():
         raise errors.InputError(
             "references",
             found=f"model {int(np.argmax(wrong))} answers with no finite number",
             accepted="are trainings whose models answer in numbers",
         )
-    return said
+    return found
 
 
 def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray:
@@ -148,7 +148,8 @@ def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray
     return np.asarray(compilation.in_batches(answer, x, RECORDS), np.float32)
 
 
-def _said(logits, y) -> Said:
+def said(logits: np.ndarray, y: np.ndarray) -> Said:
+    """What one model says by its logits (N, K), of records of the classes y (N,)."""
     return Said(
         membership.scaled_logit(logits, y),
         membership.log_probability(logits, y),
