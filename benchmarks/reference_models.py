@@ -36,11 +36,16 @@ _WIDTHS = flags.DEFINE_list("mlp_widths", ["256", "128"], "As of launch.audit.")
 _EPOCHS = flags.DEFINE_integer("epochs", 40, "Passes over a model's records.")
 _RATE = flags.DEFINE_float("learning_rate", 0.05, "As of launch.audit; momentum 0.9.")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "As of launch.audit.")
+_GRADIENTS = flags.DEFINE_boolean(
+    "gradients", False, "Attacks on the gradients as well, at 16 references alone."
+)
 _OUT = flags.DEFINE_string("out", None, "Folder of the result.", required=True)
 
 SIZES = (2, 4, 8, 16, 32, 64)
-FROM_FOUR = ("lira_online", "lira_offline")  # of two, one a side, there is no variance
+# Of two references, one a side, there is no variance.
+FROM_FOUR = ("lira_online", "lira_offline", "lira_gradient_norm", "lira_leaf_norms")
 ALONE = ("loss_threshold", "modified_entropy", "population", "quantile")
+ALONE += ("quantile_gradient_norm",)
 
 
 def settings() -> Settings:
@@ -49,7 +54,7 @@ def settings() -> Settings:
         data=_DATA.value,
         records=_RECORDS.value,
         setting="standalone",
-        attacks=tuple(reference_attacks.ATTACKS),
+        attacks=_names(),
         references=_REFERENCES.value,
         mlp_widths=tuple(map(int, _WIDTHS.value)),
         rounds=_EPOCHS.value,
@@ -60,19 +65,33 @@ def settings() -> Settings:
     )
 
 
-def rows(said, prepared, target, seed):
+def _names():
+    of_outputs = tuple(reference_attacks.ATTACKS)
+    return of_outputs + tuple(reference_attacks.OF_GRADIENTS) * _GRADIENTS.value
+
+
+def rows(trained, prepared, target, seed):
     """Every attack on one target with each number of references."""
+    said = trained.said
     dealt, (x, y) = prepared.dealt, prepared.records
     member = dealt.held[target]
     models = reference_sets.others(len(dealt.held), target)
-    for count in (size for size in SIZES if size <= len(models)):
+    sizes = (16,) if _GRADIENTS.value else SIZES
+    for count in (size for size in sizes if size <= len(models)):
         seen = reference_attacks.shown(
-            said, dealt.held, y, x, target, models[:count], seed
+            said,
+            dealt.held,
+            y,
+            x,
+            target,
+            models[:count],
+            seed,
+            trained.inside,
         )
-        alone = ALONE if count == SIZES[0] else ()
+        alone = ALONE if count == sizes[0] else ()
         names = [
             name
-            for name in reference_attacks.ATTACKS
+            for name in _names()
             if name in alone
             or reference_records.needs_references(name)
             and not (count < 4 and name in FROM_FOUR)
@@ -102,16 +121,16 @@ def main(argv):
     prepared = reference_audit.prepare(of)
     with progress.progress(reference_audit.weight(of)) as stages:
         with reference_audit.checkpoints(of, prepared, f"{out}.checkpoint") as kept:
-            said = reference_audit.train(of, prepared, stages, kept).said
+            trained = reference_audit.train(of, prepared, stages, kept)
         stages.stage("attacks", reference_audit.STAGES["attacks"])
         found = []
         for target in range(_TARGETS.value):
-            found += rows(said, prepared, target, of.seed)
+            found += rows(trained, prepared, target, of.seed)
             stages.advance(1 / _TARGETS.value)
     command = f"python -m benchmarks.reference_models {' '.join(flags_given())}"
     result = {
         **results.origin(command, dataclasses.asdict(of), {}, prepared.dataset, begun),
-        **reference_audit.accuracies(said, prepared.dealt),
+        **reference_audit.accuracies(trained.said, prepared.dealt),
         "membership": found,
     }
     out.mkdir(parents=True, exist_ok=True)

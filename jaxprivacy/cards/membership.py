@@ -177,6 +177,81 @@ MEMBERSHIP = (
         source="after BaVarIA, arXiv 2603.11799",
     ),
     Card(
+        "quantile_gradient_norm",
+        "Quantile regression of gradient norms",
+        "The attacker holds the model's parameters and has records of the same "
+        "distribution on which nobody trained. From these it learns by regression what"
+        " the norm of the gradient of a record would be that the model was not trained"
+        " on, and takes a record with a smaller norm for a member.",
+        sees=("gradients",),
+        needs=("population",),
+        learns=True,
+        source="Bertran et al., NeurIPS 2023, on the gradient norm",
+    ),
+    Card(
+        "lira_gradient_norm",
+        "LiRA of the gradient norm",
+        "The attacker holds the model's parameters and trains reference models in the "
+        "same way, half of which hold each record in question. It compares how likely "
+        "the norm of the record's gradient is among those that hold it and among those"
+        " that do not.",
+        sees=("gradients",),
+        needs=("references_with", "references_without"),
+        source="Carlini et al., S&P 2022, Algorithm 1, on the log gradient norm",
+    ),
+    Card(
+        "bavaria_gradient_norm",
+        "LiRA of the gradient norm with a shrunk variance",
+        "The attacker does what LiRA of the gradient norm does. Where few reference "
+        "models tell how far a record's norm varies, those of all records help, by a "
+        "prior that is fitted on them.",
+        sees=("gradients",),
+        needs=("references_with", "references_without"),
+        source="after BaVarIA, arXiv 2603.11799, on the log gradient norm",
+    ),
+    Card(
+        "lira_leaf_norms",
+        "LiRA of the gradient norms by layer",
+        "The attacker does what LiRA of the gradient norm does, with the norms by each "
+        "array of the parameters, taken together.",
+        sees=("gradients",),
+        needs=("references_with", "references_without"),
+        source="Carlini et al., S&P 2022, section VI, on log gradient norms",
+    ),
+    Card(
+        "lira_projection",
+        "LiRA of a projected gradient",
+        "The attacker holds the model's parameters and trains reference models in the "
+        "same way, half of which hold each record in question. It compares how likely "
+        "the record's gradient is, seen along a few random directions that are the "
+        "same for all models, each record's variance shrunk to that of all.",
+        sees=("gradients",),
+        needs=("references_with", "references_without"),
+        source="Carlini et al., S&P 2022, Algorithm 1, on a random projection",
+    ),
+    Card(
+        "lira_update",
+        "LiRA of the gradient along the training",
+        "The attacker knows the model's parameters before and after its training, and "
+        "trains reference models in the same way, half of which hold each record in "
+        "question. It compares how far down the record's gradient the training went "
+        "with how far it went in these, each record's variance shrunk to that of all.",
+        sees=("gradients", "uploads"),
+        needs=("references_with", "references_without"),
+        source="Carlini et al., S&P 2022, Algorithm 1, on products with the update",
+    ),
+    Card(
+        "rmia_gradient_norm",
+        "RMIA of the gradient norm",
+        "The attacker holds the model's parameters and trains reference models in the "
+        "same way, half of which hold each record in question. It compares the norm of"
+        " the record's gradient with its mean over all of these, as RMIA compares "
+        "losses.",
+        sees=("gradients",),
+        needs=("references_with", "references_without"),
+        source="Zarifzadeh et al., ICML 2024, section 3, on the gradient norm",
+    ),
+    Card(
         "gradient_cosine",
         "Gradient cosine",
         "The attacker sees the victim's update of the round last observed, and what it "

@@ -22,6 +22,7 @@ from jaxprivacy.studies import (
     provenance,
     reference_records,
     reference_scores,
+    reference_signals,
     references,
     results,
     settings as settings_lib,
@@ -61,11 +62,21 @@ def recipe(settings: settings_lib.Settings, model: types.Model):
     )
 
     def train(key, records):
-        key_init, key_run = jax.random.split(key)
-        params = model.init(key_init)
+        _, key_run = jax.random.split(key)
+        params = start(model, key)
         return epochs(key_run, params, optimizer.init(params), records)[0]
 
     return train
+
+
+def start(model: types.Model, key: jax.Array) -> types.Params:
+    """The parameters that the training of one model begins with.
+
+    Args:
+      model: the model.
+      key: of its training.
+    """
+    return model.init(jax.random.split(key)[0])
 
 
 class Prepared(NamedTuple):
@@ -137,6 +148,9 @@ def run(
     trained = train(settings, prepared, stages, kept)
     scored = _attacked(settings, prepared, trained, stages)
     rows, null_rows = membership_rows.rows(scored, "standalone")
+    controls = reference_scores.of_lookup(
+        prepared.records, dealt, prepared.names, settings.seed
+    )
     right = accuracies(trained.said, dealt)
     result = {
         **results.head(command, settings, dataset, begun, models=len(dealt.held)),
@@ -145,7 +159,7 @@ def run(
         "evidence": [_evidence(dataset, dealt, trained) | right["target"]],
         "membership": rows,
         "null_checks": null_rows,
-        "positive_controls": [],
+        "positive_controls": membership_rows.control_rows(controls, "standalone"),
         "reconstruction": [],
     }
     result["data"] |= copies.told(dealt.left_out, dealt.kept)
@@ -172,9 +186,10 @@ def run(
 class Trained(NamedTuple):
     """The target, its complement and the references."""
 
-    params: types.Params  # (S, ...)
+    params: types.Params  # (1, ...) the target's
     said: references.Said  # of everyone's records
     outputs: np.ndarray  # (N, K) the target's, of the attacked records
+    inside: reference_signals.Inside | None  # where an attack takes gradients
 
 
 def train(
@@ -183,22 +198,42 @@ def train(
     stages: progress.Stages,
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> Trained:
-    """Trains all models and asks them about everyone's records."""
-    dataset, _, dealt = prepared
+    """Trains all models and asks them about everyone's records.
+
+    Of no more than a lot of them the parameters are held at a time.
+    """
+    dataset, names, dealt = prepared
     model = training.target_model(settings, dataset, dataset.num_classes)
     stages.stage("target and reference models", STAGES["models"] * len(dealt.held))
-    params = references.train(
+    key = jax.random.key(settings.seed)
+    lots = references.lots(
         recipe(settings, model),
         training.batch(dataset, dealt.attacked),
         dealt.held,
-        jax.random.key(settings.seed),
+        key,
         stages.advance,
         kept,
     )
     x, y = prepared.records
-    first = jax.tree.map(lambda a: a[0], params)
+    ask = None
+    if set(names) & set(reference_records.OF_GRADIENTS):
+        drawn = training.named_key(settings.seed, "projection")
+        ask = reference_signals.asker(model.apply, x, y, drawn)
+    first, said, inside = None, [], []
+    for lot in lots:
+        said.append(references.ask(model.apply, lot, x, y))
+        for one in references.each(lot):
+            first = one if first is None else first
+            if ask:
+                own = jax.random.fold_in(key, len(inside))
+                inside.append(ask(one, start(model, own)))
     outputs = references.outputs(model.apply, first, x[: len(dealt.attacked)])
-    return Trained(params, references.ask(model.apply, params, x, y), outputs)
+    return Trained(
+        jax.tree.map(lambda a: a[None], first),
+        references.joined(said),
+        outputs,
+        reference_signals.stacked(inside) if inside else None,
+    )
 
 
 def _attacked(settings, prepared, trained, stages):
@@ -208,7 +243,7 @@ def _attacked(settings, prepared, trained, stages):
     stages.stage("attacks", STAGES["attacks"])
     for target in range(settings.targets_in_pool):
         found = reference_scores.of_outputs(
-            trained.said, records, dealt, names, target, settings.seed
+            trained.said, records, dealt, names, target, settings.seed, trained.inside
         )
         scored += [(target, one) for one in found]
         stages.advance(1 / settings.targets_in_pool)

@@ -19,7 +19,8 @@ POPULATION = 0.2  # share of the records that no model is trained on
 COMBINED = "combined"
 # What these take, only who holds the model sees; the networks learn from known members.
 OF_INSIDE = ("gradient_norm", *membership.NETWORKS)
-ATTACKS = (*reference_attacks.ATTACKS, *OF_INSIDE, COMBINED)
+OF_GRADIENTS = tuple(reference_attacks.OF_GRADIENTS)
+ATTACKS = (*reference_attacks.ATTACKS, *OF_GRADIENTS, *OF_INSIDE, COMBINED)
 
 
 class Dealt(NamedTuple):

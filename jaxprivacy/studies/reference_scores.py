@@ -11,6 +11,7 @@ from jaxprivacy.data import reference_sets
 from jaxprivacy.evaluation import membership as membership_evaluation, membership_rows
 from jaxprivacy.studies import (
     attack_training,
+    lookup,
     membership,
     reference_attacks,
     reference_records,
@@ -21,20 +22,21 @@ FEWEST_REFERENCES = 4  # a variance needs two models with a record and two witho
 
 
 def of_outputs(
-    said, records, dealt, names, target, seed
+    said, records, dealt, names, target, seed, inside=None
 ) -> list[membership_rows.Scored]:
     """Each attack's scores of one target's outputs, and of its null check.
 
     The null check attacks another model of the pool, whose records were drawn without
     regard to the target's, and asks for the target's members: of the pair nothing is
     among the references. It finds what the pool itself would tell of membership.
+    `inside` are numbers of the gradients, where attacks take them.
     """
     models = len(dealt.held)
     another = (target + 2) % models
     real = target, reference_sets.others(models, target)
     null = (another, reference_sets.others(models, another, target))
     return _pairs(
-        said, records, dealt, names, (real, null if models > 2 else None), seed
+        said, records, dealt, names, (real, null if models > 2 else None), seed, inside
     )
 
 
@@ -54,28 +56,46 @@ def of_given(said, records, dealt, names, seed) -> list[membership_rows.Scored]:
     return _pairs(said, records, dealt, names, (real, null), seed)
 
 
-def _pairs(said, records, dealt, names, attacked, seed):
+def of_lookup(records, dealt, names, seed) -> list[membership_rows.Scored]:
+    """The positive control: the scores of models that know their records by heart.
+
+    They hold what target and references hold, and the same attacks look at them.
+    """
+    rng = np.random.default_rng([seed, *b"lookup"])
+    y = records[1]
+    tables = lookup.models(dealt.held, y, max(2, int(y.max()) + 1), rng)
+    left = reference_sets.others(len(dealt.held), 0)
+    found = _pairs(
+        tables.said, records, dealt, names, ((0, left), None), seed, tables.inside
+    )
+    told = {"control": "lookup", "planted": tables.planted}
+    return [one._replace(row=one.row | told) for one in found]
+
+
+def _pairs(said, records, dealt, names, attacked, seed, inside=None):
     """Rows of a target and of the null check, each a model and its references."""
     real, null = attacked
+    needs = reference_records.needs_references
     member = dealt.held[real[0]]
     plain = [name for name in names if name in reference_attacks.ATTACKS]
+    gradients = [name for name in names if name in reference_records.OF_GRADIENTS]
 
     def scores(model, left):
         enough = len(left) >= FEWEST_REFERENCES
         seen = reference_attacks.shown(
-            said, dealt.held, *reversed(records), model, left, seed
+            said, dealt.held, *reversed(records), model, left, seed, inside
         )
-        run = [
-            name
-            for name in plain
-            if enough or not reference_records.needs_references(name)
-        ]
-        found = reference_attacks.scores(seen, run)
+
+        def run(some):
+            some = (n for n in some if enough or not needs(n))
+            return reference_attacks.scores(seen, list(some))
+
+        found = run(plain)
         if reference_records.COMBINED in names and found:
             found[reference_records.COMBINED] = _combined(
                 found, dealt.selection, member
             )
-        return found
+        return found | run(gradients)
 
     by_name, checked = scores(*real), scores(*null) if null else {}
     found = []

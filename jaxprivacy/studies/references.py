@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -91,6 +91,17 @@ class Said(NamedTuple):
         return Said(*(a[model] for a in self))
 
 
+def each(params: types.Params) -> Iterator[types.Params]:
+    """The parameters of S models (S, ...), one model's after the other."""
+    for i in range(len(jax.tree.leaves(params)[0])):
+        yield jax.tree.map(lambda a, i=i: a[i], params)
+
+
+def joined(parts: Sequence[Said]) -> Said:
+    """What lots of models say, as of one lot."""
+    return Said(*map(np.concatenate, zip(*parts, strict=True)))
+
+
 def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) -> Said:
     """Asks each of S models about all records, one model after the other.
 
@@ -100,11 +111,8 @@ def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) ->
       x: (N, *D).
       y: (N,) classes.
     """
-    said = (
-        _said(outputs(apply, jax.tree.map(lambda a, i=i: a[i], params), x), y)
-        for i in range(len(jax.tree.leaves(params)[0]))
-    )
-    return Said(*map(np.stack, zip(*said, strict=True)))
+    found = (said(outputs(apply, one, x), y) for one in each(params))
+    return Said(*map(np.stack, zip(*found, strict=True)))
 
 
 def ask_each(
@@ -121,16 +129,15 @@ def ask_each(
     Raises:
       InputError: a model's output is no number.
     """
-    found = [ask(apply, params, x, y) for params in some]
-    said = Said(*map(np.concatenate, zip(*found, strict=True)))
-    wrong = ~np.isfinite(said.log_odds).all(axis=1)
+    found = joined([ask(apply, params, x, y) for params in some])
+    wrong = ~np.isfinite(found.log_odds).all(axis=1)
     if wrong.any():
         raise errors.InputError(
             "references",
             found=f"model {int(np.argmax(wrong))} answers with no finite number",
             accepted="are trainings whose models answer in numbers",
         )
-    return said
+    return found
 
 
 def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray:
@@ -141,7 +148,8 @@ def outputs(apply: Callable, params: types.Params, x: types.Array) -> np.ndarray
     return np.asarray(compilation.in_batches(answer, x, RECORDS), np.float32)
 
 
-def _said(logits, y) -> Said:
+def said(logits: np.ndarray, y: np.ndarray) -> Said:
+    """What one model says by its logits (N, K), of records of the classes y (N,)."""
     return Said(
         membership.scaled_logit(logits, y),
         membership.log_probability(logits, y),

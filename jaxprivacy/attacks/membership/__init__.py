@@ -16,6 +16,7 @@ from jaxprivacy.attacks.membership.federated import (
     negative_loss,
 )
 from jaxprivacy.attacks.membership.lira import lira_offline, lira_online
+from jaxprivacy.attacks.membership.multivariate import lira_multivariate
 from jaxprivacy.attacks.membership.outputs import (
     entropy,
     log_probability,
