@@ -212,8 +212,10 @@ MEMBERSHIP = (
     Card(
         "lira_leaf_norms",
         "LiRA of the gradient norms by layer",
-        "The attacker does what LiRA of the gradient norm does, with the norms by each "
-        "array of the parameters, taken together.",
+        "The attacker holds the model's parameters and trains reference models in the "
+        "same way, half of which hold each record in question. It compares how likely "
+        "the norms of the record's gradient by each array of the parameters are, taken "
+        "together.",
         sees=("gradients",),
         needs=("references_with", "references_without"),
         source="Carlini et al., S&P 2022, section VI, on log gradient norms",

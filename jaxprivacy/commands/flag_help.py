@@ -10,6 +10,7 @@ from jaxprivacy.studies import (
     parts,
     privacy_settings,
     settings,
+    tradeoff_settings,
     whitebox_settings,
 )
 
@@ -34,6 +35,7 @@ STUDIES = (
     whitebox_settings.WhiteboxSettings,
     privacy_settings.PrivacySettings,
     inversion_settings.InversionSettings,
+    tradeoff_settings.TradeoffSettings,
 )
 
 

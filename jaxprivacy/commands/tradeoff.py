@@ -2,8 +2,8 @@
 
 jaxprivacy tradeoff --data=npz:FILE --defenses=none,dp_sgd:8,mixup:1
 
-A model is trained under one defense after the other, with reference models beside
-it that are trained in the same way, and attacked with them.
+A model is trained under one defense after the other, with reference models
+beside it that are trained in the same way, and attacked with them.
 """
 
 from __future__ import annotations

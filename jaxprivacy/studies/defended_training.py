@@ -44,21 +44,48 @@ class Recipe(NamedTuple):
     delta: float
 
 
+class Noise(NamedTuple):
+    """DP-SGD's sampling and noise, and what they guarantee."""
+
+    rate: float  # the probability that a record is in a batch
+    steps: int
+    multiplier: float  # standard deviation over the clipping norm
+    claim: accounting.Claim | None  # None: nothing is guaranteed
+
+
 class Defended(NamedTuple):
-    """A training, and what can be said of what it releases."""
+    """A training, and what it releases."""
 
     train: population.Train
     release: Callable[[types.Params, jax.Array], jax.Array]  # (params, x) -> logits
-    noise_multiplier: float | None = None  # of DP-SGD
-    claim: accounting.Claim | None = None  # None: nothing is guaranteed
+
+
+def noise(epsilon: float, recipe: Recipe, count: int) -> Noise:
+    """The noise of DP-SGD that guarantees an epsilon.
+
+    Args:
+      epsilon: above 0; infinity goes without noise, and guarantees nothing.
+      recipe: how a model is trained; its batch size is the mean of the Poisson batches.
+      count: how many records a model is trained on, M.
+
+    Raises:
+      InputError: no noise that is searched guarantees it.
+    """
+    rate = min(1.0, recipe.batch_size / count)
+    steps = max(1, round(recipe.epochs / rate))
+    if math.isinf(epsilon):
+        return Noise(rate, steps, 0.0, None)
+    multiplier = accounting.noise(epsilon, rate, steps, recipe.delta)
+    claim = accounting.dp_sgd(multiplier, rate, steps, recipe.delta)
+    return Noise(rate, steps, multiplier, claim)
 
 
 def defended(
     chosen: cards.Chosen,
     recipe: Recipe,
     model: types.Model,
-    count: int,
     validation: types.Batch,
+    private: Noise | None = None,
 ) -> Defended:
     """Builds the training of one model under a defense.
 
@@ -66,13 +93,13 @@ def defended(
       chosen: the defense, one of `NAMES`, and its strength.
       recipe: how it is trained without it.
       model: the classifier.
-      count: how many records a model is trained on, M.
       validation: records that no model is trained on and no attack is judged on; early
         stopping looks at their loss.
+      private: of DP-SGD, what `noise` returns for its strength.
     """
     name, strength = chosen.card.name, chosen.strength
     if name == "dp_sgd":
-        return _private(strength, recipe, model, count)
+        return Defended(_private(private, recipe, model), model.apply)
     optimizer = optax.sgd(recipe.learning_rate, recipe.momentum or None)
     gradient = gradients.plain(model)
     if name == "weight_decay":
@@ -145,42 +172,37 @@ def _stopping(model, gradient, optimizer, recipe, patience, validation):
     return train
 
 
-def _private(epsilon, recipe, model, count):
+def _private(noise, recipe, model):
     """DP-SGD whose Poisson batches and noise are those that the accountant takes."""
-    rate = min(1.0, recipe.batch_size / count)
-    steps = max(1, round(recipe.epochs / rate))
-    noise, claim = 0.0, None
-    if not math.isinf(epsilon):
-        noise = accounting.noise(epsilon, rate, steps, recipe.delta)
-        claim = accounting.dp_sgd(noise, rate, steps, recipe.delta)
-    gradient = dp_sgd.gradient(
-        model,
-        max_norm=recipe.max_norm,
-        noise_multiplier=noise,
-        expected_batch=rate * count,
-    )
-    room = min(count, int(stats.binom.isf(CUT / steps, count, rate)) + 1)
-
-    def step(records, params, key):
-        key_batch, key_noise = jax.random.split(key)
-        drawn = jax.random.bernoulli(key_batch, rate, records.mask.shape)
-        (chosen,) = jnp.nonzero(
-            drawn & (records.mask > 0), size=room, fill_value=len(records.mask)
-        )
-        found, _ = gradient(key_noise, params, local.take(records, chosen))
-        # Also where the batch is empty: that it is would tell.
-        descended = jax.tree.map(
-            lambda a, b: a - recipe.private_learning_rate * b, params, found
-        )
-        return descended, None
 
     def train(key, records):
-        key_init, key_run = jax.random.split(key)
-        keys = jax.random.split(key_run, steps)
-        start = model.init(key_init)
-        return lax.scan(lambda p, k: step(records, p, k), start, keys)[0]
+        count = len(records.mask)
+        room = min(
+            count, int(stats.binom.isf(CUT / noise.steps, count, noise.rate)) + 1
+        )
+        gradient = dp_sgd.gradient(
+            model,
+            max_norm=recipe.max_norm,
+            noise_multiplier=noise.multiplier,
+            expected_batch=noise.rate * count,
+        )
 
-    return Defended(train, model.apply, noise, claim)
+        def step(params, key):
+            key_batch, key_noise = jax.random.split(key)
+            drawn = jax.random.bernoulli(key_batch, noise.rate, (count,))
+            (chosen,) = jnp.nonzero(
+                drawn & (records.mask > 0), size=room, fill_value=count
+            )
+            found, _ = gradient(key_noise, params, local.take(records, chosen))
+            # Of an empty batch too: that it is one would tell.
+            rate = recipe.private_learning_rate
+            return jax.tree.map(lambda a, b: a - rate * b, params, found), None
+
+        key_init, key_run = jax.random.split(key)
+        keys = jax.random.split(key_run, noise.steps)
+        return lax.scan(step, model.init(key_init), keys)[0]
+
+    return train
 
 
 def validation_share(everyone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -51,13 +51,16 @@ class Prepared(NamedTuple):
     seeds: tuple[reference_audit.Prepared, ...]
     validation: tuple[np.ndarray, ...]  # indices, of each seed
     chosen: tuple[cards.Chosen, ...]
+    # Of each defense and, in each, of each seed; None where it is not DP-SGD.
+    noise: tuple[tuple[defended_training.Noise | None, ...], ...]
 
 
 def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
     """Checks the settings, loads the data and deals it anew for each seed.
 
     Raises:
-      InputError: what the settings ask for cannot be had.
+      InputError: what the settings ask for cannot be had; no noise guarantees an
+        epsilon that is asked for.
     """
     tradeoff_settings.check(settings)
     seeds, validation = [], []
@@ -66,7 +69,27 @@ def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
         held_back, population = defended_training.validation_share(one.dealt.population)
         seeds.append(one._replace(dealt=one.dealt._replace(population=population)))
         validation.append(held_back)
-    return Prepared(tuple(seeds), tuple(validation), tuple(settings.chosen()))
+    chosen = tuple(settings.chosen())
+    counts = [_most(one.dealt) for one in seeds]
+    noise = tuple(_noise(settings, defense, counts) for defense in chosen)
+    return Prepared(tuple(seeds), tuple(validation), chosen, noise)
+
+
+def _most(dealt):
+    """How many records a model is trained on, padding among them."""
+    return int(dealt.held.sum(axis=1).max())
+
+
+def _noise(settings, defense, counts):
+    """DP-SGD's noise for each seed, worked out once for each number of records."""
+    if defense.card.name != "dp_sgd":
+        return (None,) * len(counts)
+    recipe = settings.recipe()
+    found = {
+        count: defended_training.noise(defense.strength, recipe, count)
+        for count in dict.fromkeys(counts)
+    }
+    return tuple(found[count] for count in counts)
 
 
 def weight(settings: tradeoff_settings.TradeoffSettings) -> float:
@@ -120,10 +143,12 @@ def run(
       kept: where trained models are kept.
     """
     begun, rows, first = results.begin(), [], None
-    for text, chosen in zip(settings.defenses, prepared.chosen, strict=True):
+    for which, (text, chosen) in enumerate(
+        zip(settings.defenses, prepared.chosen, strict=True)
+    ):
         stages.stage(f"under {text}", 1.0)
         points = [
-            point(settings, prepared, chosen, number, stages.advance, kept)
+            point(settings, prepared, which, number, stages.advance, kept)
             for number in range(settings.seeds)
         ]
         rows += summary(chosen, points)
@@ -154,7 +179,7 @@ def run(
 def point(
     settings: tradeoff_settings.TradeoffSettings,
     prepared: Prepared,
-    chosen: cards.Chosen,
+    which: int,
     number: int,
     advance,
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
@@ -164,14 +189,15 @@ def point(
     Args:
       settings: checked settings.
       prepared: see `prepare`.
-      chosen: the defense.
+      which: of the defenses, from 0.
       number: of the seed, from 0.
       advance: told the share done of all seeds.
       kept: where trained models are kept.
 
     Raises:
-      InputError: a training diverges, or no noise guarantees the epsilon.
+      InputError: a training diverges.
     """
+    chosen, noise = prepared.chosen[which], prepared.noise[which][number]
     begun = time.perf_counter()
     dataset, names, dealt = prepared.seeds[number]
     seed = settings.seed + number
@@ -180,11 +206,11 @@ def point(
         chosen,
         settings.recipe(),
         model,
-        int(dealt.held.sum(axis=1).max()),
         training.batch(dataset, prepared.validation[number]),
+        noise,
     )
     strength = "" if chosen.strength is None else f"_{chosen.strength:g}"
-    params = references.train(
+    lots = references.lots(
         defended.train,
         training.batch(dataset, dealt.attacked),
         dealt.held,
@@ -193,7 +219,9 @@ def point(
         lambda name: kept(f"{chosen.card.name}{strength}_{seed}_{name}"),
     )
     x, y = records = prepared.seeds[number].records
-    said = references.ask(defended.release, params, x, y)
+    said = references.joined(
+        [references.ask(defended.release, lot, x, y) for lot in lots]
+    )
     scored = []
     for target in range(settings.targets_in_pool):
         found = reference_scores.of_outputs(said, records, dealt, names, target, seed)
@@ -201,8 +229,8 @@ def point(
     return Point(
         _accuracies(said, dealt, settings.targets_in_pool),
         membership_rows.rows(scored, "standalone")[0],
-        defended.noise_multiplier,
-        defended.claim and defended.claim.epsilon,
+        noise and noise.multiplier,
+        noise and noise.claim and noise.claim.epsilon,
         time.perf_counter() - begun,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxprivacy import errors
+from jaxprivacy import checks, errors
 from jaxprivacy.cards import defenses as cards
 from jaxprivacy.studies import (
     audit_parts,
@@ -19,15 +19,10 @@ from jaxprivacy.studies.privacy_settings import Canaries, Private
 ATTACKS = ("loss_threshold", "lira_online", "rmia_online")
 DEFENSES = (
     "none",
-    "dp_sgd:1",
     "dp_sgd:8",
-    "dp_sgd:64",
     "early_stopping:3",
-    "weight_decay:0.005",
-    "dropout:0.5",
     "label_smoothing:0.2",
     "mixup:1",
-    "temperature:4",
 )
 
 
@@ -64,7 +59,11 @@ class TradeoffSettings(whitebox_parts.Seeds, parts.Training, parts.Network, part
         told="Learning rate of DP-SGD. It is not searched: a search on the same data "
         "would spend epsilon that nothing here counts.",
     )
-    max_norm: float = parts.changed(Private, "max_norm")
+    max_norm: float = parts.changed(
+        Private,
+        "max_norm",
+        told="Norm to which DP-SGD clips each record's gradient.",
+    )
     delta: float = parts.changed(
         Canaries, "delta", told="Delta at which the epsilon of DP-SGD is guaranteed."
     )
@@ -89,7 +88,8 @@ class TradeoffSettings(whitebox_parts.Seeds, parts.Training, parts.Network, part
         """The stand-alone audit of one seed."""
         same = {field.name for field in dataclasses.fields(settings_lib.Settings)}
         shared = {name: v for name, v in vars(self).items() if name in same}
-        return settings_lib.Settings(**shared | {"seed": seed, "setting": "standalone"})
+        own = {"seed": seed, "setting": "standalone", "observed_rounds": 1}
+        return settings_lib.Settings(**shared | own)
 
 
 def check(settings: TradeoffSettings) -> None:
@@ -99,8 +99,7 @@ def check(settings: TradeoffSettings) -> None:
       InputError: naming the setting, its value and what is accepted.
     """
     parts.check(settings)
-    if not settings.max_norm > 0:
-        raise errors.InputError("max_norm", settings.max_norm, "are numbers above 0")
+    checks.positive("max_norm", settings.max_norm)
     _check_names("attacks", settings.attacks, tuple(reference_attacks.ATTACKS))
     _check_names("defenses", settings.defenses)
     for text, chosen in zip(settings.defenses, settings.chosen(), strict=True):

@@ -169,6 +169,23 @@ def tradeoff(epsilons=(0.01, 10.0, np.inf), seeds=2):
     )
 
 
+def tradeoff_row(defense, strength, tpr, auc=0.8, accuracy=0.9, epsilon=None):
+    def over(value, half=0.02):
+        return {"value": value, "low": value - half, "high": value + half, "rows": 3}
+
+    return {
+        "defense": defense,
+        "strength": strength,
+        "attack": "lira_online",
+        "test_accuracy": over(accuracy),
+        "tpr_0.01": over(tpr),
+        "tpr_0.001": over(tpr / 2),
+        "auc": over(auc),
+        "epsilon": epsilon,
+        "strongest": True,
+    }
+
+
 def diagnostics(classes=6, each=12, epochs=8, **changes):
     """Members' norms fall; the higher its number, the more a class is told apart."""
     rng = np.random.default_rng(5)

@@ -1,0 +1,146 @@
+"""What defenses protect and cost, from the flags to the report."""
+
+from unittest import mock
+
+import pytest
+
+from jaxprivacy.commands import common
+from jaxprivacy.evaluation.intervals import student_t
+from jaxprivacy.report import plots, verdict_tradeoff
+from tests.launch import contract, launched
+from tests.report import made_up
+
+SMALL = (
+    "--records=300",
+    "--model=mlp",
+    "--mlp_widths=16",
+    "--rounds=4",
+    "--references=4",
+    "--targets_in_pool=2",
+    "--attacks=loss_threshold,lira_online",
+    "--compilation_cache=",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_device():
+    """JAX is in use by now, and its devices are what they are."""
+    with mock.patch.object(common, "use_every_core"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    with launched.compiled_fast():
+        yield tmp_path_factory.mktemp("tradeoff")
+
+
+def run(out, *arguments):
+    assert launched.run("tradeoff", f"--out={out}", *SMALL, *arguments) == 0
+    return contract.check((out / "result.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def result(folder):
+    return run(
+        folder / "two",
+        "--defenses=none,mixup:0,dp_sgd:8",
+        "--seeds=2",
+        f"--checkpoint={folder / 'kept'}",
+    )
+
+
+def without_time(rows, *defenses):
+    return [
+        {k: v for k, v in row.items() if k != "seconds"}
+        for row in rows
+        if row["defense"] in defenses
+    ]
+
+
+def test_each_defense_has_its_rows(result, folder):
+    rows = result["tradeoff"]
+    assert [(r["defense"], r["strength"], r["attack"]) for r in rows] == [
+        (defense, strength, attack)
+        for defense, strength in (("none", None), ("mixup", 0), ("dp_sgd", 8))
+        for attack in ("loss_threshold", "lira_online")
+    ]
+    strongest = verdict_tradeoff.strongest(rows)
+    assert [row["defense"] for row in strongest] == ["none", "mixup", "dp_sgd"]
+    for row in rows:
+        contract.check_interval(row["auc"])
+        assert row["auc"]["rows"] == 2
+        assert (row["epsilon"] is not None) == (row["defense"] == "dp_sgd")
+        if row["epsilon"] is not None:
+            assert 7 < row["epsilon"] <= 8
+    launched.check_page(folder / "two", (plots.TRADEOFF,))
+
+
+def test_at_strength_zero_it_is_the_plain_training(result):
+    plain, idle = (without_time(result["tradeoff"], d) for d in ("none", "mixup"))
+    for one, other in zip(plain, idle, strict=True):
+        assert one["auc"] == other["auc"]
+        assert one["test_accuracy"] == other["test_accuracy"]
+
+
+def test_one_seed_of_one_defense_is_the_same_alone(result, folder):
+    alone = run(folder / "one", "--defenses=none", "--seeds=1", "--checkpoint=")
+    other = run(
+        folder / "other", "--defenses=none", "--seeds=1", "--seed=1", "--checkpoint="
+    )
+    for row, first, second in zip(
+        without_time(result["tradeoff"], "none"),
+        alone["tradeoff"],
+        other["tradeoff"],
+        strict=True,
+    ):
+        values = [first["auc"]["value"], second["auc"]["value"]]
+        assert values[0] != values[1]
+        assert row["auc"] == pytest.approx(student_t(values, 1.0))
+        assert first["auc"]["low"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--defenses=dp_sgd:0"], "--defenses=dp_sgd:0"),
+        (["--defenses=dp_sgd:0.0001"], "noise multipliers of 0.2 to 1000"),
+        (["--defenses=mixup:-1"], "alpha of the Beta"),
+        (["--defenses=moat"], "--defenses=moat: accepted are none, dp_sgd"),
+        (["--defenses=none:2"], "takes no strength"),
+        (["--defenses=secure_aggregation"], "protects uploads"),
+        (["--defenses=none,none"], "each of them once"),
+        (["--delta=1"], "--delta=1"),
+        (["--max_norm=0"], "--max_norm=0"),
+        (["--attacks=white_box"], "--attacks=white_box: accepted are loss_threshold"),
+        (["--references=5"], "--references=5"),
+        (["--seeds=0"], "--seeds=0"),
+    ],
+)
+def test_bad_arguments_end_in_one_line(arguments, told, refused):
+    assert told in refused(*arguments, script="tradeoff")
+
+
+def test_the_verdict_says_what_intervals_show():
+    rows = [
+        made_up.tradeoff_row("none", None, 0.5),
+        made_up.tradeoff_row("mixup", 1.0, 0.49, accuracy=0.92),
+        made_up.tradeoff_row("dp_sgd", 8.0, 0.02, auc=0.52, accuracy=0.6, epsilon=7.9),
+        made_up.tradeoff_row("dropout", 0.5, 0.7),
+    ]
+    told = verdict_tradeoff.verdict(rows)
+    assert told["level"] == "clear"
+    first, mixup, private, dropout, claim = told["sentences"]
+    assert first.startswith("Without a defense") and "50.0 %" in first
+    assert "not shown to differ" in mixup and "2.0 points of accuracy gained" in mixup
+    assert "less than without a defense" in private and "epsilon 7.9" in private
+    assert "30.0 points of accuracy lost" in private
+    assert "more than without a defense" in dropout
+    assert "not in it" in claim
+    alone = verdict_tradeoff.verdict(rows[1:2])
+    assert alone["level"] == "cannot_tell"
+    nothing = verdict_tradeoff.verdict(
+        [made_up.tradeoff_row("none", None, 0.01, auc=0.51)]
+    )
+    assert nothing["level"] == "none_found"
+    assert len(nothing["sentences"]) == 1
