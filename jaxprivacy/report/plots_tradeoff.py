@@ -25,19 +25,17 @@ def tradeoff_figure(rows: Sequence[dict]) -> Figure:
     by_defense = {}
     for row in shown:
         by_defense.setdefault(row["defense"], []).append(row)
-    by_rate = all(row["tpr_0.01"]["value"] is not None for row in shown)
-    measure = "tpr_0.01" if by_rate else "auc"
+    by_rate = all(rate(row)["value"] is not None for row in shown)
+    leaks = rate if by_rate else lambda row: row["auc"]
     for number, (name, points) in enumerate(by_defense.items()):
         points = sorted(points, key=lambda row: row["strength"] or 0)
-        x, y = (
-            [100 * row[key]["value"] for row in points]
-            for key in ("test_accuracy", measure)
-        )
+        x = [100 * row["test_accuracy"]["value"] for row in points]
+        y = [100 * leaks(row)["value"] for row in points]
         look = plots_style.style(number)
         title = threats.defense(name).title
         axes.plot(x, y, **look, marker="o", markersize=5, label=title)
         for row, across, up in zip(points, x, y, strict=True):
-            _bars(axes, row, across, up, measure, look["color"])
+            _bars(axes, row["test_accuracy"], leaks(row), look["color"])
             if row["strength"] is not None:
                 axes.annotate(
                     f"{row['strength']:g}",
@@ -59,16 +57,25 @@ def tradeoff_figure(rows: Sequence[dict]) -> Figure:
     return figure
 
 
-def _bars(axes, row, x, y, measure, color):
+def rate(row: dict) -> dict:
+    """The true positive rate that the figure shows."""
+    return verdict_tradeoff.tpr(row, verdict_tradeoff.FPR)
+
+
+def _bars(axes, across, up, color):
     """The intervals of a point, where there are several seeds."""
-    across, up = row["test_accuracy"], row[measure]
     if up["low"] is None:
         return
+
+    def around(interval):
+        low, value, high = (interval[end] for end in ("low", "value", "high"))
+        return [[100 * (value - low)], [100 * (high - value)]]
+
     axes.errorbar(
-        x,
-        y,
-        xerr=[[x - 100 * across["low"]], [100 * across["high"] - x]],
-        yerr=[[y - 100 * up["low"]], [100 * up["high"] - y]],
+        100 * across["value"],
+        100 * up["value"],
+        xerr=around(across),
+        yerr=around(up),
         color=color,
         elinewidth=0.8,
         capsize=2,

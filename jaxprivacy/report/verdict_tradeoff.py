@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxprivacy.report import text, threats
 
-FPR = 0.01
+FPR, SMALL = 0.01, 0.001
 
 
 def verdict(rows: list[dict]) -> dict:
@@ -42,14 +42,14 @@ def strongest(rows: list[dict]) -> list[dict]:
 
 def table(rows: list[dict]) -> list[dict[str, str]]:
     """Returns the strongest attack on each defense, title -> cell of each row."""
-    small = any(row["tpr_0.001"]["value"] is not None for row in rows)
+    small = any(tpr(row, SMALL)["value"] is not None for row in rows)
     return [
         {
             "defense, strongest attack": f"{label(row)}\n"
             + threats.card(row["attack"]).title,
             "accuracy %": _stacked(row["test_accuracy"]),
-            "TPR % at 1 %": _stacked(row["tpr_0.01"]),
-            **({"at 0.1 %": _stacked(row["tpr_0.001"])} if small else {}),
+            "TPR % at 1 %": _stacked(tpr(row, FPR)),
+            **({"at 0.1 %": _stacked(tpr(row, SMALL))} if small else {}),
             "AUC %": _stacked(row["auc"]),
             "epsilon": _epsilon(row),
         }
@@ -92,9 +92,14 @@ def label(row: dict) -> str:
     return name if row["strength"] is None else f"{name}, {row['strength']:g}"
 
 
+def tpr(row: dict, fpr: float) -> dict:
+    """The true positive rate at a false positive rate, with its interval."""
+    return next(rate for rate in row["tpr_at_fpr"] if rate["fpr"] == fpr)
+
+
 def measure(row: dict) -> tuple[str, dict]:
     """What a row is judged by: the TPR at 1 % FPR, of few records the AUC."""
-    rate = row[f"tpr_{FPR:g}"]
+    rate = tpr(row, FPR)
     if rate["value"] is None:
         return "an AUC", row["auc"]
     return "a true positive rate at 1 % false positives", rate

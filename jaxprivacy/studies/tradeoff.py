@@ -253,8 +253,10 @@ def summary(chosen: cards.Chosen, points: Sequence[Point]) -> list[dict]:
     """
     attacks = list(dict.fromkeys(row["attack"] for row in points[0].rows))
     found = [_row(chosen, points, attack) for attack in attacks]
-    told = found[0]["tpr_0.01"]["value"] is not None
-    best = max(found, key=lambda row: row["tpr_0.01" if told else "auc"]["value"])
+    rates = [row["tpr_at_fpr"][0]["value"] for row in found]
+    if None in rates:
+        rates = [row["auc"]["value"] for row in found]
+    best = found[int(np.argmax(rates))]
     return [row | {"strongest": row is best} for row in found]
 
 
@@ -282,7 +284,7 @@ def _row(chosen, points, attack):
             name: student_t([point.accuracy[name] for point in points], 1.0)
             for name in ("train_accuracy", "test_accuracy")
         },
-        **{f"tpr_{fpr:g}": tpr(fpr) for fpr in FPRS},
+        "tpr_at_fpr": [{"fpr": fpr, **tpr(fpr)} for fpr in FPRS],
         "auc": over_seeds(lambda row: row["auc"]["value"]),
         "epsilon": first.epsilon,
         "noise_multiplier": first.noise_multiplier,

@@ -13,13 +13,7 @@ def size(png):
 
 
 def test_draw_makes_a_figure_for_each_content():
-    report = made_up.study_report()
-    defenses = [
-        made_up.tradeoff_row("none", None, 0.5),
-        made_up.tradeoff_row("dp_sgd", 8.0, 0.1),
-    ]
-    report.result["tradeoff"] = defenses
-    figures = plots.draw(report)
+    figures = plots.draw(made_up.everything())
     assert tuple(figures) == plots.ALL_NAMES
     for name, png in figures.items():
         width, height = size(png)

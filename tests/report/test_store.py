@@ -64,13 +64,13 @@ def test_json_is_strict():
 def test_write(tmp_path):
     out = tmp_path / "some" / "where"
     with store.reserve(str(out)) as folder:
-        page = store.write(made_up.study_report(), folder)
+        page = store.write(made_up.everything(), folder)
     assert page == out / "report.html"
     assert files(out) == sorted(["result.json", "report.html", *plots.ALL_NAMES])
     assert files(tmp_path) == ["some"] and files(tmp_path / "some") == ["where"]
     result = json.loads((out / "result.json").read_text(), parse_constant=no_constant)
     assert result.pop(facts.KEY)
-    assert result == made_up.study_report().result
+    assert result == made_up.everything().result
     assert page.read_text().startswith("<!DOCTYPE html>")
     # Readable as any folder made here, not for the owner alone as temporary ones.
     (tmp_path / "plain").mkdir()
