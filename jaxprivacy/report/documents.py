@@ -47,7 +47,7 @@ def render(root: pathlib.Path) -> dict[pathlib.Path, tuple[str, str]]:
         try:
             made[path] = text, write(text, numbers, path.parent, root / FOLDER)
         except InputError as error:
-            raise InputError(path.relative_to(root), found=error) from error
+            raise InputError(path.relative_to(root), found=str(error)) from error
     return made
 
 

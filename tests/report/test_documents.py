@@ -139,6 +139,18 @@ def test_a_mark_that_stands_for_nothing_is_refused(text, named):
         written(text)
 
 
+def test_the_document_is_named_whose_mark_is_wrong(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for name in ("README.md", "BUILD_NOTES.md", "docs/page.md"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "docs" / "numbers.toml").write_text("[tables]\n")
+    (tmp_path / "docs" / "page.md").write_text("a <!--=t.a.white auc-->1")
+    with pytest.raises(InputError) as caught:
+        documents.render(tmp_path)
+    assert str(caught.value).startswith("docs/page.md: <!--=")
+    assert "mark that is closed" in str(caught.value)
+
+
 def test_the_documents_say_what_their_results_say():
     """Where this fails, `python -m launch.documents` writes them anew."""
     for path, (old, new) in documents.render(ROOT).items():
