@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= reports/audit-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: audit test lint bench clean
+.PHONY: audit test test-all lint bench clean
 
 audit: $(VENV)/installed
 	$(BIN)/python -m launch.audit --out=$(OUT)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+
+test-all: $(VENV)/installed
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile -m 'slow or not slow'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from jaxprivacy import errors
 
 MOST_EPSILON, EPSILONS = 60.0, 241  # of the curve
 LEAST_NOISE, MOST_NOISE = 0.2, 1000.0  # that are searched
+SHORTER = 0.7  # the brackets in which noise is searched
 ORDERS = (*range(2, 64), 128, 256, 512)  # of Renyi divergences
 
 
@@ -96,5 +97,10 @@ def noise(epsilon: float, rate: float, steps: int, delta: float) -> float:
             epsilon,
             f"are those of noise multipliers of {LEAST_NOISE:g} to {MOST_NOISE:g}",
         )
-    enough = least(renyi, LEAST_NOISE, MOST_NOISE)
-    return least(tight, max(LEAST_NOISE, 0.6 * enough), enough)
+    high = least(renyi, LEAST_NOISE, MOST_NOISE)
+    low = SHORTER * high
+    while low > LEAST_NOISE and guaranteed(tight, low) <= epsilon:
+        low, high = SHORTER * low, low
+    if guaranteed(tight, max(low, LEAST_NOISE)) <= epsilon:
+        return LEAST_NOISE
+    return least(tight, max(low, LEAST_NOISE), high)

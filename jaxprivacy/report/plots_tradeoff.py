@@ -27,13 +27,15 @@ def tradeoff_figure(rows: Sequence[dict]) -> Figure:
         by_defense.setdefault(row["defense"], []).append(row)
     by_rate = all(rate(row)["value"] is not None for row in shown)
     leaks = rate if by_rate else lambda row: row["auc"]
-    for number, (name, points) in enumerate(by_defense.items()):
+    for number, (name, points) in enumerate(by_defense.items(), -1):
         points = sorted(points, key=lambda row: row["strength"] or 0)
         x = [100 * row["test_accuracy"]["value"] for row in points]
         y = [100 * leaks(row)["value"] for row in points]
-        look = plots_style.style(number)
+        look = plots_style.style(number) | {"marker": "o"}
+        if name == "none":  # What the others are held against.
+            look |= {"color": plots_style.GREY, "marker": "s"}
         title = threats.defense(name).title
-        axes.plot(x, y, **look, marker="o", markersize=5, label=title)
+        axes.plot(x, y, **look, markersize=5, label=title)
         for row, across, up in zip(points, x, y, strict=True):
             _bars(axes, row["test_accuracy"], leaks(row), look["color"])
             if row["strength"] is not None:

@@ -232,6 +232,7 @@ def test_colour_images_with_an_mlp(colour_result, folder):
     launched.check_page(folder / "colour", FIGURES)
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers(colour, colour_result):
     again = colour("again", "--seed=5")
     assert without_time(again) == without_time(colour_result)

@@ -104,6 +104,7 @@ def test_same_seed_same_numbers(attack, everything):
     assert again["target"] == everything["target"]
 
 
+@pytest.mark.slow
 def test_private_uploads_and_an_attack_that_never_begins(attack, folder):
     result = attack(
         "private",

@@ -200,6 +200,7 @@ def test_the_federated_attacks(study):
     assert all(null_holds(row) for row in result["null_checks"])
 
 
+@pytest.mark.slow
 def test_fine_tuning_tells_three_kinds_apart(study, folder):
     result = study(
         "finetune", "--setting=finetune", "--fine_tuning_rounds=10", "--gradients=-1"
@@ -251,6 +252,7 @@ def test_kept_targets_are_not_trained_again(study, kept, folder):
     assert kept["membership"] == second["membership"]
 
 
+@pytest.mark.slow
 def test_kept_shadows_are_not_trained_again(study, folder):
     options = (
         f"--targets={folder / 'trained'}",

@@ -37,7 +37,10 @@ def count(tree):
         ("alexnet", 10, {}, 2.47e6),
         ("resnet", 10, {"depth": 110}, 1.70e6),
         ("densenet", 10, {"depth": 100, "growth_rate": 12}, 0.77e6),
-        ("densenet", 10, {"depth": 190, "growth_rate": 40}, 25.62e6),
+        pytest.param(
+            *("densenet", 10, {"depth": 190, "growth_rate": 40}, 25.62e6),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_published_parameter_counts(name, classes, settings, parameters):

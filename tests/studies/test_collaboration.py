@@ -301,8 +301,12 @@ OWN = {
 
 @pytest.mark.parametrize(
     "own",
-    [OWN, OWN | {"epsilon_per_parameter": 200.0, "upload_fraction": 1.0}],
-    ids=["largest", "private"],
+    [
+        pytest.param(OWN, id="largest", marks=pytest.mark.slow),
+        pytest.param(
+            OWN | {"epsilon_per_parameter": 200.0, "upload_fraction": 1.0}, id="private"
+        ),
+    ],
 )
 def test_an_argument_gives_the_same_as_a_setting(own, dataset, run):
     """Of every number that may be swept; the class is an argument in any case."""

@@ -160,6 +160,7 @@ def test_progress_sums_to_one(swept):
     assert sum(swept[2]) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_privacy_can_be_swept(dataset):
     some = points(dataset, {"epsilon_per_parameter": (1e-3, np.inf)})
     settings = dataclasses.replace(SETTINGS, rounds=1)

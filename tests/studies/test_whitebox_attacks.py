@@ -146,6 +146,7 @@ def test_kept_and_computed_features_are_the_same(model, layers, snapshots, datas
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_both_give_the_same_scores(model, layers, snapshots, dataset):
     view = views.view(Variant("-1", "-1"), layers, NEXT)
     scores = []
@@ -314,7 +315,7 @@ def test_null_checks_learn_from_as_many_records_as_the_attack(records):
     assert learned == [(5, 7), (5, 7)]
 
 
-@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("biased", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_members_that_were_sampled_otherwise_are_seen_without_training(
     model, layers, dataset, split, biased
 ):
