@@ -135,5 +135,6 @@ def _ratio(own: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Infinite where an image has no other of its class, 0 where it has only those."""
     both = np.isfinite(own) & np.isfinite(other)
     ratio = np.where(np.isinf(own), np.inf, 0.0)
-    ratio[both] = own[both] / np.maximum(other[both], np.finfo(np.float32).tiny)
+    apart = np.maximum(other[both], np.finfo(np.float32).tiny)
+    ratio[both] = np.float64(own[both]) / apart  # float32 would overflow
     return ratio
