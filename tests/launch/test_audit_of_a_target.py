@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import errors
+from jaxprivacy.commands import common
 from jaxprivacy.models import attack_presets
 from jaxprivacy.targets import load
 from tests.launch import launched
@@ -139,7 +140,7 @@ def test_a_target_that_says_how_it_is_trained_has_references(files, tmp_path):
     given = flags(files, target=f"{files}/mine.py:trained", references=4, attacks=names)
     out = tmp_path / "report"
     # As in a process of its own: here JAX has its devices already.
-    with mock.patch.object(launched.script("audit"), "_use_every_core") as every_core:
+    with mock.patch.object(common, "use_every_core") as every_core:
         assert launched.run("audit", *given, f"--out={out}") == 0
     every_core.assert_called_once()
     result = json.loads((out / "result.json").read_text())
@@ -204,7 +205,7 @@ def test_what_is_wrong_ends_in_one_line(changes, said, files, tmp_path, capsys):
         k: v and str(v).replace("{files}", str(files)) for k, v in changes.items()
     }
     out, said = tmp_path / "report", said.replace("{files}", str(files))
-    with mock.patch.object(launched.script("audit"), "_use_every_core"):
+    with mock.patch.object(common, "use_every_core"):
         assert launched.run("audit", *flags(files, **changes), f"--out={out}") == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1 and not out.exists()
