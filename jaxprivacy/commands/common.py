@@ -293,8 +293,9 @@ def complain(problem: object) -> None:
     print("error: " + as_called(" ".join(str(problem).split())), file=sys.stderr)
 
 
-def use_every_core() -> None:
-    """Makes each core a device, for trainings that go side by side."""
+def use_every_core(devices: int | None = None) -> None:
+    """Makes each core a device, or so many, for trainings that go side by side."""
     import jax
 
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    devices = devices or len(os.sched_getaffinity(0))
+    jax.config.update("jax_num_cpu_devices", devices)

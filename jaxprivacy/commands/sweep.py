@@ -5,8 +5,6 @@ jaxprivacy sweep --data=npz:FILE --grid=seed=0,1 --grid=target_class=0,1,2
 
 from __future__ import annotations
 
-import os
-
 from absl import flags
 
 from jaxprivacy import checks
@@ -30,8 +28,6 @@ _CHECKPOINT = flags.DEFINE_string("checkpoint", None, common.CHECKPOINT)
 
 def main() -> int:
     """Runs the grid that the flags describe."""
-    import jax
-
     from jaxprivacy.report import progress
     from jaxprivacy.studies import sweep, sweep_study
 
@@ -40,7 +36,7 @@ def main() -> int:
     devices = _DEVICES.value
     if devices is not None:
         checks.positive_integer("devices", devices)
-    jax.config.update("jax_num_cpu_devices", devices or len(os.sched_getaffinity(0)))
+    common.use_every_core(devices)
     with publishing.publisher() as publish:
         prepared = sweep_study.prepare(settings, grid)
         folder = common.checkpoint_folder(_CHECKPOINT.value)

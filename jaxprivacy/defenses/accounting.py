@@ -40,16 +40,23 @@ def dp_sgd(noise_multiplier: float, rate: float, steps: int, delta: float) -> Cl
     Source: Doroshenko et al., "Connect the dots: tighter discrete approximations of
     privacy loss distributions", PoPETs 2022.
     """
-    import dp_accounting
     from dp_accounting import pld
+
+    event = _training(noise_multiplier, rate, steps)
+    accountant = pld.PLDAccountant().compose(event)
+    epsilons = np.linspace(0, MOST_EPSILON, EPSILONS)
+    deltas = [accountant.get_delta(epsilon) for epsilon in epsilons]
+    return Claim(accountant.get_epsilon(delta), delta, epsilons, np.array(deltas))
+
+
+def _training(noise_multiplier, rate, steps):
+    """A training by DP-SGD, as the library knows it."""
+    import dp_accounting
 
     one = dp_accounting.PoissonSampledDpEvent(
         rate, dp_accounting.GaussianDpEvent(noise_multiplier)
     )
-    accountant = pld.PLDAccountant().compose(one, steps)
-    epsilons = np.linspace(0, MOST_EPSILON, EPSILONS)
-    deltas = [accountant.get_delta(epsilon) for epsilon in epsilons]
-    return Claim(accountant.get_epsilon(delta), delta, epsilons, np.array(deltas))
+    return dp_accounting.SelfComposedDpEvent(one, steps)
 
 
 def noise(epsilon: float, rate: float, steps: int, delta: float) -> float:
@@ -67,19 +74,16 @@ def noise(epsilon: float, rate: float, steps: int, delta: float) -> float:
     import dp_accounting
     from dp_accounting import pld, rdp
 
-    def event(multiplier):
-        one = dp_accounting.PoissonSampledDpEvent(
-            rate, dp_accounting.GaussianDpEvent(multiplier)
-        )
-        return dp_accounting.SelfComposedDpEvent(one, steps)
+    def training(multiplier):
+        return _training(multiplier, rate, steps)
 
     def guaranteed(accountant, multiplier):
-        return accountant().compose(event(multiplier)).get_epsilon(delta)
+        return accountant().compose(training(multiplier)).get_epsilon(delta)
 
     def least(accountant, low, high):
         return dp_accounting.calibrate_dp_mechanism(
             accountant,
-            event,
+            training,
             epsilon,
             delta,
             dp_accounting.ExplicitBracketInterval(low, high),
@@ -98,9 +102,9 @@ def noise(epsilon: float, rate: float, steps: int, delta: float) -> float:
             f"are those of noise multipliers of {LEAST_NOISE:g} to {MOST_NOISE:g}",
         )
     high = least(renyi, LEAST_NOISE, MOST_NOISE)
-    low = SHORTER * high
-    while low > LEAST_NOISE and guaranteed(tight, low) <= epsilon:
-        low, high = SHORTER * low, low
-    if guaranteed(tight, max(low, LEAST_NOISE)) <= epsilon:
-        return LEAST_NOISE
-    return least(tight, max(low, LEAST_NOISE), high)
+    while high > LEAST_NOISE:
+        low = max(LEAST_NOISE, SHORTER * high)
+        if guaranteed(tight, low) > epsilon:
+            return least(tight, low, high)
+        high = low
+    return LEAST_NOISE

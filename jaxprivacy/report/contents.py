@@ -134,12 +134,12 @@ class Report(NamedTuple):
     result: dict[str, Any]  # what result.json holds
     settings: list[tuple[str, Any]]  # (name, value)
     split_counts: list[tuple[str, int, str]]  # (who, records, explanation)
-    roc_curves: list[RocCurve]
-    gradient_norms: GradientNorms | None
+    roc_curves: Sequence[RocCurve] = ()
+    gradient_norms: GradientNorms | None = None
     # Over the rounds, each (T,): rounds, train_accuracy, test_accuracy, train_loss.
-    training: dict[str, np.ndarray] | None
-    reconstructions: Reconstructions | None
-    notes: list[str]  # plain sentences, e.g. why an attack was skipped
+    training: dict[str, np.ndarray] | None = None
+    reconstructions: Reconstructions | None = None
+    notes: Sequence[str] = ()  # plain sentences, e.g. why an attack was skipped
     courses: Sequence[Course] = ()
     class_samples: Sequence[Samples] = ()
     tradeoff: Tradeoff | None = None

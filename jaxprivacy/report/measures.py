@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxprivacy.evaluation import three_way
-from jaxprivacy.report.verdict_works import counted, shared_model
+from jaxprivacy.report import verdict_rows, verdict_works
 
 # Of old results: a network whose best threshold is this near to where its scores begin
 # has not left its start.
@@ -42,25 +42,22 @@ def taken(result: dict, row: dict, measure: str) -> Any:
     """
     kind, _, rest = measure.partition("_" if measure.startswith("tpr_") else ".")
     if kind == "tpr":
-        value = _at_fpr(row, rest)
+        value = verdict_rows.rate_at(row, float(rest))
     elif measure.startswith("gain_tpr_"):
         gained = row.get("over_outputs")
-        value = gained and _at_fpr(gained, measure.removeprefix("gain_tpr_"))
+        value = gained and verdict_rows.rate_at(
+            gained, float(measure.removeprefix("gain_tpr_"))
+        )
     elif kind == "gain":
         value = _gain(result, row)
     elif measure == "shared_accuracy":
-        run = shared_model(row, _with_runs(result))
+        run = verdict_works.shared_model(row, _with_runs(result))
         value = run and run["class_accuracy"]
     elif kind == "recall":
         value = three_way.recall(row)[int(rest)]
     else:
         value = _walk(row, measure.split("."))
     return None if isinstance(value, dict) and value["value"] is None else value
-
-
-def _at_fpr(rates: dict, fpr: str) -> dict:
-    (value,) = (e for e in rates["tpr_at_fpr"] if e["fpr"] == float(fpr))
-    return value
 
 
 def _gain(result: dict, row: dict) -> dict | None:
@@ -99,7 +96,7 @@ def works(result: dict, rows: Sequence[dict]) -> str:
       result: that the rows are of.
       rows: of one attack.
     """
-    count = counted(rows, result["reconstruction"])
+    count = verdict_works.counted(rows, result["reconstruction"])
     if not count.pairs or rows[0]["attack"] in NO_ATTACK:
         return ""
     return f"{count.works} of {count.pairs}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jaxprivacy.report import plots_style, threats, verdict_tradeoff
+from jaxprivacy.report import plots_style, threats, verdict_rows, verdict_tradeoff
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def tradeoff_figure(rows: Sequence[dict]) -> Figure:
 
 def rate(row: dict) -> dict:
     """The true positive rate that the figure shows."""
-    return verdict_tradeoff.tpr(row, verdict_tradeoff.FPR)
+    return verdict_rows.rate_at(row, verdict_tradeoff.FPR)
 
 
 def _bars(axes, across, up, color):

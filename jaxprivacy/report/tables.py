@@ -58,17 +58,17 @@ def print_result(
         console.print(_inversion(result["gradient_inversion"]))
         console.print(_explained(words.INVERSION))
     if rows := result.get("tradeoff"):
-        table = _budgets(verdict_tradeoff.table(rows), "Defenses against membership")
-        console.print(table)
+        cells = verdict_tradeoff.table(rows)
+        console.print(_cells(cells, "Defenses against membership", first="left"))
         console.print(Text(f"  {verdict_tradeoff.told(rows)}", style="dim"))
     if privacy := result.get("privacy"):
         console.print(_privacy(privacy, verdict_privacy.uploads(result)))
         console.print(_explained((verdict_privacy.term(privacy),)))
     if audited := result.get("privacy_audit"):
-        console.print(_budgets(verdict_bounds.rows(audited), "Lower bounds on epsilon"))
+        console.print(_cells(verdict_bounds.rows(audited), "Lower bounds on epsilon"))
         console.print(Text(f"  {verdict_bounds.told(audited)}", style="dim"))
     if facts.budgets:
-        console.print(_budgets(facts.budgets))
+        console.print(_cells(facts.budgets, "Noise on the uploads"))
         console.print(Text(f"  {facts.budgets_claim}", style="dim"))
     checks = verdict_rows.checks(result)
     if _shown_checks(checks):
@@ -276,8 +276,8 @@ def _two_digits(value: float) -> str:
     return text.number(value, 2)
 
 
-def _budgets(rows: list[dict[str, str]], title: str = "Noise on the uploads") -> Table:
-    """A sweep's budgets, and what became of the uploads; or rows of another title."""
+def _cells(rows: list[dict[str, str]], title: str, first: str = "right") -> Table:
+    """Rows of title -> cell, the first column justified so and the others right."""
     table = Table(
         title=title,
         box=box.SIMPLE_HEAD,
@@ -285,7 +285,7 @@ def _budgets(rows: list[dict[str, str]], title: str = "Noise on the uploads") ->
         title_style="bold",
     )
     for number, title in enumerate(rows[0]):
-        table.add_column(title, justify="right" if number else "left")
+        table.add_column(title, justify="right" if number else first)
     for row in rows:
         table.add_row(*row.values())
     return table

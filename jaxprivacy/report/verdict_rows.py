@@ -47,6 +47,12 @@ def together(row: dict) -> dict:
     return row["auc"] | row.get("auc_simultaneous", {})
 
 
+def rate_at(row: dict, fpr: float) -> dict:
+    """Returns the rate of `tpr_at_fpr` at a false positive rate."""
+    (found,) = (entry for entry in row["tpr_at_fpr"] if entry["fpr"] == fpr)
+    return found
+
+
 def rate_together(entry: dict) -> dict:
     """Returns a rate of `tpr_at_fpr` with the interval that decides.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxprivacy.report import text, threats
+from jaxprivacy.report import text, threats, verdict_membership, verdict_rows
 
 FPR, SMALL = 0.01, 0.001
 
@@ -23,16 +23,20 @@ def verdict(rows: list[dict]) -> dict:
         said.append(
             "Without `none` among the defenses nothing tells what they cost or prevent."
         )
-        return {"level": "cannot_tell", "sentences": said, "parts": {}}
+        return _verdict("cannot_tell", said)
     level = _level(plain)
     said.insert(0, f"Without a defense, {_found(plain)}.")
-    claimed = [row for row in shown if row["epsilon"] is not None]
-    if claimed:
+    if any(row["epsilon"] is not None for row in shown):
         said.append(
             "An epsilon is guaranteed of the training by Poisson batches and noise at "
             "the rate and clipping norm given; how these were chosen is not in it."
         )
-    return {"level": level, "sentences": said, "parts": {"membership": level}}
+    return _verdict(level, said)
+
+
+def _verdict(level, said):
+    parts = {"membership": level, "reconstruction": None}
+    return {"level": level, "sentences": said, "parts": parts}
 
 
 def strongest(rows: list[dict]) -> list[dict]:
@@ -42,14 +46,18 @@ def strongest(rows: list[dict]) -> list[dict]:
 
 def table(rows: list[dict]) -> list[dict[str, str]]:
     """Returns the strongest attack on each defense, title -> cell of each row."""
-    small = any(tpr(row, SMALL)["value"] is not None for row in rows)
+    small = any(verdict_rows.rate_at(row, SMALL)["value"] is not None for row in rows)
     return [
         {
             "defense, strongest attack": f"{label(row)}\n"
             + threats.card(row["attack"]).title,
             "accuracy %": _stacked(row["test_accuracy"]),
-            "TPR % at 1 %": _stacked(tpr(row, FPR)),
-            **({"at 0.1 %": _stacked(tpr(row, SMALL))} if small else {}),
+            "TPR % at 1 %": _stacked(verdict_rows.rate_at(row, FPR)),
+            **(
+                {"at 0.1 %": _stacked(verdict_rows.rate_at(row, SMALL))}
+                if small
+                else {}
+            ),
             "AUC %": _stacked(row["auc"]),
             "epsilon": _epsilon(row),
         }
@@ -92,14 +100,9 @@ def label(row: dict) -> str:
     return name if row["strength"] is None else f"{name}, {row['strength']:g}"
 
 
-def tpr(row: dict, fpr: float) -> dict:
-    """The true positive rate at a false positive rate, with its interval."""
-    return next(rate for rate in row["tpr_at_fpr"] if rate["fpr"] == fpr)
-
-
 def measure(row: dict) -> tuple[str, dict]:
     """What a row is judged by: the TPR at 1 % FPR, of few records the AUC."""
-    rate = tpr(row, FPR)
+    rate = verdict_rows.rate_at(row, FPR)
     if rate["value"] is None:
         return "an AUC", row["auc"]
     return "a true positive rate at 1 % false positives", rate
@@ -111,8 +114,7 @@ def _level(row):
     least = value if low is None else low
     if least <= 0.5:
         return "cannot_tell" if low is None else "none_found"
-    levels = ((0.9, "severe"), (0.7, "clear"))
-    return next((word for above, word in levels if least > above), "slight")
+    return next(word for above, word in verdict_membership.STRENGTHS if least > above)
 
 
 def _found(row):
@@ -149,8 +151,6 @@ def _compared(rate, before):
 
 
 def _percent(interval):
-    value = f"{text.percent(interval['value'])} %"
     if interval["low"] is None:
-        return value
-    ends = (text.percent(interval[end]) for end in ("low", "high"))
-    return f"{value} [{', '.join(ends)}]"
+        return f"{text.percent(interval['value'])} %"
+    return text.percent_interval(interval)

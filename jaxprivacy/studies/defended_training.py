@@ -16,6 +16,7 @@ from scipy import stats
 from jaxprivacy import types
 from jaxprivacy.cards import defenses as cards
 from jaxprivacy.defenses import accounting, dp_sgd, regularisers
+from jaxprivacy.studies import training
 from jaxprivacy.training import gradients, local, losses, population
 
 # With a smaller probability a Poisson batch has more records than there is room for.
@@ -113,7 +114,13 @@ def defended(
     if name == "early_stopping" and not math.isinf(strength):
         train = _stopping(model, gradient, optimizer, recipe, int(strength), validation)
     else:
-        train = _plain(model, gradient, optimizer, recipe)
+        train = training.from_the_start(
+            model,
+            gradient,
+            optimizer,
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+        )
     divisor = strength if name == "temperature" else None
     return Defended(train, _released(model, divisor))
 
@@ -122,19 +129,6 @@ def _released(model, temperature):
     if temperature is None:
         return model.apply
     return lambda params, x: model.apply(params, x) / temperature
-
-
-def _plain(model, gradient, optimizer, recipe):
-    epochs = local.sgd(
-        gradient, optimizer, epochs=recipe.epochs, batch_size=recipe.batch_size
-    )
-
-    def train(key, records):
-        key_init, key_run = jax.random.split(key)
-        params = model.init(key_init)
-        return epochs(key_run, params, optimizer.init(params), records)[0]
-
-    return train
 
 
 def _stopping(model, gradient, optimizer, recipe, patience, validation):
@@ -150,8 +144,7 @@ def _stopping(model, gradient, optimizer, recipe, patience, validation):
         return losses.masked_mean(values, validation.mask)
 
     def train(key, records):
-        key_init, key_run = jax.random.split(key)
-        params = model.init(key_init)
+        params, key_run = training.begin(model, key)
 
         def turn(carry, number):
             params, state, best, lowest, since = carry
@@ -198,9 +191,8 @@ def _private(noise, recipe, model):
             rate = recipe.private_learning_rate
             return jax.tree.map(lambda a, b: a - rate * b, params, found), None
 
-        key_init, key_run = jax.random.split(key)
-        keys = jax.random.split(key_run, noise.steps)
-        return lax.scan(step, model.init(key_init), keys)[0]
+        params, key_run = training.begin(model, key)
+        return lax.scan(step, params, jax.random.split(key_run, noise.steps))[0]
 
     return train
 

@@ -19,12 +19,10 @@ from jaxprivacy.studies import (
     evidence,
     gan_baselines,
     judge,
-    provenance,
     reconstruction,
     results,
     seats as seats_lib,
     settings as settings_lib,
-    training,
 )
 
 NAMES = {
@@ -116,9 +114,9 @@ def checkpoints(
     settings: settings_lib.GanSettings, prepared: Prepared, folder: str
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
-    code = {"code": provenance.code(collaboration.TRAINED_BY)}
-    data = {"content_of_data": provenance.fingerprint(prepared.dataset)}
-    return checkpoint.study(folder, vars(settings) | data | training.versions() | code)
+    modules = collaboration.TRAINED_BY
+    identity = results.identity(vars(settings), prepared.dataset, modules)
+    return checkpoint.study(folder, identity)
 
 
 def run(
@@ -224,8 +222,6 @@ def _report(settings, prepared, attacked, judged_by, images, result):
         result=result,
         settings=results.used_settings(settings, dataset),
         split_counts=_counts(dataset, who),
-        roc_curves=[],
-        gradient_norms=None,
         training=results.course(run.info),
         reconstructions=reconstruction.pictures(
             who.target_class, images, main, run.samples, accuracy

@@ -211,10 +211,6 @@ def _report(settings, prepared, rows, result, doubts, in_effect) -> contents.Rep
             ("others", len(prepared.training), f"{trains} the update"),
             ("public", len(prepared.public), "held by the attacker: for baselines"),
         ],
-        roc_curves=[],
-        gradient_norms=None,
-        training=None,
-        reconstructions=None,
         notes=doubts,
         inversions=pictures,
     )

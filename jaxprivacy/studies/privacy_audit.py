@@ -101,11 +101,6 @@ def run(
         result=result,
         settings=results.used_settings(settings, dataset, rate=rate, steps=steps),
         split_counts=_counts(dealt),
-        roc_curves=[],
-        gradient_norms=None,
-        training=None,
-        reconstructions=None,
-        notes=[],
     )
 
 

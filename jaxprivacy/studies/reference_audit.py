@@ -19,7 +19,6 @@ from jaxprivacy.studies import (
     audit_data,
     evidence,
     mimicry,
-    provenance,
     reference_records,
     reference_scores,
     reference_signals,
@@ -28,7 +27,7 @@ from jaxprivacy.studies import (
     settings as settings_lib,
     training,
 )
-from jaxprivacy.training import gradients, local
+from jaxprivacy.training import gradients
 
 TRAINED_BY = (
     "errors.py",
@@ -53,30 +52,13 @@ STAGES = {"models": 1.0, "attacks": 4.0, "attacks from within": 20.0}
 
 def recipe(settings: settings_lib.Settings, model: types.Model):
     """The training of one model: (key, records) -> params."""
-    optimizer = optax.sgd(settings.learning_rate, settings.momentum or None)
-    epochs = local.sgd(
+    return training.from_the_start(
+        model,
         gradients.plain(model),
-        optimizer,
+        optax.sgd(settings.learning_rate, settings.momentum or None),
         epochs=settings.rounds * settings.local_epochs,
         batch_size=settings.batch_size,
     )
-
-    def train(key, records):
-        _, key_run = jax.random.split(key)
-        params = start(model, key)
-        return epochs(key_run, params, optimizer.init(params), records)[0]
-
-    return train
-
-
-def start(model: types.Model, key: jax.Array) -> types.Params:
-    """The parameters that the training of one model begins with.
-
-    Args:
-      model: the model.
-      key: of its training.
-    """
-    return model.init(jax.random.split(key)[0])
 
 
 class Prepared(NamedTuple):
@@ -122,9 +104,8 @@ def checkpoints(
             "learning_rate momentum seed"
         ).split()
     }
-    code = {"code": provenance.code(TRAINED_BY)}
-    data = {"content_of_data": provenance.fingerprint(prepared.dataset)}
-    return checkpoint.study(folder, trained_by | data | training.versions() | code)
+    identity = results.identity(trained_by, prepared.dataset, TRAINED_BY)
+    return checkpoint.study(folder, identity)
 
 
 def run(
@@ -173,9 +154,6 @@ def run(
             for s, row in zip(scored, rows, strict=True)
             if not row.get("seed") and s.trained is not False
         ],
-        gradient_norms=None,
-        training=None,
-        reconstructions=None,
         notes=[
             mimicry.told(right["target"], right["references"]),
             *copies.notes(dealt.left_out, dealt.kept),
@@ -226,7 +204,7 @@ def train(
             first = one if first is None else first
             if ask:
                 own = jax.random.fold_in(key, len(inside))
-                inside.append(ask(one, start(model, own)))
+                inside.append(ask(one, training.begin(model, own)[0]))
     outputs = references.outputs(model.apply, first, x[: len(dealt.attacked)])
     return Trained(
         jax.tree.map(lambda a: a[None], first),

@@ -65,7 +65,7 @@ def asker(
     x, y = jnp.asarray(x), jnp.asarray(y)
 
     @compilation.compiled
-    def ask(params, start):
+    def ask(params, start, x, y):
         norms = gradients.gradient_norms_by_leaf(apply, params, x, y)
         by_leaf = jnp.stack(list(norms.values()), axis=-1)
         drawn = random_directions(key, params, PROJECTIONS)
@@ -74,7 +74,9 @@ def asker(
         return by_leaf, directions.gradient_products(apply, params, along, x, y)
 
     def signals(params, start):
-        by_leaf, products = (np.asarray(a, np.float64) for a in ask(params, start))
+        by_leaf, products = (
+            np.asarray(a, np.float64) for a in ask(params, start, x, y)
+        )
         whole = np.sqrt((by_leaf**2).sum(axis=-1))
         norm, leaf_norms = (
             -np.log(np.maximum(a, LEAST_NORM)) for a in (whole, by_leaf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +65,24 @@ def head(
     """
     in_effect = {"model": training.model_name(settings, dataset), **found}
     return origin(command, dataclasses.asdict(settings), in_effect, dataset, begun)
+
+
+def identity(
+    trained_by: Mapping[str, Any], dataset: Dataset, modules: Iterable[str]
+) -> dict[str, Any]:
+    """All that kept models depend on, as `checkpoint.study` takes it.
+
+    Args:
+      trained_by: the settings that count.
+      dataset: the data.
+      modules: the code that counts, see `provenance.code`.
+    """
+    return {
+        **trained_by,
+        "content_of_data": provenance.fingerprint(dataset),
+        **training.versions(),
+        "code": provenance.code(modules),
+    }
 
 
 def origin(

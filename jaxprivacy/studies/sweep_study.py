@@ -14,14 +14,12 @@ from jaxprivacy.studies import (
     collaboration,
     courses,
     gan_attack,
-    provenance,
     reconstruction,
     results,
     settings as settings_lib,
     sweep,
     sweep_baselines,
     sweep_report,
-    training,
 )
 
 LOGGED = 32  # samples kept of each round and run
@@ -64,17 +62,16 @@ def checkpoints(
     memory: float,
 ) -> AbstractContextManager[checkpoint.Checkpoints]:
     """Opens the folder that keeps the runs of this study; see `checkpoint.study`."""
-    code = {"code": provenance.code(collaboration.TRAINED_BY)}
-    identity = {
-        "content_of_data": provenance.fingerprint(prepared.dataset),
+    trained_by = {
+        **vars(settings),
         "grid": {name: [str(v) for v in values] for name, values in grid.items()},
         # These decide which runs go together.
         "devices": jax.device_count(),
         "memory": memory,
     }
-    return checkpoint.study(
-        folder, vars(settings) | identity | training.versions() | code
-    )
+    modules = collaboration.TRAINED_BY
+    identity = results.identity(trained_by, prepared.dataset, modules)
+    return checkpoint.study(folder, identity)
 
 
 def weight(settings: settings_lib.GanSettings, prepared: Prepared) -> float:

@@ -161,8 +161,6 @@ def run(
             if s.trained is not False
         ],
         gradient_norms=target_facts.norms(given.transcript, features, records),
-        training=None,
-        reconstructions=None,
         notes=[
             *notes,
             *compared.notes,

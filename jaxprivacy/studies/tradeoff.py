@@ -15,9 +15,8 @@ import jax
 import numpy as np
 
 from jaxprivacy.cards import defenses as cards
-from jaxprivacy.data import copies
-from jaxprivacy.evaluation import membership_rows
-from jaxprivacy.evaluation.intervals import student_t
+from jaxprivacy.data import Dataset, copies
+from jaxprivacy.evaluation import intervals, membership_rows, seeds as seeds_lib
 from jaxprivacy.programs import checkpoint
 from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.studies import (
@@ -111,9 +110,17 @@ def checkpoints(
             "learning_rate momentum private_learning_rate max_norm delta seed"
         ).split()
     }
-    code = {"code": provenance.code(TRAINED_BY)}
-    data = {"content_of_data": provenance.fingerprint(prepared.seeds[0].dataset)}
-    return checkpoint.study(folder, trained_by | data | training.versions() | code)
+    identity = results.identity(trained_by, prepared.seeds[0].dataset, TRAINED_BY)
+    return checkpoint.study(folder, identity)
+
+
+def kept_as(chosen: cards.Chosen, seed: int, dataset: Dataset) -> str:
+    """What one seed's models under one defense are kept as.
+
+    Each seed draws records of its own, which the identity of the folder does not tell.
+    """
+    strength = "" if chosen.strength is None else f"_{chosen.strength:g}"
+    return f"{chosen.card.name}{strength}_{seed}_{provenance.fingerprint(dataset)[:16]}"
 
 
 class Point(NamedTuple):
@@ -168,10 +175,6 @@ def run(
         result=result,
         settings=results.used_settings(settings, dataset),
         split_counts=_counts(prepared),
-        roc_curves=[],
-        gradient_norms=None,
-        training=None,
-        reconstructions=None,
         notes=copies.notes(dealt.left_out, dealt.kept),
     )
 
@@ -209,14 +212,14 @@ def point(
         training.batch(dataset, prepared.validation[number]),
         noise,
     )
-    strength = "" if chosen.strength is None else f"_{chosen.strength:g}"
+    place = kept_as(chosen, seed, dataset)
     lots = references.lots(
         defended.train,
         training.batch(dataset, dealt.attacked),
         dealt.held,
         jax.random.key(seed),  # The same for all defenses.
         lambda share: advance(share / settings.seeds),
-        lambda name: kept(f"{chosen.card.name}{strength}_{seed}_{name}"),
+        lambda name: kept(f"{place}_{name}"),
     )
     x, y = records = prepared.seeds[number].records
     said = references.joined(
@@ -251,8 +254,13 @@ def summary(chosen: cards.Chosen, points: Sequence[Point]) -> list[dict]:
       chosen: the defense.
       points: of each seed.
     """
-    attacks = list(dict.fromkeys(row["attack"] for row in points[0].rows))
-    found = [_row(chosen, points, attack) for attack in attacks]
+    # Of each seed the mean over its targets, and of these the mean over seeds.
+    by_seed = [
+        mean | {"seed": number}
+        for number, point in enumerate(points)
+        for mean in seeds_lib.summarise(point.rows)
+    ]
+    found = [_row(chosen, points, mean) for mean in seeds_lib.summarise(by_seed)]
     rates = [row["tpr_at_fpr"][0]["value"] for row in found]
     if None in rates:
         rates = [row["auc"]["value"] for row in found]
@@ -260,34 +268,20 @@ def summary(chosen: cards.Chosen, points: Sequence[Point]) -> list[dict]:
     return [row | {"strongest": row is best} for row in found]
 
 
-def _row(chosen, points, attack):
-    def over_seeds(value):
-        each = [
-            np.mean([value(row) for row in point.rows if row["attack"] == attack])
-            for point in points
-        ]
-        return student_t(each, 1.0)
-
-    def tpr(fpr):
-        def value(row):
-            return next(r["value"] for r in row["tpr_at_fpr"] if r["fpr"] == fpr)
-
-        told = all(value(row) is not None for point in points for row in point.rows)
-        return over_seeds(value) if told else student_t([], 1.0)
-
-    first = points[0]
+def _row(chosen, points, mean):
+    epsilons = [point.epsilon for point in points if point.epsilon is not None]
     return {
         "defense": chosen.card.name,
         "strength": chosen.strength,
-        "attack": attack,
+        "attack": mean["attack"],
         **{
-            name: student_t([point.accuracy[name] for point in points], 1.0)
+            name: intervals.student_t([point.accuracy[name] for point in points], 1.0)
             for name in ("train_accuracy", "test_accuracy")
         },
-        "tpr_at_fpr": [{"fpr": fpr, **tpr(fpr)} for fpr in FPRS],
-        "auc": over_seeds(lambda row: row["auc"]["value"]),
-        "epsilon": first.epsilon,
-        "noise_multiplier": first.noise_multiplier,
+        "tpr_at_fpr": [rate for rate in mean["tpr_at_fpr"] if rate["fpr"] in FPRS],
+        "auc": mean["auc"],
+        "epsilon": max(epsilons, default=None),  # what holds with every seed
+        "noise_multiplier": points[0].noise_multiplier,
         "seconds": sum(point.seconds for point in points),
     }
 

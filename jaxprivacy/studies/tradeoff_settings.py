@@ -100,8 +100,10 @@ def check(settings: TradeoffSettings) -> None:
     """
     parts.check(settings)
     checks.positive("max_norm", settings.max_norm)
-    _check_names("attacks", settings.attacks, tuple(reference_attacks.ATTACKS))
-    _check_names("defenses", settings.defenses)
+    for name in settings.attacks:
+        checks.one_of("attacks", name, tuple(reference_attacks.ATTACKS))
+    _check_different("attacks", settings.attacks)
+    _check_different("defenses", settings.defenses)
     for text, chosen in zip(settings.defenses, settings.chosen(), strict=True):
         if chosen.card.name not in defended_training.NAMES:
             raise errors.InputError(
@@ -114,10 +116,7 @@ def check(settings: TradeoffSettings) -> None:
         settings_lib.check(settings.audit(settings.seed + seed))
 
 
-def _check_names(name, values, known=None):
-    for value in values:
-        if known is not None and value not in known:
-            raise errors.InputError(name, value, f"are {', '.join(known)}")
+def _check_different(name, values):
     if not values or len(set(values)) < len(values):
         raise errors.InputError(
             name, ",".join(values), "are one or more, each of them once"

@@ -19,7 +19,7 @@ from jaxprivacy.data import Dataset
 from jaxprivacy.federated import roles
 from jaxprivacy.models import targets
 from jaxprivacy.studies.settings import Settings
-from jaxprivacy.training import gradients, local
+from jaxprivacy.training import gradients, local, population
 
 
 class Diverged(errors.InputError):
@@ -83,6 +83,38 @@ def check_model(settings: Settings, dataset: Dataset) -> None:
             )
     if settings.model == "alexnet":  # Refuses images that do not fit.
         target_model(settings, dataset, dataset.num_classes)
+
+
+def begin(model: types.Model, key: jax.Array) -> tuple[types.Params, jax.Array]:
+    """What the training of one model begins with, and the key of what follows."""
+    key_init, key_run = jax.random.split(key)
+    return model.init(key_init), key_run
+
+
+def from_the_start(
+    model: types.Model,
+    gradient: gradients.GradientFn,
+    optimizer: optax.GradientTransformation,
+    *,
+    epochs: int,
+    batch_size: int,
+) -> population.Train:
+    """Builds the training of one model, (key, records) -> params.
+
+    Args:
+      model: the classifier.
+      gradient: what is descended.
+      optimizer: by which.
+      epochs: passes over the records.
+      batch_size: see `local.sgd`.
+    """
+    descend = local.sgd(gradient, optimizer, epochs=epochs, batch_size=batch_size)
+
+    def train(key, records):
+        params, key_run = begin(model, key)
+        return descend(key_run, params, optimizer.init(params), records)[0]
+
+    return train
 
 
 def participant(settings: Settings, model: types.Model) -> roles.Participant:

@@ -237,9 +237,7 @@ def report(prepared, findings, result, used):
         settings=used,
         split_counts=splits.counts(every[0]),
         roc_curves=whitebox_report.curves(first.scored, rows),
-        gradient_norms=None,
         training=results.course(first.seen.info),
-        reconstructions=None,
         notes=copies.notes(*told) + [note for f in findings for note in f.notes],
         diagnostics=first.diagnostics,
     )

@@ -2,11 +2,15 @@
 
 from unittest import mock
 
+import numpy as np
 import pytest
 
+from jaxprivacy.cards import defenses
 from jaxprivacy.commands import common
+from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation.intervals import student_t
 from jaxprivacy.report import plots, verdict_tradeoff
+from jaxprivacy.studies import tradeoff
 from tests.launch import contract, launched
 from tests.report import made_up
 
@@ -98,6 +102,19 @@ def test_one_seed_of_one_defense_is_the_same_alone(result, folder):
         assert values[0] != values[1]
         assert row["auc"] == pytest.approx(student_t(values, 1.0))
         assert first["auc"]["low"] is None
+
+
+def test_models_of_other_records_are_not_taken_for_a_seed_s():
+    """With other labels in what a seed draws, whatever the first seed's data are."""
+    data = Dataset("made up", np.zeros((4, 2), np.float32), np.arange(4) % 2, 2)
+    names = [
+        tradeoff.kept_as(defenses.read(text), seed, dataset)
+        for text in ("none", "mixup:1", "mixup:2")
+        for seed in (0, 1)
+        for dataset in (data, data._replace(y=1 - data.y))
+    ]
+    assert len(set(names)) == len(names) == 12
+    assert names[0] == tradeoff.kept_as(defenses.read("none"), 0, data)
 
 
 @pytest.mark.parametrize(

@@ -225,17 +225,6 @@ def test_fine_tuning_tells_three_kinds_apart(study, folder):
     assert all(null_holds(row) for row in result["null_checks"])
 
 
-@pytest.fixture(scope="module")
-def kept(study, folder):
-    """A study that keeps its target, in its own format and in the one to hand on."""
-    exported = f"--export_target={folder / 'target'}"
-    return study("first", *KEPT, *keep(folder), exported)
-
-
-def keep(folder):
-    return (f"--targets={folder / 'targets'}",)
-
-
 KEPT = (
     "--nonull_checks",
     "--noblack_box",
@@ -244,9 +233,16 @@ KEPT = (
 )
 
 
+@pytest.fixture(scope="module")
+def kept(study, folder):
+    """A study that keeps its target, in its own format and in the one to hand on."""
+    places = f"--targets={folder / 'targets'}", f"--export_target={folder / 'target'}"
+    return study("first", *KEPT, *places)
+
+
 def test_kept_targets_are_not_trained_again(study, kept, folder):
     before = sorted((folder / "targets").rglob("*"))
-    second = study("second", *KEPT, *keep(folder), "--overwrite")
+    second = study("second", *KEPT, f"--targets={folder / 'targets'}", "--overwrite")
     assert sorted((folder / "targets").rglob("*")) == before
     assert kept["target"] == second["target"]
     assert kept["membership"] == second["membership"]
