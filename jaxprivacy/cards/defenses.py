@@ -176,6 +176,11 @@ class Chosen(NamedTuple):
     card: Defense
     strength: float | None  # None: it takes none
 
+    def number(self) -> float | str | None:
+        """The strength as JSON can hold it: infinity by its name."""
+        infinite = self.strength is not None and math.isinf(self.strength)
+        return "inf" if infinite else self.strength
+
 
 def read(text: str) -> Chosen:
     """Reads a defense and its strength, "dp_sgd:8" or "sign".

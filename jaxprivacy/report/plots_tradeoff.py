@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jaxprivacy.report import plots_style, threats, verdict_rows, verdict_tradeoff
+from jaxprivacy.report import leakage, plots_style, threats, verdict_tradeoff
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,43 +25,35 @@ def tradeoff_figure(rows: Sequence[dict]) -> Figure:
     by_defense = {}
     for row in shown:
         by_defense.setdefault(row["defense"], []).append(row)
-    by_rate = all(rate(row)["value"] is not None for row in shown)
-    leaks = rate if by_rate else lambda row: row["auc"]
+    by = leakage.measure(shown)
     for number, (name, points) in enumerate(by_defense.items(), -1):
-        points = sorted(points, key=lambda row: row["strength"] or 0)
-        x = [100 * row["test_accuracy"]["value"] for row in points]
-        y = [100 * leaks(row)["value"] for row in points]
+        points = sorted(points, key=verdict_tradeoff.strength)
+        x = [100 * row[by.accuracy]["value"] for row in points]
+        y = [100 * by.take(row)["value"] for row in points]
         look = plots_style.style(number) | {"marker": "o"}
         if name == "none":  # What the others are held against.
             look |= {"color": plots_style.GREY, "marker": "s"}
         title = threats.defense(name).title
         axes.plot(x, y, **look, markersize=5, label=title)
         for row, across, up in zip(points, x, y, strict=True):
-            _bars(axes, row["test_accuracy"], leaks(row), look["color"])
+            _bars(axes, row[by.accuracy], by.take(row), look["color"])
             if row["strength"] is not None:
                 axes.annotate(
-                    f"{row['strength']:g}",
+                    f"{verdict_tradeoff.strength(row):g}",
                     (across, up),
                     xytext=(5, 5),
                     textcoords="offset points",
                     fontsize=8,
                     color=look["color"],
                 )
-    axes.axhline(100 * (0.01 if by_rate else 0.5), color=plots_style.GREY, lw=0.9)
+    axes.axhline(100 * by.guessing, color=plots_style.GREY, lw=0.9)
     axes.set_xlabel("accuracy on new records, %")
-    axes.set_ylabel(
-        "true positive rate at 1 % false positives, %" if by_rate else "AUC, %"
-    )
-    if by_rate:
-        axes.set_ylim(bottom=0)
+    axes.set_ylabel(by.axis)
+    if by is not leakage.AUC:
+        axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])  # What is 0 is seen whole.
     plots_style.grid(axes)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure
-
-
-def rate(row: dict) -> dict:
-    """The true positive rate that the figure shows."""
-    return verdict_rows.rate_at(row, verdict_tradeoff.FPR)
 
 
 def _bars(axes, across, up, color):

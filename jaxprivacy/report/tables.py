@@ -59,7 +59,7 @@ def print_result(
         console.print(_explained(words.INVERSION))
     if rows := result.get("tradeoff"):
         cells = verdict_tradeoff.table(rows)
-        console.print(_cells(cells, "Defenses against membership", first="left"))
+        console.print(_cells(cells, verdict_tradeoff.title(rows), first="left"))
         console.print(Text(f"  {verdict_tradeoff.told(rows)}", style="dim"))
     if privacy := result.get("privacy"):
         console.print(_privacy(privacy, verdict_privacy.uploads(result)))

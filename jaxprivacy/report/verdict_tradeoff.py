@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from jaxprivacy.report import text, threats, verdict_membership, verdict_rows
-
-FPR, SMALL = 0.01, 0.001
+from jaxprivacy.report import leakage, text, threats, verdict_membership
 
 
 def verdict(rows: list[dict]) -> dict:
@@ -17,25 +15,29 @@ def verdict(rows: list[dict]) -> dict:
       See `verdict.verdict`.
     """
     shown = strongest(rows)
+    by = leakage.measure(shown)
+    of_images = by is leakage.HIT_RATE
     plain = next((row for row in shown if row["defense"] == "none"), None)
-    said = [_sentence(row, plain) for row in shown if row is not plain]
+    said = [_sentence(row, plain, by) for row in shown if row is not plain]
     if plain is None:
         said.append(
             "Without `none` among the defenses nothing tells what they cost or prevent."
         )
-        return _verdict("cannot_tell", said)
+        return _verdict("cannot_tell", said, of_images)
     level = _level(plain)
-    said.insert(0, f"Without a defense, {_found(plain)}.")
+    said.insert(0, f"Without a defense, {_found(plain, by)}.")
     if any(row["epsilon"] is not None for row in shown):
         said.append(
-            "An epsilon is guaranteed of the training by Poisson batches and noise at "
-            "the rate and clipping norm given; how these were chosen is not in it."
+            "An epsilon is guaranteed of the training by sampling, noise and clipping "
+            "norm as they were given; how these were chosen is not in it."
         )
-    return _verdict(level, said)
+    return _verdict(level, said, of_images)
 
 
-def _verdict(level, said):
+def _verdict(level, said, of_images):
     parts = {"membership": level, "reconstruction": None}
+    if of_images:
+        parts = {"membership": None, "reconstruction": level}
     return {"level": level, "sentences": said, "parts": parts}
 
 
@@ -46,22 +48,17 @@ def strongest(rows: list[dict]) -> list[dict]:
 
 def table(rows: list[dict]) -> list[dict[str, str]]:
     """Returns the strongest attack on each defense, title -> cell of each row."""
-    small = any(verdict_rows.rate_at(row, SMALL)["value"] is not None for row in rows)
+    shown = strongest(rows)
+    by = leakage.measure(shown)
     return [
         {
             "defense, strongest attack": f"{label(row)}\n"
             + threats.card(row["attack"]).title,
-            "accuracy %": _stacked(row["test_accuracy"]),
-            "TPR % at 1 %": _stacked(verdict_rows.rate_at(row, FPR)),
-            **(
-                {"at 0.1 %": _stacked(verdict_rows.rate_at(row, SMALL))}
-                if small
-                else {}
-            ),
-            "AUC %": _stacked(row["auc"]),
+            "accuracy %": leakage.stacked(row[by.accuracy]),
+            **cells,
             "epsilon": _epsilon(row),
         }
-        for row in strongest(rows)
+        for row, cells in zip(shown, by.columns(shown), strict=True)
     ]
 
 
@@ -71,45 +68,50 @@ def _epsilon(row):
 
 def told(rows: list[dict]) -> str:
     """Returns what stands below the table."""
-    seeds, names = rows[0]["auc"]["rows"], dict.fromkeys(row["attack"] for row in rows)
+    by, names = (
+        leakage.measure(strongest(rows)),
+        dict.fromkeys(r["attack"] for r in rows),
+    )
+    seeds = rows[0][by.accuracy]["rows"]
     over = (
         f"means over {seeds} seeds with Student's t interval"
         if seeds > 1
         else ("one seed, without intervals")
     )
     of = ", ".join(threats.card(name).title for name in names)
+    which = (
+        f"On new records and of {of}: {over}"
+        if len(names) == 1
+        else f"On new records and of the strongest of {of} by its mean, for which no "
+        f"interval is widened: {over}"
+    )
     return (
-        f"On new records and of the strongest of {of} by its mean, for which no "
-        f"interval is widened: {over}. TPR: true positive rate at a false positive "
-        "rate of 1 or 0.1 %. The attacker knows the defense: its reference models are "
-        "trained under it. Epsilon: what is guaranteed of any attack, where something "
-        "is."
+        f"{which}. {by.told} Epsilon: what is guaranteed of any attack, where "
+        "something is."
     )
 
 
-def _stacked(interval):
-    value = text.percent(interval["value"])
-    if interval["low"] is None:
-        return value
-    return f"{value}\n{text.percent(interval['low'])}-{text.percent(interval['high'])}"
+def title(rows: list[dict]) -> str:
+    """Returns what stands above the table."""
+    against = "the GAN attack" if "works" in rows[0] else "membership inference"
+    return f"Defenses against {against}"
 
 
 def label(row: dict) -> str:
     """Returns e.g. 'DP-SGD, 8', a defense and its strength."""
     name = threats.defense(row["defense"]).title
-    return name if row["strength"] is None else f"{name}, {row['strength']:g}"
+    return name if row["strength"] is None else f"{name}, {strength(row):g}"
 
 
-def measure(row: dict) -> tuple[str, dict]:
-    """What a row is judged by: the TPR at 1 % FPR, of few records the AUC."""
-    rate = verdict_rows.rate_at(row, FPR)
-    if rate["value"] is None:
-        return "an AUC", row["auc"]
-    return "a true positive rate at 1 % false positives", rate
+def strength(row: dict) -> float:
+    """Returns the strength of a row's defense, which may be infinite; 0 without one."""
+    return float(row["strength"] or 0)
 
 
 def _level(row):
     """By the lower end of the interval over seeds, where there is one."""
+    if "works" in row:
+        return _level_of_images(row)
     low, value = row["auc"]["low"], row["auc"]["value"]
     least = value if low is None else low
     if least <= 0.5:
@@ -117,35 +119,52 @@ def _level(row):
     return next(word for above, word in verdict_membership.STRENGTHS if least > above)
 
 
-def _found(row):
-    name, rate = measure(row)
+def _level_of_images(row):
+    """By the share of the seeds in which the attack works."""
+    seeds = row["hit_rate"]["rows"]
+    if row["works"]:
+        return "clear" if row["works"] > seeds / 2 else "slight"
+    return "cannot_tell" if row["too_poor"] else "none_found"
+
+
+def _found(row, by):
+    attack = threats.card(row["attack"]).title
+    reached = _percent(by.take(row))
+    if "works" in row:
+        seeds = row["hit_rate"]["rows"]
+        leak = (
+            f"the {attack} works in {row['works']} of {seeds}, with {by.title} of "
+            f"{reached}"
+        )
+    else:
+        leak = f"the strongest attack ({attack}) reaches {by.title} of {reached}"
+    poor = row.get("too_poor", 0)
+    learned = ", too little for the attack to be judged" if poor else ""
     return (
-        f"the strongest attack ({threats.card(row['attack']).title}) reaches {name} of "
-        f"{_percent(rate)}, and the model is right on "
-        f"{_percent(row['test_accuracy'])} of new records"
+        f"{leak}, and the model is right on {_percent(row[by.accuracy])} of new "
+        f"records{learned}"
     )
 
 
-def _sentence(row, plain):
+def _sentence(row, plain, by):
     claim = "" if row["epsilon"] is None else f", epsilon {row['epsilon']:.3g}"
-    told = f"{label(row)}{claim}: {_found(row)}"
+    told = f"{label(row)}{claim}: {_found(row, by)}"
     if plain is None:
         return f"{told}."
-    name, rate = measure(row)
-    before = plain["auc"] if name == "an AUC" else measure(plain)[1]
-    how = _compared(rate, before)
-    cost = 100 * (plain["test_accuracy"]["value"] - row["test_accuracy"]["value"])
-    paid = f"{abs(cost):.1f} points of accuracy {'lost' if cost > 0 else 'gained'}"
-    return f"{told}; {how}, with {paid}."
+    how = _compared(by.take(row), by.take(plain))
+    cost = 100 * (plain[by.accuracy]["value"] - row[by.accuracy]["value"])
+    points = f"{abs(cost):.1f}"
+    paid = f"{points} points of accuracy {'lost' if cost > 0 else 'gained'}"
+    return f"{told}; {how}, with {'no accuracy lost' if points == '0.0' else paid}."
 
 
-def _compared(rate, before):
-    """Whether the intervals of two rates lie apart."""
-    if rate["low"] is None or before["low"] is None:
+def _compared(leak, before):
+    """Whether the intervals of two leaks lie apart."""
+    if leak["low"] is None or before["low"] is None:
         return "one seed tells no difference"
-    if rate["high"] < before["low"]:
+    if leak["high"] < before["low"]:
         return "less than without a defense"
-    if rate["low"] > before["high"]:
+    if leak["low"] > before["high"]:
         return "more than without a defense"
     return "not shown to differ from none"
 

@@ -22,8 +22,12 @@ from jaxprivacy.data import Dataset
 from jaxprivacy.federated import dssgd, roles, simulate
 from jaxprivacy.models import generators
 from jaxprivacy.programs import chunks, compilation
-from jaxprivacy.studies import seats as seats_lib, training
-from jaxprivacy.studies.settings import GanSettings
+from jaxprivacy.studies import (
+    defended_federation,
+    seats as seats_lib,
+    settings as settings_lib,
+    training,
+)
 from jaxprivacy.training import gradients, local, losses
 
 SWEPT = (
@@ -47,7 +51,10 @@ TRAINED_BY = (
     "attacks/gan.py",
     "data/partitions.py",
     "data/stratify.py",
+    "defenses",
     "studies/collaboration.py",
+    "studies/defended_federation.py",
+    "studies/defended_training.py",
     "studies/seats.py",
     "studies/sweep.py",
     "studies/training.py",
@@ -65,7 +72,7 @@ RUNS = ("gan", "gan_no_influence", "gan_improved")  # rows, each a run
 BOUND = 1e-3  # gamma under privacy, unless it is set (PAPERS row A6)
 
 
-def swept(settings: GanSettings, row: str) -> dict[str, float]:
+def swept(settings: settings_lib.GanSettings, row: str) -> dict[str, float]:
     """What the runs of collaborative training differ in."""
     return {
         "influence": float(row != "gan_no_influence"),
@@ -99,6 +106,7 @@ class Arguments(NamedTuple):
 
     holdings: Holdings
     swept: dict[str, jax.Array]  # some of `SWEPT`, each ()
+    seed: jax.Array | int = 0  # of what a defense draws, () uint32
 
 
 def padded(shares: Sequence[np.ndarray], length: int | None = None) -> np.ndarray:
@@ -129,12 +137,14 @@ def linen_generator(image_shape: tuple[int, ...]) -> gan.Generator:
     return gan.Generator(init, lambda params, z: module.apply({"params": params}, z))
 
 
-def model(settings: GanSettings, dataset: Dataset) -> types.Model:
+def model(settings: settings_lib.GanSettings, dataset: Dataset) -> types.Model:
     """The shared model, with an output for the artificial class."""
     return training.target_model(settings, dataset, dataset.num_classes + 1)
 
 
-def honest(settings: GanSettings, model: types.Model, rate) -> roles.Participant:
+def honest(
+    settings: settings_lib.GanSettings, model: types.Model, rate
+) -> roles.Participant:
     """The role that trains as agreed: local epochs of SGD with a decaying rate.
 
     The rate of step t is rate / (1 + decay t), as in Torch's optim.sgd (row A12).
@@ -151,7 +161,7 @@ def honest(settings: GanSettings, model: types.Model, rate) -> roles.Participant
     return roles.honest_participant(train, optimizer)
 
 
-def upload(settings: GanSettings, value) -> dssgd.Upload:
+def upload(settings: settings_lib.GanSettings, value) -> dssgd.Upload:
     """What leaves a participant: the largest, a random set, or the private release."""
     fraction, gamma = value("upload_fraction"), value("gradient_bound")
     epsilon = value("epsilon_per_parameter")
@@ -165,7 +175,9 @@ def upload(settings: GanSettings, value) -> dssgd.Upload:
     return dssgd.upload_largest(fraction, gamma)
 
 
-def generator_optimizer(settings: GanSettings, rate) -> optax.GradientTransformation:
+def generator_optimizer(
+    settings: settings_lib.GanSettings, rate
+) -> optax.GradientTransformation:
     """The generator's: SGD as in paper A, or DCGAN's Adam (row A14)."""
     if settings.generator_optimizer == "adam":
         return optax.adam(rate, b1=0.5)
@@ -173,13 +185,18 @@ def generator_optimizer(settings: GanSettings, rate) -> optax.GradientTransforma
 
 
 def simulation(
-    settings: GanSettings,
+    settings: settings_lib.GanSettings,
     dataset: Dataset,
     table: Table,
     arguments: Arguments,
     logged_samples: int,
+    defended: defended_federation.Defended | None = None,
 ) -> simulate.Simulation:
-    """The rounds of one run; in round-robin order the adversary is last."""
+    """The rounds of one run; in round-robin order the adversary is last.
+
+    A `defended` federation takes the place of paper A's parameter server: all train at
+    once, and the server takes the mean.
+    """
 
     def value(name):
         return arguments.swept.get(name, getattr(settings, name))
@@ -203,11 +220,30 @@ def simulation(
         logged_samples=logged_samples,
     )
     who = arguments.holdings
-    leaves = upload(settings, value)
-    # Without the artificial class, which the adversary teaches everyone.
-    classes = types.Model(
-        shared.init, lambda w, x: shared.apply(w, x)[:, : dataset.num_classes]
+    if defended is None:
+        leaves = upload(settings, value)
+        seats = defended_federation.Seats(
+            dssgd.parameter_server(value("download_fraction")),
+            dssgd.participant(trainer, leaves),
+            dssgd.participant(adversary, leaves),
+        )
+    else:
+        seats = defended.defend(jax.random.key(arguments.seed), trainer, adversary)
+    return simulate.simulate(
+        seats.server,
+        [
+            simulate.Group(seats.honest, gather(table, who.honest)),
+            simulate.Group(seats.adversary, gather(table, who.adversary)),
+        ],
+        order=settings.order if defended is None else "parallel",
+        measure=_measure(shared, dataset.num_classes, table, who),
     )
+
+
+def _measure(shared, count, table, who):
+    """What is logged of the shared model after each round."""
+    # Without the artificial class, which the adversary teaches everyone.
+    classes = types.Model(shared.init, lambda w, x: shared.apply(w, x)[:, :count])
     train, test = gather(table, who.train), gather(table, who.test)
 
     def measure(params):
@@ -218,18 +254,22 @@ def simulation(
             "class_accuracy": found[1],
         }
 
-    return simulate.simulate(
-        dssgd.parameter_server(value("download_fraction")),
-        [
-            simulate.Group(dssgd.participant(role, leaves), gather(table, indices))
-            for role, indices in (
-                (trainer, who.honest),
-                (adversary, who.adversary),
-            )
-        ],
-        order=settings.order,
-        measure=measure,
-    )
+    return measure
+
+
+def left(
+    state: simulate.State, defended: defended_federation.Defended | None = None
+) -> tuple[types.Params, gan.State]:
+    """The shared model and the adversaries (1, ...) at the end of a run.
+
+    Args:
+      state: of `simulation`.
+      defended: what that was given.
+    """
+    _, adversary = state.participants
+    if defended is None:
+        return state.server.params, adversary.inner
+    return defended.shared(state.server), adversary
 
 
 class Attacked(NamedTuple):
@@ -257,7 +297,7 @@ def holdings(who: seats_lib.Seats, seed: int) -> Holdings:
 
 
 def collaborative_run(
-    settings: GanSettings, dataset: Dataset, logged_samples: int = 64
+    settings: settings_lib.GanSettings, dataset: Dataset, logged_samples: int = 64
 ) -> Run:
     """Builds collaborative training with one GAN attacker (paper A, Algorithm 1).
 
@@ -284,16 +324,16 @@ def collaborative_run(
             advance,
             checkpoint,
         )
-        adversary = state.participants[1].inner
-        check_finite(settings, (info, state.server.params, adversary.params), swept)
+        params, adversary = left(state)
+        check_finite(settings, (info, params, adversary.params), swept)
         samples = info.pop("samples")[:, 0]
         first = jax.tree.map(lambda a: a[0], adversary.params)
-        return Attacked(state.server.params, first, samples, info)
+        return Attacked(params, first, samples, info)
 
     return run
 
 
-def check_finite(settings: GanSettings, left: Any, swept: dict) -> None:
+def check_finite(settings: settings_lib.GanSettings, left: Any, swept: dict) -> None:
     """Checks what a collaborative run left behind.
 
     Args:

@@ -49,7 +49,7 @@ class Noise(NamedTuple):
     """DP-SGD's sampling and noise, and what they guarantee."""
 
     rate: float  # the probability that a record is in a batch
-    steps: int
+    steps: int  # of one training, or of one round of it
     multiplier: float  # standard deviation over the clipping norm
     claim: accounting.Claim | None  # None: nothing is guaranteed
 
@@ -61,13 +61,14 @@ class Defended(NamedTuple):
     release: Callable[[types.Params, jax.Array], jax.Array]  # (params, x) -> logits
 
 
-def noise(epsilon: float, recipe: Recipe, count: int) -> Noise:
+def noise(epsilon: float, recipe: Recipe, count: int, rounds: int = 1) -> Noise:
     """The noise of DP-SGD that guarantees an epsilon.
 
     Args:
       epsilon: above 0; infinity goes without noise, and guarantees nothing.
       recipe: how a model is trained; its batch size is the mean of the Poisson batches.
       count: how many records a model is trained on, M.
+      rounds: how many times the recipe is followed; all steps share the epsilon.
 
     Raises:
       InputError: no noise that is searched guarantees it.
@@ -76,8 +77,9 @@ def noise(epsilon: float, recipe: Recipe, count: int) -> Noise:
     steps = max(1, round(recipe.epochs / rate))
     if math.isinf(epsilon):
         return Noise(rate, steps, 0.0, None)
-    multiplier = accounting.noise(epsilon, rate, steps, recipe.delta)
-    claim = accounting.dp_sgd(multiplier, rate, steps, recipe.delta)
+    every = rate, steps * rounds, recipe.delta
+    multiplier = accounting.noise(epsilon, *every)
+    claim = accounting.dp_sgd(multiplier, *every)
     return Noise(rate, steps, multiplier, claim)
 
 
@@ -165,10 +167,19 @@ def _stopping(model, gradient, optimizer, recipe, patience, validation):
     return train
 
 
-def _private(noise, recipe, model):
-    """DP-SGD whose Poisson batches and noise are those that the accountant takes."""
+def private_descent(noise: Noise, recipe: Recipe, model: types.Model) -> local.Train:
+    """DP-SGD whose Poisson batches and noise are those that the accountant takes.
 
-    def train(key, records):
+    It has no state between calls; the loss that it returns is 0, as the true one would
+    be no secret.
+
+    Args:
+      noise: what `noise` returns; of its steps, those of one call.
+      recipe: the rate and the clipping norm.
+      model: the classifier.
+    """
+
+    def train(key, params, opt_state, records):
         count = len(records.mask)
         room = min(
             count, int(stats.binom.isf(CUT / noise.steps, count, noise.rate)) + 1
@@ -191,8 +202,18 @@ def _private(noise, recipe, model):
             rate = recipe.private_learning_rate
             return jax.tree.map(lambda a, b: a - rate * b, params, found), None
 
+        params, _ = lax.scan(step, params, jax.random.split(key, noise.steps))
+        return params, opt_state, jnp.zeros(())
+
+    return train
+
+
+def _private(noise, recipe, model):
+    descend = private_descent(noise, recipe, model)
+
+    def train(key, records):
         params, key_run = training.begin(model, key)
-        return lax.scan(step, params, jax.random.split(key_run, noise.steps))[0]
+        return descend(key_run, params, (), records)[0]
 
     return train
 

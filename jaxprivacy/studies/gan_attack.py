@@ -221,7 +221,7 @@ def _report(settings, prepared, attacked, judged_by, images, result):
     return contents.Report(
         result=result,
         settings=results.used_settings(settings, dataset),
-        split_counts=_counts(dataset, who),
+        split_counts=counts(dataset, who),
         training=results.course(run.info),
         reconstructions=reconstruction.pictures(
             who.target_class, images, main, run.samples, accuracy
@@ -231,7 +231,8 @@ def _report(settings, prepared, attacked, judged_by, images, result):
     )
 
 
-def _counts(dataset, who):
+def counts(dataset: data_lib.Dataset, who: seats_lib.Seats) -> list[tuple]:
+    """Who holds how many records, as `contents.Report` takes it."""
     classes = sorted({len(np.unique(dataset.y[share])) for share in who.honest})
     each = " or ".join(map(str, classes))
     sizes = sum(len(share) for share in who.honest)

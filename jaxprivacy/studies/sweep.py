@@ -26,6 +26,7 @@ from jaxprivacy.data import Dataset
 from jaxprivacy.programs import checkpoint, chunks, placement
 from jaxprivacy.studies import (
     collaboration,
+    defended_federation,
     seats as seats_lib,
     settings as settings_lib,
 )
@@ -122,6 +123,7 @@ def stacked_arguments(points: Sequence[Point], names: Sequence[str]):
             n: np.array([d[n] for d in numbers], kinds.get(n, np.float32))
             for n in numbers[0]
         },
+        np.array([point.settings.seed for point in points], np.uint32),
     )
 
 
@@ -141,18 +143,22 @@ def keys(points: Sequence[Point]) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def program(
-    settings: settings_lib.GanSettings, dataset: Dataset, logged_samples: int
+    settings: settings_lib.GanSettings,
+    dataset: Dataset,
+    logged_samples: int,
+    defended: defended_federation.Defended | None = None,
 ) -> chunks.Runner:
     """Builds the program of a sweep, all of whose inputs are stacked over S runs.
 
     S must be a multiple of the number of devices. What is swept are the `Arguments` of
-    the runs (S, ...); what is logged has the shape (S, R, ...).
+    the runs (S, ...); what is logged has the shape (S, R, ...). See
+    `collaboration.simulation` for what they are built of.
     """
     table = collaboration.Table(jnp.asarray(dataset.x), jnp.asarray(dataset.y))
 
     def simulation(table, arguments):
         return collaboration.simulation(
-            settings, dataset, table, arguments, logged_samples
+            settings, dataset, table, arguments, logged_samples, defended
         )
 
     @functools.partial(placement.program, placement=placement.SPREAD)
@@ -204,6 +210,7 @@ def run_points(
     advance: Callable[[float], None],
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
     compiled: chunks.Runner | None = None,
+    defended: defended_federation.Defended | None = None,
 ) -> list[collaboration.Attacked]:
     """Runs all points and returns what each left behind, in order.
 
@@ -217,8 +224,9 @@ def run_points(
       advance: told the share done.
       kept: where the chunks are kept, to go on after an interruption.
       compiled: what `program` returns for these settings, to use it twice.
+      defended: see `collaboration.simulation`.
     """
-    compiled = compiled or program(settings, dataset, logged_samples)
+    compiled = compiled or program(settings, dataset, logged_samples, defended)
     model = collaboration.model(settings, dataset)
     init = placement.program(model.init, placement.VMAP)
     inputs = stacked_arguments(points, names), keys(points)
@@ -245,25 +253,24 @@ def run_points(
             kept(f"chunk_{number}"),
             axis=1,
         )
-        states = jax.device_get(states)
+        left = jax.device_get(collaboration.left(states, defended))
         found += [
-            _attacked(points[lot.which[i]].settings, states, info, i)
+            _attacked(points[lot.which[i]].settings, *left, info, i)
             for i in range(lot.count)
         ]
     return found
 
 
-def _attacked(settings, states, info, index):
+def _attacked(settings, shared, adversary, info, index):
     def one(tree):
         return jax.tree.map(lambda a: a[index], tree)
 
-    info, shared = one(info), one(states.server.params)
-    adversary = one(states.participants[1].inner.params)
-    collaboration.check_finite(settings, (info, shared, adversary), {})
+    info, shared, generator = one(info), one(shared), one(adversary.params)
+    collaboration.check_finite(settings, (info, shared, generator), {})
     samples = info.pop("samples")[:, 0]
     return collaboration.Attacked(
         shared,
-        jax.tree.map(lambda a: a[0], adversary),
+        jax.tree.map(lambda a: a[0], generator),
         samples,
         info,
     )

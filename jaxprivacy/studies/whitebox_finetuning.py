@@ -15,10 +15,11 @@ from jaxprivacy.studies import (
     whitebox_study as shared,
     whitebox_targets,
 )
-from jaxprivacy.studies.whitebox_study import ATTACKING, TRAINING, Finding
 
 
-def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> Finding:
+def fine_tuned(
+    study, seed, count, place, mode, victim=0, *, control=False
+) -> shared.Finding:
     """Trains on the base records, then on the others, and tells the kinds apart.
 
     The attacker holds the model before and after fine-tuning (paper B, section on
@@ -32,7 +33,7 @@ def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> F
     snapshots = jax.tree.map(
         lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
     )
-    study.stages.stage(f"attacks (seed {seed})", ATTACKING)
+    study.stages.stage(f"attacks (seed {seed})", shared.ATTACKING)
     batch, positions = whitebox_attacks.gather_kinds(dataset, split.members.values())
     observation = shared.observed_at(study, snapshots, batch)
     where = dict(zip(split.members, positions, strict=True))
@@ -56,7 +57,7 @@ def fine_tuned(study, seed, count, place, mode, victim=0, *, control=False) -> F
         fresh = whitebox_attacks.Records(batch, where[splits.BASE], where[splits.FRESH])
         told = shared.row_of(settings, seed, count, place, mode)
         controls = shared.control(study, observation, fresh, told, seed)
-    finding = Finding(
+    finding = shared.Finding(
         row,
         after,
         scored,
@@ -81,7 +82,7 @@ def _tuned(study, split, seed, place, mode):
         ("base training", base, settings.rounds, "target", []),
         ("fine-tuning", tuning, settings.fine_tuning_rounds, "fine-tuning", [base]),
     ):
-        study.stages.stage(f"{name} (seed {seed})", TRAINING / 2)
+        study.stages.stage(f"{name} (seed {seed})", shared.TRAINING / 2)
         trained = shared.trainer(study, 1, place, mode, total=total, records=len(share))
         given = whitebox_targets.give(dataset, [share], split.unheld, share[:1], 0.0)
         key = shared.key(settings, seed, purpose)

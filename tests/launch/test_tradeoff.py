@@ -10,7 +10,7 @@ from jaxprivacy.commands import common
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation.intervals import student_t
 from jaxprivacy.report import plots, verdict_tradeoff
-from jaxprivacy.studies import tradeoff
+from jaxprivacy.studies import tradeoff_membership
 from tests.launch import contract, launched
 from tests.report import made_up
 
@@ -108,13 +108,13 @@ def test_models_of_other_records_are_not_taken_for_a_seed_s():
     """With other labels in what a seed draws, whatever the first seed's data are."""
     data = Dataset("made up", np.zeros((4, 2), np.float32), np.arange(4) % 2, 2)
     names = [
-        tradeoff.kept_as(defenses.read(text), seed, dataset)
+        tradeoff_membership.kept_as(defenses.read(text), seed, dataset)
         for text in ("none", "mixup:1", "mixup:2")
         for seed in (0, 1)
         for dataset in (data, data._replace(y=1 - data.y))
     ]
     assert len(set(names)) == len(names) == 12
-    assert names[0] == tradeoff.kept_as(defenses.read("none"), 0, data)
+    assert names[0] == tradeoff_membership.kept_as(defenses.read("none"), 0, data)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,13 @@ def test_models_of_other_records_are_not_taken_for_a_seed_s():
         (["--defenses=mixup:-1"], "alpha of the Beta"),
         (["--defenses=moat"], "--defenses=moat: accepted are none, dp_sgd"),
         (["--defenses=none:2"], "takes no strength"),
-        (["--defenses=secure_aggregation"], "protects uploads"),
+        (["--defenses=secure_aggregation"], "--defenses=secure_aggregation"),
+        (["--attacks=gan", "--defenses=mixup:1"], "--defenses=mixup:1"),
+        (["--attacks=gan,lira_online"], "are gan alone"),
+        (["--attacks=gan", "--participants=1"], "--participants=1"),
+        (["--attacks=gan", "--update_norm=0"], "--update_norm=0"),
+        (["--attacks=gan", "--target_class=10"], "--target_class=10"),
+        (["--attacks=gan", "--defenses=participant_dp:1e-4"], "noise multipliers"),
         (["--defenses=none,none"], "each of them once"),
         (["--delta=1"], "--delta=1"),
         (["--max_norm=0"], "--max_norm=0"),

@@ -1,0 +1,103 @@
+"""What a trade-off's rows measure a leak by, for each kind of attack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jaxprivacy.report import text, verdict_rows
+
+FPR, SMALL = 0.01, 0.001
+
+
+class Measure(NamedTuple):
+    """By what the leak of an attack is told, and shown over the accuracy."""
+
+    title: str  # in a sentence, e.g. "an AUC"
+    axis: str  # of a figure
+    take: Callable[[dict], dict]  # row -> interval over seeds
+    accuracy: str  # of the model, name of a row's entry
+    guessing: float | None  # what is reached without the model
+    columns: Callable[[list[dict]], list[dict[str, str]]]  # of each row, title -> cell
+    told: str  # below a table
+
+
+def rate(row: dict, fpr: float = FPR) -> dict:
+    """The true positive rate of a row at a false positive rate."""
+    return verdict_rows.rate_at(row, fpr)
+
+
+def _of_members(rows):
+    small = any(rate(row, SMALL)["value"] is not None for row in rows)
+    return [
+        {
+            "TPR % at 1 %": stacked(rate(row)),
+            **({"at 0.1 %": stacked(rate(row, SMALL))} if small else {}),
+            "AUC %": stacked(row["auc"]),
+        }
+        for row in rows
+    ]
+
+
+def _of_images(rows):
+    return [
+        {
+            "works in": f"{row['works']} of {row['hit_rate']['rows']}",
+            "hit rate %": stacked(row["hit_rate"]),
+            "Frechet distance": _stacked(row["frechet"], text.significant),
+        }
+        for row in rows
+    ]
+
+
+TPR = Measure(
+    "a true positive rate at 1 % false positives",
+    "true positive rate at 1 % false positives, %",
+    rate,
+    "test_accuracy",
+    FPR,
+    _of_members,
+    "TPR: true positive rate at a false positive rate of 1 or 0.1 %. The attacker "
+    "knows the defense: its reference models are trained under it.",
+)
+# Of few records.
+AUC = TPR._replace(
+    title="an AUC", axis="AUC, %", take=lambda row: row["auc"], guessing=0.5
+)
+HIT_RATE = Measure(
+    "a hit rate",
+    "hit rate of the samples, %",
+    lambda row: row["hit_rate"],
+    "class_accuracy",
+    0.0,
+    _of_images,
+    "Accuracy is among the real classes. Hits are samples that an independent judge "
+    "takes for the class; the attack works where hit rate and Frechet distance both "
+    "tell it from an untrained generator and from another class. All participants "
+    "train at once and the server takes the mean.",
+)
+
+
+def measure(rows: list[dict]) -> Measure:
+    """What rows of one kind of attack are all told by.
+
+    Args:
+      rows: of `tradeoff` of result.json, of the strongest attacks.
+    """
+    if all("hit_rate" in row for row in rows):
+        return HIT_RATE
+    told = all(rate(row)["value"] is not None for row in rows)
+    return TPR if told else AUC
+
+
+def stacked(interval: dict) -> str:
+    """Returns a rate in percent, and below it its interval, where it has one."""
+    return _stacked(interval, text.percent)
+
+
+def _stacked(interval, show):
+    if interval["low"] is None:
+        return show(interval["value"])
+    return (
+        f"{show(interval['value'])}\n{show(interval['low'])}-{show(interval['high'])}"
+    )
