@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxprivacy.evaluation import images
-from jaxprivacy.evaluation.intervals import clopper_pearson, student_t
+from jaxprivacy.evaluation import images, intervals
 
 BASELINES = ("public_image", "mean_image")
 
@@ -87,7 +86,7 @@ def row(
         "batches": batches,
         "over": "batches" if batches > 1 else "records",
         "found": _share(measured.psnr >= images.FOUND_PSNR),
-        "psnr": student_t(_units(measured.psnr), images.MOST_PSNR, -np.inf),
+        "psnr": intervals.student_t(_units(measured.psnr), images.MOST_PSNR, -np.inf),
         "ssim": _mean(measured.ssim, -1.0),
         "right_bits": _mean(measured.right_bits),
         "right_labels": _share(measured.right_labels, size),
@@ -96,20 +95,20 @@ def row(
     if baselines:
         name = max(baselines, key=lambda name: baselines[name].psnr.mean())
         gains = _units(measured.psnr - baselines[name].psnr)
-        gain = student_t(gains, np.inf, -np.inf, confidence=1 - 0.05 / rows)
+        gain = intervals.student_t(gains, np.inf, -np.inf, confidence=1 - 0.05 / rows)
         made["gain"] = {"over": name, **gain}
     return made
 
 
 def _mean(values: np.ndarray | None, least: float = 0.0) -> dict[str, Any] | None:
-    return None if values is None else student_t(_units(values), 1.0, least)
+    return None if values is None else intervals.student_t(_units(values), 1.0, least)
 
 
 def _share(shares: np.ndarray | None, size: int | None = None) -> dict | None:
     """Of single records each is found or not, and all may be: an exact interval."""
     if shares is None or (size or shares.shape[1]) > 1:
         return _mean(shares)
-    exact = clopper_pearson(shares.sum(), len(shares))._asdict()
+    exact = intervals.clopper_pearson(shares.sum(), len(shares))._asdict()
     return {**exact, "rows": len(shares)}
 
 

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
-from jaxprivacy.evaluation import tpr
-from jaxprivacy.evaluation.intervals import Interval, clopper_pearson
+from jaxprivacy.evaluation import intervals, tpr
 
 
 class MembershipScores(NamedTuple):
@@ -40,7 +39,7 @@ class Roc(NamedTuple):
 
 def auc(
     members: np.ndarray, non_members: np.ndarray, confidence: float = 0.95
-) -> Interval:
+) -> intervals.Interval:
     """Returns the area under the ROC curve with DeLong's interval on the logit scale.
 
     The AUC is the share of member and non-member pairs in the right order, ties
@@ -61,7 +60,7 @@ def auc(
     below_members, below_non_members = _placements(members, non_members)
     value = float(below_members.sum() / (m * n))
     pairs = min(m, n)
-    exact = clopper_pearson(value * pairs, pairs, confidence)
+    exact = intervals.clopper_pearson(value * pairs, pairs, confidence)
     if pairs < 2:
         return exact
     variance = np.var(below_members, ddof=1) / (m * n**2)
@@ -73,7 +72,7 @@ def auc(
     limit = ((1 - confidence) / 2) ** (1 / pairs)
     low = min(special.expit(special.logit(value) - margin), limit, value)
     high = max(special.expit(special.logit(value) + margin), 1 - limit, value)
-    return Interval(value, float(low), float(high))
+    return intervals.Interval(value, float(low), float(high))
 
 
 def _placements(members, non_members):
@@ -91,7 +90,7 @@ def auc_difference(
     first: tuple[np.ndarray, np.ndarray],
     second: tuple[np.ndarray, np.ndarray],
     confidence: float = 0.95,
-) -> Interval:
+) -> intervals.Interval:
     """Returns how much larger one attack's AUC is than another's, in [-1, 1].
 
     DeLong's interval for two attacks on the same records. Where both err on the same
@@ -117,16 +116,16 @@ def auc_difference(
     ]
     value = float(differences[0].sum() / (m * n))
     if not any(map(np.any, differences)):
-        return Interval(0.0, 0.0, 0.0)
+        return intervals.Interval(0.0, 0.0, 0.0)
     variance = 0.0
     if min(m, n) > 1:
         variance += np.var(differences[0], ddof=1) / (m * n**2)
         variance += np.var(differences[1], ddof=1) / (n * m**2)
     if variance == 0:
         one, other = auc(*first, confidence), auc(*second, confidence)
-        return Interval(value, one.low - other.high, one.high - other.low)
+        return intervals.Interval(value, one.low - other.high, one.high - other.low)
     half = float(stats.norm.isf((1 - confidence) / 2)) * math.sqrt(variance)
-    return Interval(value, max(value - half, -1.0), min(value + half, 1.0))
+    return intervals.Interval(value, max(value - half, -1.0), min(value + half, 1.0))
 
 
 def accuracy(
@@ -134,7 +133,7 @@ def accuracy(
     non_members: np.ndarray,
     threshold: float,
     confidence: float = 0.95,
-) -> Interval:
+) -> intervals.Interval:
     """Returns the share of records called right by `score > threshold`.
 
     The Clopper-Pearson interval takes the records for one binomial sample; with fixed
@@ -142,7 +141,9 @@ def accuracy(
     is 0.5 for as many members as non-members.
     """
     right = np.sum(members > threshold) + np.sum(non_members <= threshold)
-    return clopper_pearson(int(right), len(members) + len(non_members), confidence)
+    return intervals.clopper_pearson(
+        int(right), len(members) + len(non_members), confidence
+    )
 
 
 def best_threshold(members: np.ndarray, non_members: np.ndarray) -> float:

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxprivacy.evaluation.intervals import Interval
-from jaxprivacy.evaluation.membership import Roc
+from jaxprivacy.evaluation import intervals, membership
 
 
 class GradientNorms(NamedTuple):
@@ -61,8 +60,8 @@ class RocCurve(NamedTuple):
     """One attack's ROC curve."""
 
     label: str
-    roc: Roc
-    auc: Interval
+    roc: membership.Roc
+    auc: intervals.Interval
 
 
 class Reconstructions(NamedTuple):

@@ -29,14 +29,14 @@ def tradeoff_figure(rows: Sequence[dict]) -> Figure:
     for number, (name, points) in enumerate(by_defense.items(), -1):
         points = sorted(points, key=verdict_tradeoff.strength)
         x = [100 * row[by.accuracy]["value"] for row in points]
-        y = [100 * by.take(row)["value"] for row in points]
+        y = [by.scale * by.take(row)["value"] for row in points]
         look = plots_style.style(number) | {"marker": "o"}
         if name == "none":  # What the others are held against.
             look |= {"color": plots_style.GREY, "marker": "s"}
         title = threats.defense(name).title
         axes.plot(x, y, **look, markersize=5, label=title)
         for row, across, up in zip(points, x, y, strict=True):
-            _bars(axes, row[by.accuracy], by.take(row), look["color"])
+            _bars(axes, row[by.accuracy], by.take(row), by.scale, look["color"])
             if row["strength"] is not None:
                 axes.annotate(
                     f"{verdict_tradeoff.strength(row):g}",
@@ -46,7 +46,7 @@ def tradeoff_figure(rows: Sequence[dict]) -> Figure:
                     fontsize=8,
                     color=look["color"],
                 )
-    axes.axhline(100 * by.guessing, color=plots_style.GREY, lw=0.9)
+    axes.axhline(by.scale * by.guessing(shown), color=plots_style.GREY, lw=0.9)
     axes.set_xlabel("accuracy on new records, %")
     axes.set_ylabel(by.axis)
     if by is not leakage.AUC:
@@ -56,20 +56,20 @@ def tradeoff_figure(rows: Sequence[dict]) -> Figure:
     return figure
 
 
-def _bars(axes, across, up, color):
+def _bars(axes, across, up, scale, color):
     """The intervals of a point, where there are several seeds."""
     if up["low"] is None:
         return
 
-    def around(interval):
+    def around(interval, scale):
         low, value, high = (interval[end] for end in ("low", "value", "high"))
-        return [[100 * (value - low)], [100 * (high - value)]]
+        return [[scale * (value - low)], [scale * (high - value)]]
 
     axes.errorbar(
         100 * across["value"],
-        100 * up["value"],
-        xerr=around(across),
-        yerr=around(up),
+        scale * up["value"],
+        xerr=around(across, 100),
+        yerr=around(up, scale),
         color=color,
         elinewidth=0.8,
         capsize=2,

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from jaxprivacy.report import leakage, text, threats, verdict_membership
+from jaxprivacy.report import (
+    leakage,
+    text,
+    threats,
+    verdict_inversion,
+    verdict_membership,
+)
+
+# Of `parts`, by what is measured.
+_PARTS = {
+    leakage.HIT_RATE.title: "reconstruction",
+    leakage.PSNR.title: "gradient_inversion",
+}
 
 
 def verdict(rows: list[dict]) -> dict:
@@ -16,14 +28,14 @@ def verdict(rows: list[dict]) -> dict:
     """
     shown = strongest(rows)
     by = leakage.measure(shown)
-    of_images = by is leakage.HIT_RATE
+    part = _PARTS.get(by.title, "membership")
     plain = next((row for row in shown if row["defense"] == "none"), None)
     said = [_sentence(row, plain, by) for row in shown if row is not plain]
     if plain is None:
         said.append(
             "Without `none` among the defenses nothing tells what they cost or prevent."
         )
-        return _verdict("cannot_tell", said, of_images)
+        return _verdict("cannot_tell", said, part)
     level = _level(plain)
     said.insert(0, f"Without a defense, {_found(plain, by)}.")
     if any(row["epsilon"] is not None for row in shown):
@@ -31,13 +43,11 @@ def verdict(rows: list[dict]) -> dict:
             "An epsilon is guaranteed of the training by sampling, noise and clipping "
             "norm as they were given; how these were chosen is not in it."
         )
-    return _verdict(level, said, of_images)
+    return _verdict(level, said, part)
 
 
-def _verdict(level, said, of_images):
-    parts = {"membership": level, "reconstruction": None}
-    if of_images:
-        parts = {"membership": None, "reconstruction": level}
+def _verdict(level, said, part):
+    parts = {"membership": None, "reconstruction": None} | {part: level}
     return {"level": level, "sentences": said, "parts": parts}
 
 
@@ -93,8 +103,9 @@ def told(rows: list[dict]) -> str:
 
 def title(rows: list[dict]) -> str:
     """Returns what stands above the table."""
-    against = "the GAN attack" if "works" in rows[0] else "membership inference"
-    return f"Defenses against {against}"
+    against = {"a hit rate": "the GAN attack", "a PSNR": "gradient inversion"}
+    by = leakage.measure(strongest(rows))
+    return f"Defenses against {against.get(by.title, 'membership inference')}"
 
 
 def label(row: dict) -> str:
@@ -112,6 +123,8 @@ def _level(row):
     """By the lower end of the interval over seeds, where there is one."""
     if "works" in row:
         return _level_of_images(row)
+    if "psnr" in row:
+        return _level_of_updates(row)
     low, value = row["auc"]["low"], row["auc"]["value"]
     least = value if low is None else low
     if least <= 0.5:
@@ -127,9 +140,19 @@ def _level_of_images(row):
     return "cannot_tell" if row["too_poor"] else "none_found"
 
 
+def _level_of_updates(row):
+    """By the least of the interval over seeds, where it is above what is guessed."""
+    least = row["psnr"]["low"]
+    if least is None:
+        return "cannot_tell"
+    if least <= row["guessed_psnr"]["high"]:
+        return "none_found"
+    return next(w for above, w in verdict_inversion.LEVELS if least > above)
+
+
 def _found(row, by):
     attack = threats.card(row["attack"]).title
-    reached = _percent(by.take(row))
+    reached = by.show(by.take(row))
     if "works" in row:
         seeds = row["hit_rate"]["rows"]
         leak = (
@@ -141,7 +164,7 @@ def _found(row, by):
     poor = row.get("too_poor", 0)
     learned = ", too little for the attack to be judged" if poor else ""
     return (
-        f"{leak}, and the model is right on {_percent(row[by.accuracy])} of new "
+        f"{leak}, and the model is right on {leakage.percent(row[by.accuracy])} of new "
         f"records{learned}"
     )
 
@@ -167,9 +190,3 @@ def _compared(leak, before):
     if leak["low"] > before["high"]:
         return "more than without a defense"
     return "not shown to differ from none"
-
-
-def _percent(interval):
-    if interval["low"] is None:
-        return f"{text.percent(interval['value'])} %"
-    return text.percent_interval(interval)

@@ -18,11 +18,13 @@ from jaxprivacy.cards import defenses as cards
 from jaxprivacy.defenses import (
     accounting,
     compression,
+    dp_sgd,
     participant_dp,
     secure_aggregation,
 )
 from jaxprivacy.federated import roles
 from jaxprivacy.studies import defended_training
+from jaxprivacy.training import gradients, local
 
 NAMES = (
     "none",
@@ -94,6 +96,33 @@ def defended(chosen: cards.Chosen, recipe: Recipe, model: types.Model) -> Defend
     if name in COMPRESSIONS:
         return _compressing(chosen)
     return _honest_only(lambda honest: honest)
+
+
+def plain(recipe: defended_training.Recipe, model: types.Model) -> roles.Participant:
+    """A participant that trains by the recipe, without any defense."""
+    optimizer = optax.sgd(recipe.learning_rate, recipe.momentum or None)
+    train = local.sgd(
+        gradients.plain(model),
+        optimizer,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+    )
+    return roles.honest_participant(train, optimizer)
+
+
+def private_gradient(
+    model: types.Model,
+    recipe: defended_training.Recipe,
+    defended: Defended,
+    expected_batch: int,
+) -> gradients.GradientFn:
+    """One step's gradient as `dp_sgd` releases it, with the noise of all rounds."""
+    return dp_sgd.gradient(
+        model,
+        max_norm=recipe.max_norm,
+        noise_multiplier=defended.noise_multiplier,
+        expected_batch=expected_batch,
+    )
 
 
 def compressor(chosen: cards.Chosen) -> compression.Compress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -85,11 +86,11 @@ def run(
     if settings.epochs:
         stages.stage("training the model", 1.0)
     target = inversion_target.target(settings, dataset, prepared.training)
-    known = _known(prepared, target)
-    rows = [
-        _row(settings, prepared, known, case, stages)
-        for case in inversion_settings.cases(settings)
-    ]
+    known = knowledge(prepared, target)
+    rows = []
+    for case in inversion_settings.cases(settings):
+        stages.stage(_title(case), 1.0)
+        rows.append(row(settings, prepared, known, case, stages.advance))
     in_effect = {"model": inversion_settings.model_name(settings, dataset)}
     given = dataclasses.asdict(settings)
     result = {
@@ -101,13 +102,15 @@ def run(
         "null_checks": [],
         "reconstruction": [],
         "gradient_inversion": _baseline_rows(settings, prepared, known)
-        + [row.result for row in rows],
+        + [one.result for one in rows],
     }
     result["verdict"] = verdict.verdict(result)
     return _report(settings, prepared, rows, result, doubts, in_effect)
 
 
-def _known(prepared: Prepared, target: inversion_target.Target):
+def knowledge(
+    prepared: Prepared, target: inversion_target.Target
+) -> inversion_attacks.Known:
     """What the attacker knows: the model, and records of others."""
     public = jnp.asarray(prepared.dataset.x[prepared.public])
     outputs = compilation.compiled(target.model.apply)(target.params, public)
@@ -133,18 +136,33 @@ def _batches(settings, prepared, size) -> tuple[np.ndarray, np.ndarray]:
     return prepared.dataset.x[chosen], prepared.dataset.y[chosen]
 
 
-def _row(settings, prepared, known, case: inversion_settings.Case, stages) -> Row:
-    """Attacks every batch of one row."""
-    stages.stage(_title(case), 1.0)
+def row(
+    settings: inversion_settings.InversionSettings,
+    prepared: Prepared,
+    known: inversion_attacks.Known,
+    case: inversion_settings.Case,
+    advance: Callable[[float], None],
+    release: inversion_attacks.Release | None = None,
+) -> Row:
+    """Attacks every batch of one row.
+
+    Args:
+      settings: checked settings.
+      prepared: what `prepare` made of them.
+      known: what the attacker knows.
+      case: the row.
+      advance: told the share done.
+      release: see `inversion_attacks.attack`.
+    """
     name = f"gradient inversion, {'/'.join(map(str, case))}"
     key_trap, key_starts = jax.random.split(training.named_key(settings.seed, name))
-    attack = inversion_attacks.attack(settings, case, known, key_trap)
+    attack = inversion_attacks.attack(settings, case, known, key_trap, release)
     x, y = _batches(settings, prepared, case.batch_size)
     founds = []
     for index, batch in enumerate(zip(x, y, strict=True)):
         found = attack(jax.random.fold_in(key_starts, index), *batch)
         founds.append(jax.tree.map(np.asarray, found))
-        stages.advance(1 / len(x))
+        advance(1 / len(x))
     found = np.stack([f.x for f in founds])
     labels = np.stack([f.y for f in founds]), y
     measured, matched = inversion_rows.measure(found, x, known.low, known.high, labels)
@@ -198,8 +216,8 @@ def _title(case: inversion_settings.Case) -> str:
 def _report(settings, prepared, rows, result, doubts, in_effect) -> contents.Report:
     dataset = prepared.dataset
     pictures = [
-        contents.Samples(_title(case), row.records[:SHOWN], row.found[:SHOWN])
-        for case, row in zip(inversion_settings.cases(settings), rows, strict=True)
+        contents.Samples(_title(case), one.records[:SHOWN], one.found[:SHOWN])
+        for case, one in zip(inversion_settings.cases(settings), rows, strict=True)
         if dataset.is_image
     ]
     trains = "train the model before" if settings.epochs else "are used for nothing"

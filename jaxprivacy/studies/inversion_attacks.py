@@ -34,10 +34,16 @@ class Known(NamedTuple):
 
 # (key, x (B, *D), y (B,)) -> what was found: the update is computed within
 Attack = Callable[[jax.Array, np.ndarray, np.ndarray], inversion.Found]
+# (key, x (B, *D), y (B,), mean gradient) -> what the server sees of it
+Release = Callable[[jax.Array, jax.Array, jax.Array, types.Params], types.Params]
 
 
 def attack(
-    settings: InversionSettings, case: Case, known: Known, key: jax.Array
+    settings: InversionSettings,
+    case: Case,
+    known: Known,
+    key: jax.Array,
+    release: Release | None = None,
 ) -> Attack:
     """Builds one row's attack.
 
@@ -46,6 +52,7 @@ def attack(
       case: the row.
       known: what the attacker knows.
       key: draws the trap.
+      release: a defense of the participant's; None: the server sees the update.
 
     Returns:
       (key, x (B, *D), y (B,)) -> what was found. Records and labels enter the update
@@ -73,8 +80,18 @@ def attack(
         found = _find(settings, case, known, key, simulate, observed, labels)
         return found._replace(x=jnp.clip(found.x, known.low, known.high))
 
-    observe, find = map(compilation.compiled, (simulate, find))
-    return lambda key, x, y: find(key, observe(jnp.asarray(x), jnp.asarray(y)))
+    def observe(key, x, y):
+        seen = simulate(x, y)
+        return seen if release is None else release(key, x, y, seen)
+
+    observe, find = map(compilation.compiled, (observe, find))
+
+    def run(key, x, y):
+        # The search's own key stays what it is without a defense.
+        observed = observe(jax.random.fold_in(key, 1), jnp.asarray(x), jnp.asarray(y))
+        return find(key, observed)
+
+    return run
 
 
 def _find(settings, case, known, key, simulate, observed, labels):

@@ -45,12 +45,14 @@ def target(
     Raises:
       Diverged: naming the rate.
     """
-    model = _model(settings, dataset)
-    params = compilation.initial(model.init, training.named_key(settings.seed, "model"))
+    network = model(settings, dataset)
+    params = compilation.initial(
+        network.init, training.named_key(settings.seed, "model")
+    )
     if settings.epochs:
         optimizer = optax.sgd(settings.learning_rate)
         train = local.sgd(
-            gradients.plain(model),
+            gradients.plain(network),
             optimizer,
             epochs=settings.epochs,
             batch_size=BATCH,
@@ -62,7 +64,7 @@ def target(
         )
         training.check_finite(params, learning_rate=settings.learning_rate)
     last = max((name for name in params if name.startswith("Dense_")), key=_number)
-    return Target(model, params, lambda tree: tree[last]["bias"])
+    return Target(network, params, lambda tree: tree[last]["bias"])
 
 
 def accuracies(
@@ -76,7 +78,10 @@ def accuracies(
     }
 
 
-def _model(settings, dataset) -> types.Model:
+def model(
+    settings: inversion_settings.InversionSettings, dataset: Dataset
+) -> types.Model:
+    """The model that the settings name, or the usual one of the kind of data."""
     shape, classes = dataset.x.shape[1:], dataset.num_classes
     name = inversion_settings.model_name(settings, dataset)
     if name == "lenet":

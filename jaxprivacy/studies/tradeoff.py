@@ -1,7 +1,7 @@
 """What protects, and what it costs: the same attack under one defense after the other.
 
 What the attack is of decides what is trained: stand-alone models for membership
-inference, rounds of collaborative training for the GAN attack.
+inference, rounds of federated training for the GAN attack and for gradient inversion.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.studies import (
     results,
     tradeoff_gan,
+    tradeoff_inversion,
     tradeoff_membership,
     tradeoff_settings,
 )
 
 # By `tradeoff_settings.kind`: prepare, weight, identity and run of what is trained.
-KINDS = {"membership": tradeoff_membership, "gan": tradeoff_gan}
+KINDS = {
+    "membership": tradeoff_membership,
+    "gan": tradeoff_gan,
+    "inversion": tradeoff_inversion,
+}
 
 
 def prepare(settings: tradeoff_settings.TradeoffSettings) -> Any:
@@ -87,4 +92,5 @@ def run(
         split_counts=found.counts,
         notes=found.notes,
         class_samples=found.class_samples,
+        inversions=found.inversions,
     )

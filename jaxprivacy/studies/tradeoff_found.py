@@ -21,3 +21,4 @@ class Found(NamedTuple):
     notes: Sequence[str] = ()
     told: dict[str, Any] = {}  # further entries of result.json
     class_samples: Sequence[contents.Samples] = ()
+    inversions: Sequence[contents.Samples] = ()

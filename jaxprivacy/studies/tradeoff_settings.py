@@ -11,6 +11,7 @@ from jaxprivacy.studies import (
     defended_federation,
     defended_training,
     gan_parts,
+    inversion_settings,
     parts,
     privacy_settings,
     reference_attacks,
@@ -19,6 +20,8 @@ from jaxprivacy.studies import (
 )
 
 ATTACKS = ("loss_threshold", "lira_online", "rmia_online")
+INVERSIONS = ("invert_gradients", "dlg")
+KIND_OF = {"gan": "gan"} | dict.fromkeys(INVERSIONS, "inversion")
 # Where none are given, by `kind`.
 DEFENSES = {
     "membership": (
@@ -29,6 +32,7 @@ DEFENSES = {
         "mixup:1",
     ),
     "gan": ("none", "dp_sgd:8", "participant_dp:8", "secure_aggregation", "top_k:0.1"),
+    "inversion": ("none", "dp_sgd:8", "secure_aggregation", "top_k:0.1", "sign"),
 }
 
 
@@ -46,15 +50,16 @@ class TradeoffSettings(
         (),
         "Defenses, each with its strength behind a colon: none, dp_sgd:EPSILON, "
         "early_stopping:ROUNDS, weight_decay:FACTOR, dropout:RATE, "
-        "label_smoothing:SHARE, mixup:ALPHA, temperature:DIVISOR; under the GAN "
-        "attack none, dp_sgd:EPSILON, participant_dp:EPSILON, secure_aggregation, "
+        "label_smoothing:SHARE, mixup:ALPHA, temperature:DIVISOR; of uploads "
+        "none, dp_sgd:EPSILON, participant_dp:EPSILON, secure_aggregation, "
         "top_k:FRACTION, sign, quantised:LEVELS. Absent: none and four of these.",
         "training",
     )
     attacks: tuple[str, ...] = parts.setting(
         ATTACKS,
         "Names of membership attacks on outputs, as launch.audit has them; or gan, "
-        "a participant's attack on a class.",
+        "a participant's attack on a class; or invert_gradients or dlg, a server's on "
+        "one update.",
         "attacks",
     )
     references: int = parts.changed(audit_parts.Membership, "references", default=8)
@@ -77,8 +82,17 @@ class TradeoffSettings(
     participants: int = parts.changed(
         gan_parts.Uploads,
         "participants",
-        told="How many participants train together under the GAN attack.",
+        told="How many participants train together, where uploads are protected.",
     )
+    updates: int = parts.setting(
+        4, "How many updates are inverted.", "attacks", checks.integers()
+    )
+    update_size: int = parts.setting(
+        1, "How many records an inverted update is of.", "attacks", checks.integers()
+    )
+    restarts: int = parts.changed(inversion_settings.Attack, "restarts", default=2)
+    iterations: int | None = parts.changed(inversion_settings.Attack, "iterations")
+    total_variation: float = parts.changed(inversion_settings.Attack, "total_variation")
     generator_optimizer: str = parts.changed(gan_parts.Compared, "generator_optimizer")
     update_norm: float = parts.setting(
         0.5,
@@ -131,17 +145,43 @@ class TradeoffSettings(
         shared = {name: v for name, v in vars(self).items() if name in same}
         return settings_lib.GanSettings(**shared | {"seed": seed, "compare": ()})
 
+    def inversion(self, seed: int) -> inversion_settings.InversionSettings:
+        """Gradient inversion of one seed."""
+        kinds = dataclasses.fields(inversion_settings.InversionSettings)
+        same = {field.name for field in kinds}
+        shared = {name: v for name, v in vars(self).items() if name in same}
+        summed = any(one.card.name == "secure_aggregation" for one in self.chosen())
+        sizes = self.update_size, self.update_size * self.participants
+        own = {
+            "seed": seed,
+            "records": self.updates,
+            "attack": tuple(name for name in self.attacks if name in INVERSIONS),
+            "batch_size": sizes if summed else sizes[:1],
+        }
+        return inversion_settings.InversionSettings(**shared | own)
+
 
 def kind(settings: TradeoffSettings) -> str:
-    """What the attacks are of: membership, or a class (gan)."""
-    return "gan" if "gan" in settings.attacks else "membership"
+    """What the attacks are of: membership, a class (gan) or an update (inversion)."""
+    named = {KIND_OF.get(name, "membership") for name in settings.attacks}
+    if len(named) > 1:
+        raise errors.InputError(
+            "attacks",
+            ",".join(settings.attacks),
+            found="of members, classes and updates different things are trained",
+            accepted=f"are one of {', '.join(KIND_OF)} alone, or others",
+        )
+    return named.pop() if named else "membership"
 
 
 def defenses_of(settings: TradeoffSettings) -> tuple[str, ...]:
     """The defenses that there are of what is trained."""
-    if kind(settings) == "gan":
-        return defended_federation.NAMES
-    return defended_training.NAMES
+    if kind(settings) == "membership":
+        return defended_training.NAMES
+    names = defended_federation.NAMES
+    # Participant-level privacy trusts the server, which is who inverts updates.
+    trusting = ("participant_dp",) if kind(settings) == "inversion" else ()
+    return tuple(name for name in names if name not in trusting)
 
 
 def check(settings: TradeoffSettings) -> None:
@@ -153,16 +193,14 @@ def check(settings: TradeoffSettings) -> None:
     parts.check(settings)
     checks.positive("max_norm", settings.max_norm)
     for name in settings.attacks:
-        checks.one_of("attacks", name, (*reference_attacks.ATTACKS, "gan"))
+        checks.one_of("attacks", name, (*reference_attacks.ATTACKS, *KIND_OF))
     _check_different("attacks", settings.attacks)
-    _check_different("defenses", settings.named())
-    if "gan" in settings.attacks and len(settings.attacks) > 1:
+    of = kind(settings)
+    if of != "membership" and len(settings.attacks) > 1:
         raise errors.InputError(
-            "attacks",
-            ",".join(settings.attacks),
-            found="of one class and of members different models are trained",
-            accepted="are gan alone, or others without it",
+            "attacks", ",".join(settings.attacks), "are, of these, one alone"
         )
+    _check_different("defenses", settings.named())
     known = defenses_of(settings)
     for text, chosen in zip(settings.named(), settings.chosen(), strict=True):
         if chosen.card.name not in known:
@@ -172,11 +210,11 @@ def check(settings: TradeoffSettings) -> None:
                 found=f"is none of what `attacks`={','.join(settings.attacks)} attacks",
                 accepted=f"are {', '.join(known)}",
             )
-    for seed in range(settings.seeds):
-        if kind(settings) == "gan":
-            settings_lib.check_gan(settings.gan(settings.seed + seed))
-        else:
-            settings_lib.check(settings.audit(settings.seed + seed))
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        if of == "gan":
+            settings_lib.check_gan(settings.gan(seed))
+        elif of == "membership":
+            settings_lib.check(settings.audit(seed))
 
 
 def _check_different(name, values):

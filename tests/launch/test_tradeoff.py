@@ -127,7 +127,7 @@ def test_models_of_other_records_are_not_taken_for_a_seed_s():
         (["--defenses=none:2"], "takes no strength"),
         (["--defenses=secure_aggregation"], "--defenses=secure_aggregation"),
         (["--attacks=gan", "--defenses=mixup:1"], "--defenses=mixup:1"),
-        (["--attacks=gan,lira_online"], "are gan alone"),
+        (["--attacks=gan,lira_online"], "--attacks=gan,lira_online"),
         (["--attacks=gan", "--participants=1"], "--participants=1"),
         (["--attacks=gan", "--update_norm=0"], "--update_norm=0"),
         (["--attacks=gan", "--target_class=10"], "--target_class=10"),
@@ -167,3 +167,40 @@ def test_the_verdict_says_what_intervals_show():
     )
     assert nothing["level"] == "none_found"
     assert len(nothing["sentences"]) == 1
+
+
+def test_the_verdict_on_a_class_counts_where_the_attack_works():
+    rows = [
+        made_up.class_row("none", None, works=3),
+        made_up.class_row("dp_sgd", 8.0, works=0, hit=0.01, epsilon=7.9),
+        made_up.class_row("participant_dp", "inf", works=0, hit=0.0, too_poor=3),
+    ]
+    told = verdict_tradeoff.verdict(rows)
+    assert told["level"] == told["parts"]["reconstruction"] == "clear"
+    assert told["parts"]["membership"] is None
+    plain, private, poor, _ = told["sentences"]
+    assert "works in 3 of 3" in plain and "too little" not in plain
+    assert "works in 0 of 3" in private and "epsilon 7.9" in private
+    assert "privacy, inf: " in poor and "too little for the attack" in poor
+    for works, too_poor, level in ((1, 0, "slight"), (0, 0, "none_found")):
+        row = made_up.class_row("none", None, works=works, too_poor=too_poor)
+        assert verdict_tradeoff.verdict([row])["level"] == level
+    row = made_up.class_row("none", None, works=0, too_poor=1)
+    assert verdict_tradeoff.verdict([row])["level"] == "cannot_tell"
+    assert "GAN" in verdict_tradeoff.title(rows)
+
+
+def test_the_verdict_on_updates_goes_by_the_psnr_above_guessing():
+    rows = [
+        made_up.update_row("none", None, 25.0),
+        made_up.update_row("top_k", 0.1, 12.0),
+    ]
+    told = verdict_tradeoff.verdict(rows)
+    assert told["level"] == told["parts"]["gradient_inversion"] == "severe"
+    plain, compressed = told["sentences"]
+    assert "25.0 dB" in plain and "less than without a defense" in compressed
+    for psnr, level in ((17.0, "clear"), (13.0, "slight"), (10.0, "none_found")):
+        row = made_up.update_row("none", None, psnr)
+        assert verdict_tradeoff.verdict([row])["level"] == level
+    (first, _) = verdict_tradeoff.table(rows)
+    assert first["PSNR, dB"] == "25.0\n24.0-26.0" and first["guessed"].startswith("11")

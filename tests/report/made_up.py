@@ -185,6 +185,51 @@ def tradeoff_row(defense, strength, tpr, auc=0.8, accuracy=0.9, epsilon=None):
     }
 
 
+def around(value, half, least=0.0):
+    return interval(value, max(value - half, least), value + half) | {"rows": 3}
+
+
+def class_row(defense, strength, works, hit=0.9, too_poor=0, epsilon=None):
+    return {
+        "defense": defense,
+        "strength": strength,
+        "attack": "gan",
+        **{
+            name: around(0.9, 0.01)
+            for name in ("train_accuracy", "test_accuracy", "class_accuracy")
+        },
+        "hit_rate": around(hit, 0.05),
+        "frechet": around(120.0, 30.0),
+        "works": works,
+        "too_poor": too_poor,
+        "epsilon": epsilon,
+        "noise_multiplier": None,
+        "seconds": 1.0,
+        "strongest": True,
+    }
+
+
+def update_row(defense, strength, psnr, accuracy=0.9):
+    return {
+        "defense": defense,
+        "strength": strength,
+        "attack": "invert_gradients",
+        **{
+            name: around(accuracy, 0.01) for name in ("train_accuracy", "test_accuracy")
+        },
+        "update_records": 1,
+        "psnr": around(psnr, 1.0),
+        "ssim": around(0.5, 0.1),
+        "right_bits": None,
+        "found": around(0.5, 0.5),
+        "guessed_psnr": around(11.0, 0.5),
+        "epsilon": None,
+        "noise_multiplier": None,
+        "seconds": 1.0,
+        "strongest": True,
+    }
+
+
 def diagnostics(classes=6, each=12, epochs=8, **changes):
     """Members' norms fall; the higher its number, the more a class is told apart."""
     rng = np.random.default_rng(5)
