@@ -21,6 +21,7 @@ from jaxprivacy.report import (
     text,
     verdict,
     verdict_bounds,
+    verdict_exposure,
     verdict_inversion,
     verdict_membership,
     verdict_privacy,
@@ -169,6 +170,8 @@ def _context(
         "strengths": verdict_membership.STRENGTHS,
         **_membership_context(membership),
         **_privacy_context(result),
+        "meaning": verdict_exposure.meaning(result),
+        "exposure": _exposure(result),
         "bounds": _bounds(result),
         "defenses": _defenses(result),
         "three_way": three_way.summarise(result.get("three_way", [])),
@@ -216,6 +219,7 @@ def _membership_context(rows: list[dict]) -> dict[str, Any]:
     shown = text.shown_rows(rows)
     return {
         "fprs": _fprs(rows),
+        "shown_fprs": verdict_exposure.shown_fprs(rows),
         "by_attack": _by_attack(rows),
         "shown_rows": shown,
         "compared": any(verdict_rows.gain(row) for row in shown),
@@ -248,6 +252,16 @@ def _privacy_context(result: dict) -> dict[str, Any]:
         "guaranteed": privacy and verdict_privacy.guarantees(privacy),
         "privacy_claim": privacy and verdict_privacy.claim(privacy),
         "uploads": verdict_privacy.uploads(result),
+    }
+
+
+def _exposure(result: dict) -> dict[str, Any] | None:
+    if not verdict_exposure.records(result):
+        return None
+    return {
+        "records": verdict_exposure.records(result),
+        "classes": verdict_exposure.classes(result),
+        "told": verdict_exposure.told(result),
     }
 
 

@@ -17,6 +17,7 @@ from jaxprivacy.report import (
     text,
     verdict,
     verdict_bounds,
+    verdict_exposure,
     verdict_inversion,
     verdict_privacy,
     verdict_rows,
@@ -24,8 +25,6 @@ from jaxprivacy.report import (
     words,
 )
 from jaxprivacy.report.threats import card, distinguishing, in_order, variant
-
-SHOWN_FPRS = (0.1, 0.01)
 
 
 def print_summary(report: contents.Report, console: Console) -> None:
@@ -47,6 +46,11 @@ def print_result(
         console.print(_membership(result["membership"]))
         console.print(Text(_footnote(result["membership"]), style="dim"))
         console.print(_explained((words.AUC, *words.MEMBERSHIP)))
+        for sentence in verdict_exposure.meaning(result):
+            console.print(Text(f"  {sentence}"))
+    if records := verdict_exposure.records(result):
+        console.print(_cells(records[: verdict_exposure.FEW], "Who is at risk"))
+        console.print(Text(f"  {verdict_exposure.told(result)}", style="dim"))
     if result.get("three_way"):
         console.print(_three_way(result["three_way"]))
     if result["reconstruction"]:
@@ -120,21 +124,22 @@ def _stacked(interval: dict, show) -> Text:
 
 def _membership(rows: list[dict]) -> Table:
     """Each row, or with several seeds each mean over them, above its interval."""
-    rates = tuple(f"TPR % at\n{text.rate(fpr)} FPR" for fpr in SHOWN_FPRS)
+    fprs = verdict_exposure.shown_fprs(rows)
+    rates = tuple(f"TPR % at\n{text.rate(fpr)} FPR" for fpr in fprs)
     shown, over = text.shown_rows(rows), text.averaged_over(rows)
     title = "Membership inference" + (f", means over {over}" if over else "")
-    table = _table(title, ("AUC", "accuracy %", *rates))
+    table = _table(title, (*rates, "AUC", "accuracy %"))
     keys = distinguishing(shown)
     for row in shown:
         if row.get("trained") is False:
-            missing = [text.MISSING] * (1 + len(SHOWN_FPRS))
+            missing = [text.MISSING] * (1 + len(fprs))
             table.add_row(_name(row, keys), Text("not trained"), *missing)
             continue
-        found = [text.at_fpr(row, fpr) for fpr in SHOWN_FPRS]
         table.add_row(
             _name(row, keys),
+            *(_mean(text.at_fpr(row, fpr), text.percent) for fpr in fprs),
             _mean(row["auc"], text.number),
-            *(_mean(rate, text.percent) for rate in (row["accuracy"], *found)),
+            _mean(row["accuracy"], text.percent),
         )
     return table
 
@@ -172,7 +177,9 @@ def _footnote(rows: list[dict]) -> str:
             "\n  the simple rule that it starts from."
         )
     missing = any(
-        text.at_fpr(row, fpr)["value"] is None for row in shown for fpr in SHOWN_FPRS
+        text.at_fpr(row, fpr)["value"] is None
+        for row in shown
+        for fpr in verdict_exposure.shown_fprs(rows)
     )
     if missing:
         note += f"\n  {text.MISSING}: too few non-members to resolve this FPR."

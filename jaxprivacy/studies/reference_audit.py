@@ -18,6 +18,7 @@ from jaxprivacy.report import contents, progress, verdict
 from jaxprivacy.studies import (
     audit_data,
     evidence,
+    exposure,
     mimicry,
     reference_records,
     reference_scores,
@@ -139,6 +140,7 @@ def run(
         "references": right["references"],
         "evidence": [_evidence(dataset, dealt, trained) | right["target"]],
         "membership": rows,
+        "exposure": exposure.told(scored, rows, dealt, dataset.y[dealt.attacked]),
         "null_checks": null_rows,
         "positive_controls": membership_rows.control_rows(controls, "standalone"),
         "reconstruction": [],

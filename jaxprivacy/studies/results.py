@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxprivacy.data import Dataset
-from jaxprivacy.evaluation import membership as membership_evaluation
+from jaxprivacy.evaluation import intervals, membership as membership_evaluation
 from jaxprivacy.report import contents, threats
 from jaxprivacy.studies import (
     inversion_settings,
@@ -187,5 +187,5 @@ def roc_curve(
       keys: what of the row the label tells beside the attack.
     """
     roc = membership_evaluation.roc(members, non_members)
-    auc = membership_evaluation.Interval(**row["auc"])
+    auc = intervals.Interval(**row["auc"])
     return contents.RocCurve(threats.label(row, keys), roc, auc)

@@ -272,7 +272,7 @@ def test_a_mean_of_one_seed_stands_without_interval():
     rows = made_up.study_rows(2)
     report = made_up.study_report()._replace(result=made_up.result(rows[:-1]))
     found = words(report)
-    assert "Gradient norm global, passive 0.950 65.4 % 40.0 % -" in found
+    assert "Gradient norm global, passive 40.0 % 0.950 65.4 %" in found
     assert "Some rows have 1 of them." in found and "None" not in found
 
 

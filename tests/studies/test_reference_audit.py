@@ -79,6 +79,27 @@ def test_what_was_learned_by_heart_is_found_and_most_by_references(found):
     assert auc["combined"] > auc["loss_threshold"]
 
 
+def test_who_is_at_risk_are_members_that_the_strongest_attack_finds(data, found):
+    told, labels = found.result["exposure"], np.load(data)["y"]
+    rows = [r for r in found.result["membership"] if r["attack"] == told["attack"]]
+    (seen,) = (r for r in rows[0]["tpr_at_fpr"] if r["fpr"] == told["fpr"])
+    best = max(
+        rate["value"]
+        for row in found.result["membership"]
+        for rate in row["tpr_at_fpr"]
+        if rate["fpr"] == told["fpr"] and row["seed"] == 0
+    )
+    assert told["targets"] == 2 and seen["value"] > 0.9 * best > 0.3
+    held = reference_audit.prepare(settings(data, targets_in_pool=2)).dealt
+    of = {int(index): held.held[:2, i] for i, index in enumerate(held.attacked)}
+    for row in told["records"]:
+        assert 1 <= row["found_in"] <= row["member_of"] == of[row["record"]].sum()
+        assert row["label"] == labels[row["record"]]
+    assert 0 < told["always_found"] <= told["members"] == held.judged.sum()
+    members = sum(row["members"] for row in told["classes"])
+    assert members == (held.held[:2] & held.judged).sum()
+
+
 def test_nothing_is_found_among_records_that_nobody_learned(found):
     for row in found.result["null_checks"]:
         assert row["auc"]["low"] <= 0.5 <= row["auc"]["high"], row["attack"]
