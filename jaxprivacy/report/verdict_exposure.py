@@ -85,7 +85,7 @@ def records(result: dict) -> list[dict[str, str]]:
     return [
         {
             "record": str(row["record"]),
-            "class": str(row["label"]),
+            **({} if row["label"] is None else {"class": str(row["label"])}),
             "found in": f"{row['found_in']} of {row['member_of']}",
             "score": text.significant(row["score"]),
         }
@@ -129,7 +129,7 @@ def told(result: dict) -> str:
     return (
         f"{found['always_found']:,} of {found['members']:,} members are found "
         f"{several}, by {name} at {text.rate(found['fpr'])} false positives. Records "
-        "have their numbers in the data as it was loaded, from 0; scores are means "
+        "have their numbers in the data as it was given, from 0; scores are means "
         "over the targets. The attack was chosen on these records."
     )
 

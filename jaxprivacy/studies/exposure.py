@@ -15,35 +15,31 @@ MOST = 20  # records that are named
 
 def told(
     scored: Sequence[membership_rows.Scored],
-    rows: Sequence[dict],
     dealt: reference_records.Dealt,
     labels: np.ndarray,
 ) -> dict[str, Any] | None:
-    """The entry `exposure` of result.json; None where no attack tells a rate.
+    """The entry `exposure` of result.json; None where no attack trained.
 
-    Records have the numbers that they have in the data as it was loaded.
+    Records have the numbers that they have in the data as it was given.
 
     Args:
       scored: every attack's scores, of the targets in turn.
-      rows: of `membership` of result.json, one each.
       dealt: who holds which records.
-      labels: (N,) classes of the attacked records.
+      labels: (N,) classes of the attacked records; others than whole numbers are none.
     """
-    by_attack: dict[str, list[int]] = {}
-    for number, one in enumerate(scored):
+    by_attack: dict[str, list[np.ndarray]] = {}
+    for one in scored:
         if one.trained is not False:
-            by_attack.setdefault(one.row["attack"], []).append(number)
+            by_attack.setdefault(one.row["attack"], []).append(one.scores)
     targets = max(map(len, by_attack.values()), default=0)
-    whole = {n: of for n, of in by_attack.items() if len(of) == targets}
+    whole = {n: of for n, of in by_attack.items() if targets and len(of) == targets}
     if not whole:
         return None
-    fpr = exposure.told_fpr(min(len(one.scores[3]) for one in scored))
-    rates = {name: _rate([rows[i] for i in of], fpr) for name, of in whole.items()}
-    if None in rates.values():
-        return None
-    name = max(rates, key=rates.get)
-    seen = _exposed([scored[i].scores for i in whole[name]], dealt, fpr)
-    always, held = exposure.always_found(seen)
+    fpr = exposure.told_fpr(min(len(of[3]) for some in whole.values() for of in some))
+    seen = {name: _exposed(of, dealt, fpr) for name, of in whole.items()}
+    name = max(seen, key=lambda name: seen[name].found.sum())
+    always, held = exposure.always_found(seen[name])
+    known = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
     return {
         "attack": name,
         "fpr": fpr,
@@ -54,17 +50,12 @@ def told(
             row
             | {
                 "record": int(dealt.attacked[row["record"]]),
-                "label": int(labels[row["record"]]),
+                "label": int(labels[row["record"]]) if known else None,
             }
-            for row in exposure.records(seen, MOST)
+            for row in exposure.records(seen[name], MOST)
         ],
-        "classes": exposure.classes(seen, labels),
+        "classes": exposure.classes(seen[name], labels) if known else [],
     }
-
-
-def _rate(rows, fpr):
-    values = [e["value"] for row in rows for e in row["tpr_at_fpr"] if e["fpr"] == fpr]
-    return None if None in values else float(np.mean(values))
 
 
 def _exposed(scores, dealt, fpr):

@@ -140,7 +140,7 @@ def run(
         "references": right["references"],
         "evidence": [_evidence(dataset, dealt, trained) | right["target"]],
         "membership": rows,
-        "exposure": exposure.told(scored, rows, dealt, dataset.y[dealt.attacked]),
+        "exposure": exposure.told(scored, dealt, dataset.y[dealt.attacked]),
         "null_checks": null_rows,
         "positive_controls": membership_rows.control_rows(controls, "standalone"),
         "reconstruction": [],

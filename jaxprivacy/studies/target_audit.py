@@ -135,6 +135,7 @@ def run(
         **({"references": compared.accuracies} if compared.accuracies else {}),
         "evidence": [target_facts.visible(given.task, observed, dealt, told)],
         "membership": rows,
+        "exposure": compared.exposure,
         "null_checks": null_rows,
         "positive_controls": membership_rows.control_rows(controls, "standalone"),
         "reconstruction": [],

@@ -9,7 +9,7 @@ Non-members beyond the pool are in none, and are the attackers' population.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ from jaxprivacy import errors, types
 from jaxprivacy.data import reference_sets
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.studies import (
+    exposure,
     membership,
     mimicry,
     reference_attacks,
@@ -52,6 +53,7 @@ class Found(NamedTuple):
     scored: list[membership_rows.Scored]
     accuracies: dict[str, float]  # the mean of the references'
     notes: list[str]
+    exposure: dict[str, Any] | None = None  # who is at risk
 
 
 def check(names: tuple[str, ...] | None, count: int) -> None:
@@ -244,7 +246,8 @@ def attack(
     target, *others = mimicry.accuracies(right, of.dealt.held)
     like = mimicry.mean(others)
     notes = [mimicry.told(target, like), *mimicry.warning(target, like)]
-    return Found(scored, like, notes)
+    at_risk = exposure.told(scored, of.dealt, y[of.dealt.attacked])
+    return Found(scored, like, notes, at_risk)
 
 
 def _numbers(form, x: np.ndarray) -> np.ndarray:
