@@ -85,8 +85,7 @@ TPR = Measure(
     percent,
     100.0,
     _of_members,
-    "TPR: true positive rate at a false positive rate of 1 or 0.1 %. The attacker "
-    "knows the defense: its reference models are trained under it.",
+    "TPR: true positive rate at a false positive rate of 1 or 0.1 %.",
 )
 # Of few records.
 AUC = TPR._replace(

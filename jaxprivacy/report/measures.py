@@ -96,6 +96,8 @@ def works(result: dict, rows: Sequence[dict]) -> str:
       result: that the rows are of.
       rows: of one attack.
     """
+    if isinstance(rows[0].get("works"), int):  # Counted over seeds already.
+        return f"{rows[0]['works']} of {rows[0]['hit_rate']['rows']}"
     count = verdict_works.counted(rows, result["reconstruction"])
     if not count.pairs or rows[0]["attack"] in NO_ATTACK:
         return ""

@@ -5,21 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxprivacy.evaluation.intervals import clopper_pearson
-from jaxprivacy.report import text
-from jaxprivacy.report.threats import card
-from jaxprivacy.report.verdict_samples import (
-    ATTACKS,
-    reconstruction_sentences,
-    those_of,
-)
-from jaxprivacy.report.verdict_works import (
-    BESIDE,
-    Count,
-    Poor,
-    compared,
-    counted,
-    too_poor,
-)
+from jaxprivacy.report import text, threats, verdict_samples, verdict_works
 
 _MOST = 0.5  # An attack that works on more of its rows than this is clear.
 _LEAD = "Whether a class can be reconstructed cannot be told: "
@@ -44,12 +30,15 @@ def reconstruction(result: dict) -> tuple[str | None, list[str]]:
     rows = result["reconstruction"]
     of_attacks = {
         attack: judged
-        for attack in ATTACKS
+        for attack in verdict_samples.ATTACKS
         if (judged := [row for row in rows if row["attack"] == attack])
     }
     if not of_attacks:
         return None, []
-    counts = {attack: counted(judged, rows) for attack, judged in of_attacks.items()}
+    counts = {
+        attack: verdict_works.counted(judged, rows)
+        for attack, judged in of_attacks.items()
+    }
     works = {attack: count for attack, count in counts.items() if count.works}
     if works:
         level, lead = _works(works, rows)
@@ -58,38 +47,45 @@ def reconstruction(result: dict) -> tuple[str | None, list[str]]:
         lead = _LEAD + "no untrained generator stands beside the attack."
     else:
         level, lead = _does_not_work(of_attacks, result)
-    return level, [lead, *reconstruction_sentences(rows)]
+    return level, [lead, *verdict_samples.reconstruction_sentences(rows)]
 
 
-def _works(works: dict[str, Count], rows: list[dict]) -> tuple[str, str]:
+def _works(works: dict[str, verdict_works.Count], rows: list[dict]) -> tuple[str, str]:
     most = max(count.works / count.pairs for count in works.values())
     level = "clear" if most > _MOST else "slight"
     each = text.listed(
         [
-            f"{card(attack).title} in {count.works} of {count.pairs}"
+            f"{threats.card(attack).title} in {count.works} of {count.pairs}"
             for attack, count in works.items()
         ]
     )
-    beside = [name for name in BESIDE if any(row["attack"] == name for row in rows)]
+    beside = [
+        name
+        for name in verdict_works.BESIDE
+        if any(row["attack"] == name for row in rows)
+    ]
     return level, (
         f"What a class looks like can be reconstructed, and its exposure is {level}: "
         "samples are recognised as the class more often, and lie nearer to the "
-        f"victim's images, than {those_of(beside)}, by {each}."
+        f"victim's images, than {verdict_samples.those_of(beside)}, by {each}."
     )
 
 
 def _does_not_work(of_attacks: dict[str, list[dict]], result: dict) -> tuple[str, str]:
     """Says why no attack works: what hides one comes before that there is none."""
     rows = result["reconstruction"]
-    real = counted([row for row in rows if _tells(row, rows)], rows)
+    real = verdict_works.counted([row for row in rows if _tells(row, rows)], rows)
     if real.pairs and not real.recognised:
         return "cannot_tell", (
             _LEAD + "the classifier that judges does not recognise real images of the "
             "class either, so that not even a perfect reconstruction would show."
         )
     judged = [row for some in of_attacks.values() for row in some]
-    poor = [found for row in judged if (found := too_poor(row, result))]
-    if any(all(too_poor(r, result) for r in some) for some in of_attacks.values()):
+    poor = [found for row in judged if (found := verdict_works.too_poor(row, result))]
+    if any(
+        all(verdict_works.too_poor(r, result) for r in some)
+        for some in of_attacks.values()
+    ):
         return "cannot_tell", _LEAD + _too_poor(poor)
     disagreement = _disagreement(judged, rows)
     if disagreement:
@@ -106,11 +102,11 @@ def _does_not_work(of_attacks: dict[str, list[dict]], result: dict) -> tuple[str
         if poor
         else ""
     )
-    good = [row for row in judged if not too_poor(row, result)]
+    good = [row for row in judged if not verdict_works.too_poor(row, result)]
     return "none_found", (
         "No sign was found that a class can be reconstructed: in none of "
-        f"{counted(good, rows).pairs} reconstructions are the samples recognised as "
-        f"the class.{judge}{left_out}"
+        f"{verdict_works.counted(good, rows).pairs} reconstructions are the samples "
+        f"recognised as the class.{judge}{left_out}"
     )
 
 
@@ -122,11 +118,11 @@ def _tells(row: dict, rows: Sequence[dict]) -> bool:
     if row["attack"] != "real":
         return False
     every = clopper_pearson(row["samples"], row["samples"])._asdict()
-    found = compared(row | {"hit_rate": every}, rows)
+    found = verdict_works.compared(row | {"hit_rate": every}, rows)
     return found is not None and found.recognised
 
 
-def _too_poor(poor: Sequence[Poor]) -> str:
+def _too_poor(poor: Sequence[verdict_works.Poor]) -> str:
     return (
         "the shared model is too poor for the attack to be judged. An attack has no "
         f"more to go by than what the model knows, and {_accuracies(poor)}. Train for "
@@ -134,10 +130,10 @@ def _too_poor(poor: Sequence[Poor]) -> str:
     )
 
 
-def _accuracies(poor: Sequence[Poor]) -> str:
+def _accuracies(poor: Sequence[verdict_works.Poor]) -> str:
     models, judges = (
         text.span([getattr(found, name) for found in poor], text.percent)
-        for name in Poor._fields
+        for name in verdict_works.Poor._fields
     )
     return (
         f"among the real classes it is right on {models} %, where the independent "
@@ -150,19 +146,19 @@ def _disagreement(judged: Sequence[dict], rows: Sequence[dict]) -> str:
 
     To be nearer than an untrained generator alone is no more than not to be noise.
     """
-    found = [pair for row in judged if (pair := compared(row, rows))]
+    found = [pair for row in judged if (pair := verdict_works.compared(row, rows))]
     pair = next((pair for pair in found if pair.recognised), None)
     if pair:
         return (
             "samples are recognised as the class, but the Frechet distance does not "
             "show them to be nearer to the victim's images than "
-            f"{those_of(pair.as_near, 'or')}."
+            f"{verdict_samples.those_of(pair.as_near, 'or')}."
         )
     pair = next((p for p in found if p.nearer and "other_class" in p.beside), None)
     if pair:
         return (
             "by the Frechet distance samples are nearer to the victim's images than "
-            f"{those_of(pair.beside)}, but the classifier does not recognise them more "
-            f"often than {those_of(pair.as_often, 'or')}."
+            f"{verdict_samples.those_of(pair.beside)}, but the classifier does not "
+            f"recognise them more often than {verdict_samples.those_of(pair.as_often, 'or')}."
         )
     return ""

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from jaxprivacy.evaluation.reconstruction import summarise
-from jaxprivacy.report import text
-from jaxprivacy.report.threats import card
-from jaxprivacy.report.verdict_works import BESIDE, Compared, compared, counted
+from jaxprivacy.report import text, threats, verdict_works
 
 # The first of these that was run is the one spoken of; the paper's own comes first.
 ATTACKS = (
@@ -22,7 +20,7 @@ MOST_CLASSES = 3  # Of which each is spoken of by itself.
 _JUDGE = "an independent classifier, of another architecture than the attacked model,"
 _HIT = "and finds them within its real images: their hit rate"
 _NOT_JUDGED = "Without an untrained generator beside it, this cannot be judged."
-_BASELINES = (*BESIDE, "model_inversion", "model_inversion_mlp")
+_BASELINES = (*verdict_works.BESIDE, "model_inversion", "model_inversion_mlp")
 _EACH = {"untrained": "an untrained generator", "other_class": "another class"}
 _SAMPLES = {
     "untrained": "those of an untrained generator",
@@ -74,7 +72,9 @@ def _spoken_of(rows: dict[str, dict]) -> list[str]:
     those that do; others stand beside the first.
     """
     run = [attack for attack in ATTACKS if attack in rows]
-    works = [a for a in run if counted([rows[a]], list(rows.values())).works]
+    works = [
+        a for a in run if verdict_works.counted([rows[a]], list(rows.values())).works
+    ]
     shown = ["gan_improved", *run[:1]]
     if not set(run[:1]) & set(works):
         shown += works
@@ -83,7 +83,7 @@ def _spoken_of(rows: dict[str, dict]) -> list[str]:
 
 def _baselines(rows: dict[str, dict], attack: str) -> str:
     told = [
-        f"{card(name).title}: {text.percent_interval(rows[name]['hit_rate'])}"
+        f"{threats.card(name).title}: {text.percent_interval(rows[name]['hit_rate'])}"
         for name in _BASELINES
         if name in rows and name != attack
     ]
@@ -92,7 +92,10 @@ def _baselines(rows: dict[str, dict], attack: str) -> str:
 
 def _share(row: dict, beside: str, *, explained: bool) -> str:
     """Says how many samples are hits, and at first what that is."""
-    rate, title = text.percent_interval(row["hit_rate"]), card(row["attack"]).title
+    rate, title = (
+        text.percent_interval(row["hit_rate"]),
+        threats.card(row["attack"]).title,
+    )
     if explained:
         said = f"{_JUDGE} takes {rate} of the samples of {title} for the class {_HIT}"
     else:
@@ -101,12 +104,14 @@ def _share(row: dict, beside: str, *, explained: bool) -> str:
 
 
 def _judged(attack: str, rows: dict[str, dict]) -> list[str]:
-    pair = compared(rows[attack], list(rows.values()))
+    pair = verdict_works.compared(rows[attack], list(rows.values()))
     judged = _NOT_JUDGED if pair is None else _comparison(pair, rows[attack], rows)
     return [judged, *_of_the_class(rows[attack])]
 
 
-def _comparison(pair: Compared, judged: dict, rows: dict[str, dict]) -> str:
+def _comparison(
+    pair: verdict_works.Compared, judged: dict, rows: dict[str, dict]
+) -> str:
     """Says what each measure shows, and whether they agree."""
     names = [_EACH[name] for name in pair.as_often or pair.beside]
     if pair.recognised:
@@ -159,13 +164,13 @@ def _many(rows: list[dict]) -> list[str]:
     of = {name: [row for row in rows if row["attack"] == name] for name in means}
     lead = (
         f"Over {_scope(of[first])}, {_JUDGE} takes on average "
-        f"{_mean_rate(means[first])} of the samples of {card(first).title} for their "
-        f"class {_HIT}; the Frechet distance to the victim's images is "
+        f"{_mean_rate(means[first])} of the samples of {threats.card(first).title} for "
+        f"their class {_HIT}; the Frechet distance to the victim's images is "
         f"{_range(of[first])}."
     )
     others = [
-        f"{card(attack).title}: mean hit rate {_mean_rate(mean)}, Frechet distance "
-        f"{_range(of[attack])}{_how_often(of[attack], rows)}."
+        f"{threats.card(attack).title}: mean hit rate {_mean_rate(mean)}, Frechet "
+        f"distance {_range(of[attack])}{_how_often(of[attack], rows)}."
         for attack, mean in means.items()
         if attack != first
     ]
@@ -198,7 +203,7 @@ def _range(rows: list[dict]) -> str:
 
 def _how_often(judged: list[dict], rows: list[dict]) -> str:
     """Returns on how many rows an attack works, empty of what is no attack."""
-    count = counted(judged, rows)
+    count = verdict_works.counted(judged, rows)
     if judged[0]["attack"] not in ATTACKS or not count.pairs:
         return ""
     return f", works in {count.works} of {count.pairs}"
@@ -206,11 +211,15 @@ def _how_often(judged: list[dict], rows: list[dict]) -> str:
 
 def _successes(judged: list[dict], rows: list[dict]) -> str:
     """Counts the rows told from what stands beside them, of the class and seed."""
-    pairs = [pair for row in judged if (pair := compared(row, rows))]
+    pairs = [pair for row in judged if (pair := verdict_works.compared(row, rows))]
     if not pairs:
         return _NOT_JUDGED
-    count = counted(judged, rows)
-    beside = [name for name in BESIDE if any(name in pair.beside for pair in pairs)]
+    count = verdict_works.counted(judged, rows)
+    beside = [
+        name
+        for name in verdict_works.BESIDE
+        if any(name in pair.beside for pair in pairs)
+    ]
     apart = count.recognised + count.nearer - 2 * count.works
     disagree = f" The two measures disagree in {apart}." if apart else ""
     return (

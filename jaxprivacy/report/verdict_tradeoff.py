@@ -95,8 +95,14 @@ def told(rows: list[dict]) -> str:
         else f"On new records and of the strongest of {of} by its mean, for which no "
         f"interval is widened: {over}"
     )
+    needs = {need for name in names for need in threats.card(name).needs}
+    like = (
+        " The attacker knows the defense: its reference models are trained under it."
+        if "references_without" in needs
+        else ""
+    )
     return (
-        f"{which}. {by.told} Epsilon: what is guaranteed of any attack, where "
+        f"{which}. {by.told}{like} Epsilon: what is guaranteed of any attack, where "
         "something is."
     )
 

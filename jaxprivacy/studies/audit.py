@@ -17,8 +17,8 @@ from jaxprivacy.studies import (
     audit_membership,
     collaboration,
     evidence,
+    federated_run,
     judge,
-    membership,
     reconstruction,
     results,
     seats,
@@ -191,7 +191,7 @@ def _gradient_norms(settings, found):
     """What the evaluation records' gradients show at the observed rounds."""
     norm = np.asarray(found.passive.features.norm)
     return contents.GradientNorms(
-        np.array(membership.observed_rounds(settings)) + 1,
+        np.array(federated_run.observed_rounds(settings)) + 1,
         norm[:, found.records.members.evaluation],
         norm[:, found.records.non_members.evaluation],
         "all layers",

@@ -10,6 +10,7 @@ from jaxprivacy import checks, data as data_lib, errors
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.report import progress
 from jaxprivacy.studies import (
+    federated_run,
     membership,
     server_attacks,
     settings as settings_lib,
@@ -105,7 +106,7 @@ def attack(
 
     def federated(**options):
         given = settings, dataset, split, records, key_run, shown.advance
-        return membership.federated_run(*given, inside="white_box" in names, **options)
+        return federated_run.play(*given, inside="white_box" in names, **options)
 
     common = records, names, shown
     begin(TRAINING)

@@ -6,12 +6,15 @@ since the defenses that bound or hide single uploads need all of them together.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
+from jax import flatten_util
 
 from jaxprivacy import types
 from jaxprivacy.cards import defenses as cards
@@ -51,12 +54,20 @@ class Recipe(NamedTuple):
     update_norm: float  # what a participant's update is clipped to
 
 
+def all_uploads(sent: types.Params, updates: types.Params) -> tuple:
+    """What an averaging server sends to all alike, and what each uploads, (P, ...)."""
+    return jax.tree.map(lambda a: a[0], sent), updates
+
+
 class Seats(NamedTuple):
     """Who plays under a defense."""
 
     server: roles.Server
     honest: roles.Participant
     adversary: roles.Participant
+    # (what was sent, uploads), each (P, ...) -> the parameters and what an honest but
+    # curious server learns of the updates (Q, ...)
+    seen: Callable[[Any, Any], tuple[types.Params, types.Params]] = all_uploads
 
 
 # (key, honest participant, adversary) -> the seats under the defense
@@ -95,6 +106,11 @@ def defended(chosen: cards.Chosen, recipe: Recipe, model: types.Model) -> Defend
         return _aggregating(recipe.participants)
     if name in COMPRESSIONS:
         return _compressing(chosen)
+    return undefended()
+
+
+def undefended() -> Defended:
+    """The plain federation."""
     return _honest_only(lambda honest: honest)
 
 
@@ -184,10 +200,21 @@ def _aggregating(participants):
     def defend(key, honest, adversary):
         agreed = secure_aggregation.agree(key, participants, bound=BOUND)
         seats = (
-            secure_aggregation.masked_participant(p, agreed)
-            for p in (honest, adversary)
+            secure_aggregation.masked_participant(one, agreed)
+            for one in (honest, adversary)
         )
-        server = roles.averaging_server()
-        return Seats(secure_aggregation.secure_aggregation(server, agreed), *seats)
+        server = secure_aggregation.secure_aggregation(roles.averaging_server(), agreed)
+        return Seats(server, *seats, functools.partial(_mean_update, agreed))
 
     return Defended(defend, None, None, lambda state: state.inner)
+
+
+def _mean_update(agreed, sent, updates):
+    """Of the uploads nothing but their sum, as the mean of one update."""
+    params = jax.tree.map(lambda a: a[0], sent.params)
+    _, unravel = flatten_util.ravel_pytree(params)
+    total = secure_aggregation.secure_sum(
+        agreed, sent.round[0], updates.values, updates.arrived
+    )
+    mean = secure_aggregation.decode(total, agreed) / jnp.sum(updates.arrived)
+    return params, jax.tree.map(lambda a: a[None], unravel(mean))

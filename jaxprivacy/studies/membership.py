@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from jaxprivacy import types
-from jaxprivacy.attacks import active, features as features_lib, threshold, whitebox
+from jaxprivacy.attacks import features as features_lib, threshold, whitebox
 from jaxprivacy.data import Dataset, Split
 from jaxprivacy.evaluation.membership_rows import Scored
-from jaxprivacy.federated import roles, simulate, transcript as transcript_lib
-from jaxprivacy.programs import chunks, compilation
+from jaxprivacy.federated import transcript as transcript_lib
+from jaxprivacy.programs import compilation
 from jaxprivacy.studies import (
     attack_training,
     planted,
@@ -29,7 +29,6 @@ from jaxprivacy.studies.attack_training import (
     train_attack,
 )
 from jaxprivacy.targets import layers as layers_lib
-from jaxprivacy.training import losses
 
 
 class Records(NamedTuple):
@@ -48,12 +47,6 @@ class Run(NamedTuple):
     features: features_lib.Features  # of all attacked records
     info: dict  # per round: loss (R, P), train_accuracy, test_accuracy (R,)
     transcript: transcript_lib.Transcript | None = None  # with all uploads, if kept
-
-
-def observed_rounds(settings: settings_lib.Settings) -> list[int]:
-    """The T rounds after which the server looks, evenly spaced up to the last."""
-    count = settings.observed_rounds
-    return [round((i + 1) * settings.rounds / count) - 1 for i in range(count)]
 
 
 def attacked_records(
@@ -92,79 +85,6 @@ def captured_layers(
     model = training.target_model(settings, dataset, dataset.num_classes)
     params = jax.eval_shape(model.init, jax.random.key(0))
     return layers_lib.layers(model.apply, params, dataset.x[:1])
-
-
-def federated_run(
-    settings: settings_lib.Settings,
-    dataset: Dataset,
-    split: Split,
-    records: Records,
-    key: jax.Array,
-    advance: Advance,
-    *,
-    ascent: bool,
-    all_uploads: bool = False,
-    inside: bool = True,
-) -> Run:
-    """Trains by FedAvg, honestly or under gradient ascent; computes the features.
-
-    With `all_uploads` the server keeps what every participant uploads, not the victim's
-    parameters alone. Without `inside` there are no hidden outputs and gradients among
-    the features, which take memory.
-    """
-    model = training.target_model(settings, dataset, dataset.num_classes)
-    data = training.stack(dataset, split.participants)
-    held = np.concatenate(split.participants)
-    train = training.batch(dataset, held)
-    test = training.batch(dataset, dataset.without(held))
-    server = roles.averaging_server()
-    if ascent:
-        server = active.gradient_ascent(
-            server, model, records.batch, settings.ascent_rate
-        )
-    simulation = simulate.simulate(
-        server,
-        [simulate.Group(training.participant(settings, model), data)],
-        observed_participant=simulate.EVERYONE if all_uploads else split.victim,
-        observed_rounds=observed_rounds(settings),
-        observe=_keep_all if all_uploads else roles.add,
-        measure=lambda params: {
-            "train_accuracy": losses.accuracy(model, params, train),
-            "test_accuracy": losses.accuracy(model, params, test),
-        },
-    )
-    # The same initial model and order of records in both modes: the server differs.
-    key_params, key_run = jax.random.split(key)
-    params = compilation.initial(model.init, key_params)
-    state, info = chunks.run_rounds(
-        chunks.runner(lambda swept: simulation),
-        (),
-        tuple(jax.random.split(key_run)),
-        params,
-        settings.rounds,
-        advance,
-    )
-    snapshots, transcript = state.snapshots, None
-    if all_uploads:
-        transcript = _transcript(settings, *snapshots)
-        victims = jax.tree.map(lambda a: a[:, split.victim], transcript.uploads)
-        snapshots = roles.add(transcript.parameters, victims)
-    features = observed(settings, dataset, snapshots, records.batch, inside)
-    flag = "ascent_rate" if ascent else "learning_rate"
-    shown = features.loss, features.output, features.norm
-    training.check_finite(shown, **{flag: getattr(settings, flag)})
-    return Run(features, info, transcript)
-
-
-def _keep_all(sent, updates):
-    """What an averaging server sends to all alike, and what each uploads, (P, ...)."""
-    return jax.tree.map(lambda a: a[0], sent), updates
-
-
-def _transcript(settings, received, uploads):
-    """All that the server saw at the observed rounds."""
-    rounds = np.array(observed_rounds(settings)) + 1
-    return transcript_lib.Transcript(rounds, received, uploads, transcript_lib.SERVER)
 
 
 def observed(

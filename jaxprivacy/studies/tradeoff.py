@@ -1,7 +1,7 @@
 """What protects, and what it costs: the same attack under one defense after the other.
 
 What the attack is of decides what is trained: stand-alone models for membership
-inference, rounds of federated training for the GAN attack and for gradient inversion.
+inference, rounds of federated training for the attacks of a participant or a server.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from jaxprivacy.studies import (
     tradeoff_gan,
     tradeoff_inversion,
     tradeoff_membership,
+    tradeoff_server,
     tradeoff_settings,
 )
 
@@ -24,6 +25,7 @@ KINDS = {
     "membership": tradeoff_membership,
     "gan": tradeoff_gan,
     "inversion": tradeoff_inversion,
+    "server": tradeoff_server,
 }
 
 

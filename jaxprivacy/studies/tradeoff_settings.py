@@ -15,13 +15,21 @@ from jaxprivacy.studies import (
     parts,
     privacy_settings,
     reference_attacks,
+    server_attacks,
     settings as settings_lib,
     whitebox_parts,
 )
 
 ATTACKS = ("loss_threshold", "lira_online", "rmia_online")
+# A server's attacks on membership, which see uploads.
+UPLOADS = tuple(server_attacks.NAMES)
+OBSERVED = 10  # rounds that the server keeps, evenly spaced
 INVERSIONS = ("invert_gradients", "dlg")
-KIND_OF = {"gan": "gan"} | dict.fromkeys(INVERSIONS, "inversion")
+KIND_OF = {
+    "gan": "gan",
+    **dict.fromkeys(INVERSIONS, "inversion"),
+    **dict.fromkeys(UPLOADS, "server"),
+}
 # Where none are given, by `kind`.
 DEFENSES = {
     "membership": (
@@ -32,6 +40,7 @@ DEFENSES = {
         "mixup:1",
     ),
     "gan": ("none", "dp_sgd:8", "participant_dp:8", "secure_aggregation", "top_k:0.1"),
+    "server": ("none", "dp_sgd:8", "secure_aggregation", "top_k:0.1", "sign"),
     "inversion": ("none", "dp_sgd:8", "secure_aggregation", "top_k:0.1", "sign"),
 }
 
@@ -59,7 +68,7 @@ class TradeoffSettings(
         ATTACKS,
         "Names of membership attacks on outputs, as launch.audit has them; or gan, "
         "a participant's attack on a class; or invert_gradients or dlg, a server's on "
-        "one update.",
+        "one update; or fedmia_loss, mean_cosine and others, a server's on members.",
         "attacks",
     )
     references: int = parts.changed(audit_parts.Membership, "references", default=8)
@@ -139,6 +148,19 @@ class TradeoffSettings(
         own = {"seed": seed, "setting": "standalone", "observed_rounds": 1}
         return settings_lib.Settings(**shared | own)
 
+    def federated(self, seed: int) -> settings_lib.Settings:
+        """The federated audit of one seed, by the server that sees uploads."""
+        same = {field.name for field in dataclasses.fields(settings_lib.Settings)}
+        shared = {name: v for name, v in vars(self).items() if name in same}
+        own = {
+            "seed": seed,
+            "setting": "federated",
+            "references": 0,
+            "targets_in_pool": 1,
+            "observed_rounds": min(self.rounds, OBSERVED),
+        }
+        return settings_lib.Settings(**shared | own)
+
     def gan(self, seed: int) -> settings_lib.GanSettings:
         """The GAN attack of one seed."""
         same = {field.name for field in dataclasses.fields(settings_lib.GanSettings)}
@@ -169,7 +191,8 @@ def kind(settings: TradeoffSettings) -> str:
             "attacks",
             ",".join(settings.attacks),
             found="of members, classes and updates different things are trained",
-            accepted=f"are one of {', '.join(KIND_OF)} alone, or others",
+            accepted="are of one kind: gan; one of "
+            f"{', '.join(INVERSIONS)}; some of {', '.join(UPLOADS)}; or others",
         )
     return named.pop() if named else "membership"
 
@@ -179,8 +202,8 @@ def defenses_of(settings: TradeoffSettings) -> tuple[str, ...]:
     if kind(settings) == "membership":
         return defended_training.NAMES
     names = defended_federation.NAMES
-    # Participant-level privacy trusts the server, which is who inverts updates.
-    trusting = ("participant_dp",) if kind(settings) == "inversion" else ()
+    # Participant-level privacy trusts the server, which is who attacks here.
+    trusting = () if kind(settings) == "gan" else ("participant_dp",)
     return tuple(name for name in names if name not in trusting)
 
 
@@ -196,7 +219,7 @@ def check(settings: TradeoffSettings) -> None:
         checks.one_of("attacks", name, (*reference_attacks.ATTACKS, *KIND_OF))
     _check_different("attacks", settings.attacks)
     of = kind(settings)
-    if of != "membership" and len(settings.attacks) > 1:
+    if of in ("gan", "inversion") and len(settings.attacks) > 1:
         raise errors.InputError(
             "attacks", ",".join(settings.attacks), "are, of these, one alone"
         )
@@ -213,6 +236,8 @@ def check(settings: TradeoffSettings) -> None:
     for seed in range(settings.seed, settings.seed + settings.seeds):
         if of == "gan":
             settings_lib.check_gan(settings.gan(seed))
+        elif of == "server":
+            settings_lib.check(settings.federated(seed))
         elif of == "membership":
             settings_lib.check(settings.audit(seed))
 

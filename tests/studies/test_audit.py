@@ -10,6 +10,7 @@ from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.studies import (
     audit,
     audit_membership,
+    federated_run,
     membership,
     server_attacks,
 )
@@ -100,7 +101,7 @@ def test_members_of_location30_show_in_their_loss():
     assert [row.count for row in data.counts(split, dataset.y)][:2] == [300, 300]
     records = membership.attacked_records(dataset, split)
     with launched.compiled_fast():
-        run = membership.federated_run(
+        run = federated_run.play(
             settings,
             dataset,
             split,

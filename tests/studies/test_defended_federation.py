@@ -8,6 +8,7 @@ import pytest
 
 from jaxprivacy import types
 from jaxprivacy.cards import defenses
+from jaxprivacy.defenses import secure_aggregation
 from jaxprivacy.federated import roles, simulate
 from jaxprivacy.studies import defended_federation, defended_training
 from jaxprivacy.training import gradients, local
@@ -128,3 +129,32 @@ def test_the_adversary_is_left_as_it_is():
         made = defended_federation.defended(defenses.read(text), RECIPE, model())
         seats = made.defend(jax.random.key(0), honest, adversary)
         assert seats.adversary is adversary
+
+
+def test_under_secure_aggregation_the_server_learns_the_mean_and_no_upload():
+    agreed = secure_aggregation.agree(
+        jax.random.key(0), 3, bound=defended_federation.BOUND
+    )
+    rng = np.random.default_rng(0)
+    updates = jnp.array(rng.normal(size=(3, 6)), jnp.float32)
+    params = {"a": jnp.zeros((2, 2)), "b": jnp.ones(2)}
+    turn = jnp.full(3, 5, jnp.int32)
+    values = jax.vmap(
+        lambda index, update: secure_aggregation.mask(
+            agreed, turn[0], index, secure_aggregation.encode(update, agreed)
+        )
+    )(jnp.arange(3), updates)
+    masked = secure_aggregation.Masked(values, jnp.ones(3, bool))
+    sent = secure_aggregation.Invitation(
+        jax.tree.map(lambda a: jnp.stack([a] * 3), params), jnp.arange(3), turn
+    )
+    made = defended_federation.defended(
+        defenses.read("secure_aggregation"), RECIPE, model()
+    )
+    honest = roles.honest_participant(lambda *args: args, optax.identity())
+    seats = made.defend(jax.random.key(0), honest, honest)
+    received, seen = seats.seen(sent, masked)
+    assert jax.tree.map(jnp.shape, seen) == {"a": (1, 2, 2), "b": (1, 2)}
+    flat = np.concatenate([np.ravel(seen["a"]), np.ravel(seen["b"])])
+    np.testing.assert_allclose(flat, updates.mean(axis=0), atol=2.0**-16)
+    np.testing.assert_array_equal(received["b"], params["b"])

@@ -11,7 +11,7 @@ import pytest
 
 from jaxprivacy import data
 from jaxprivacy.attacks.features import Features
-from jaxprivacy.studies import membership
+from jaxprivacy.studies import federated_run, membership
 from jaxprivacy.studies.attack_training import Positions, Trained
 from jaxprivacy.studies.settings import Settings
 
@@ -45,12 +45,10 @@ def dealt(table):
 def test_gradient_ascent_is_on_all_attacked_records(table, dealt):
     records = membership.attacked_records(table, dealt)
     with (
-        mock.patch.object(membership.active, "gradient_ascent", ask),
+        mock.patch.object(federated_run.active, "gradient_ascent", ask),
         pytest.raises(Asked) as asked,
     ):
-        membership.federated_run(
-            Settings(), table, dealt, records, KEY, None, ascent=True
-        )
+        federated_run.play(Settings(), table, dealt, records, KEY, None, ascent=True)
     targets = np.asarray(asked.value.args[2].x)[:, 0]
     sets = (dealt.attack_train, dealt.selection, dealt.evaluation)
     for part in sets:
@@ -63,16 +61,14 @@ def test_the_audit_measures_on_records_that_nobody_trained_on(table, dealt):
         raise Asked(measure(None))
 
     with (
-        mock.patch.object(membership.simulate, "simulate", simulate),
+        mock.patch.object(federated_run.simulate, "simulate", simulate),
         mock.patch.object(
-            membership.losses, "accuracy", lambda model, params, batch: batch.x
+            federated_run.losses, "accuracy", lambda model, params, batch: batch.x
         ),
         pytest.raises(Asked) as asked,
     ):
         records = membership.attacked_records(table, dealt)
-        membership.federated_run(
-            Settings(), table, dealt, records, KEY, None, ascent=False
-        )
+        federated_run.play(Settings(), table, dealt, records, KEY, None, ascent=False)
     [measured] = asked.value.args
     held = np.concatenate(dealt.participants)
     assert len(measured["test_accuracy"]) and len(measured["train_accuracy"])

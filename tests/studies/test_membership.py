@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import data
-from jaxprivacy.studies import membership
+from jaxprivacy.studies import federated_run, membership
 from jaxprivacy.studies.settings import Settings
 
 KINDS = ("members", "non_members", "untrained")
@@ -33,14 +33,14 @@ def split(dataset):
 )
 def test_observed_rounds(rounds, observed, found):
     settings = Settings(rounds=rounds, observed_rounds=observed)
-    assert membership.observed_rounds(settings) == found
+    assert federated_run.observed_rounds(settings) == found
 
 
 def test_observed_rounds_are_distinct_and_end_with_the_last():
     for rounds in range(1, 40):
         for observed in range(1, rounds + 1):
             settings = Settings(rounds=rounds, observed_rounds=observed)
-            found = membership.observed_rounds(settings)
+            found = federated_run.observed_rounds(settings)
             assert len(set(found)) == observed
             assert found == sorted(found)
             assert found[0] >= 0 and found[-1] == rounds - 1

@@ -12,7 +12,7 @@ from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.membership_rows import rows
 from jaxprivacy.federated import transcript as transcript_lib
 from jaxprivacy.models import targets
-from jaxprivacy.studies import membership, server_attacks, training
+from jaxprivacy.studies import federated_run, membership, server_attacks, training
 from jaxprivacy.studies.attack_training import Positions
 from jaxprivacy.studies.settings import Settings
 from tests import arrays
@@ -183,8 +183,8 @@ def test_all_uploads_are_kept_of_the_same_run(small):
     others = data.of_others(dataset, split, 0)
     records = membership.attacked_records(dataset, split, others)
     given = settings, dataset, split, records, jax.random.key(0), lambda share: None
-    run = membership.federated_run(*given, ascent=False, all_uploads=True, inside=False)
-    plain = membership.federated_run(*given, ascent=False)
+    run = federated_run.play(*given, ascent=False, all_uploads=True, inside=False)
+    plain = federated_run.play(*given, ascent=False)
     assert plain.transcript is None and not run.features.gradients
     np.testing.assert_allclose(run.features.loss, plain.features.loss, 1e-3, 1e-4)
     np.testing.assert_allclose(run.info["loss"], plain.info["loss"], 1e-3, 1e-4)
