@@ -159,6 +159,7 @@ def _disagreement(judged: Sequence[dict], rows: Sequence[dict]) -> str:
         return (
             "by the Frechet distance samples are nearer to the victim's images than "
             f"{verdict_samples.those_of(pair.beside)}, but the classifier does not "
-            f"recognise them more often than {verdict_samples.those_of(pair.as_often, 'or')}."
+            "recognise them more often than "
+            f"{verdict_samples.those_of(pair.as_often, 'or')}."
         )
     return ""
