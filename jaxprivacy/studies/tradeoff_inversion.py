@@ -52,7 +52,7 @@ def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
         epsilon that is asked for.
     """
     numbers = range(settings.seed, settings.seed + settings.seeds)
-    seeds = tuple(study.prepare(settings.inversion(seed)) for seed in numbers)
+    seeds = tuple(_divided(settings, seed) for seed in numbers)
     first = settings.inversion(settings.seed)
     model = inversion_target.model(first, seeds[0].dataset)
     recipe = defended_federation.Recipe(
@@ -65,6 +65,12 @@ def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
     chosen = tuple(settings.chosen())
     defended = [defended_federation.defended(one, recipe, model) for one in chosen]
     return Prepared(seeds, chosen, tuple(defended))
+
+
+def _divided(settings, seed):
+    """One seed's records; no more than were asked for train a model."""
+    one = study.prepare(settings.inversion(seed))
+    return one._replace(training=one.training[: settings.records])
 
 
 def weight(settings: tradeoff_settings.TradeoffSettings) -> float:

@@ -57,6 +57,8 @@ def test_each_defense_has_a_row(result, folder):
         assert (row["epsilon"] is not None) == (row["defense"] == "dp_sgd")
         single = row["defense"] != "secure_aggregation"
         assert row["update_records"] == (1 if single else 3)
+    counts = {who: count for who, count, _ in result["page"]["split_counts"]}
+    assert counts["others"] == 300  # as --records says, of 900 that digits would have
     launched.check_page(folder / "two", (plots.TRADEOFF, plots.INVERSIONS))
 
 
