@@ -61,13 +61,7 @@ def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
         points.append(sweep.Point(one, "gan", seats))
     # The probability of DP-SGD's batches is the same for all: that of the fewest.
     fewest = min(len(share) for point in points for share in point.seats.honest)
-    recipe = defended_federation.Recipe(
-        settings.rounds,
-        settings.participants,
-        fewest,
-        settings.recipe(1),
-        settings.update_norm,
-    )
+    recipe = settings.rounds_of(fewest)
     model = collaboration.model(first, dataset)
     chosen = tuple(settings.chosen())
     defended = [defended_federation.defended(one, recipe, model) for one in chosen]

@@ -55,13 +55,7 @@ def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
     seeds = tuple(_divided(settings, seed) for seed in numbers)
     first = settings.inversion(settings.seed)
     model = inversion_target.model(first, seeds[0].dataset)
-    recipe = defended_federation.Recipe(
-        settings.rounds,
-        settings.participants,
-        len(seeds[0].training) // settings.participants,
-        settings.recipe(1),
-        settings.update_norm,
-    )
+    recipe = settings.rounds_of(len(seeds[0].training) // settings.participants)
     chosen = tuple(settings.chosen())
     defended = [defended_federation.defended(one, recipe, model) for one in chosen]
     return Prepared(seeds, chosen, tuple(defended))

@@ -48,13 +48,8 @@ def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
     numbers = range(settings.seed, settings.seed + settings.seeds)
     seeds = tuple(audit.prepare(settings.federated(seed)) for seed in numbers)
     first = seeds[0]
-    recipe = defended_federation.Recipe(
-        settings.rounds,
-        settings.participants,
-        min(len(share) for one in seeds for share in one.split.participants),
-        settings.recipe(1),
-        settings.update_norm,
-    )
+    shares = (share for one in seeds for share in one.split.participants)
+    recipe = settings.rounds_of(min(map(len, shares)))
     model = training.target_model(settings, first.dataset, first.dataset.num_classes)
     chosen = tuple(settings.chosen())
     defended = [defended_federation.defended(one, recipe, model) for one in chosen]

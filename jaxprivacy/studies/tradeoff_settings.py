@@ -141,6 +141,20 @@ class TradeoffSettings(
             delta=self.delta,
         )
 
+    def rounds_of(self, records: int) -> defended_federation.Recipe:
+        """The rounds of a federation whose honest participants have so many records.
+
+        Args:
+          records: of the one with the fewest.
+        """
+        return defended_federation.Recipe(
+            self.rounds,
+            self.participants,
+            records,
+            self.recipe(1),
+            self.update_norm,
+        )
+
     def audit(self, seed: int) -> settings_lib.Settings:
         """The stand-alone audit of one seed."""
         same = {field.name for field in dataclasses.fields(settings_lib.Settings)}

@@ -1,6 +1,16 @@
+from unittest import mock
+
 import pytest
 
+from jaxprivacy.commands import common
 from tests.launch import launched
+
+
+@pytest.fixture(scope="module")
+def one_device():
+    """JAX is in use by now, and its devices are what they are."""
+    with mock.patch.object(common, "use_every_core"):
+        yield
 
 
 @pytest.fixture

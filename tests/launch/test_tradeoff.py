@@ -1,12 +1,9 @@
 """What defenses protect and cost, from the flags to the report."""
 
-from unittest import mock
-
 import numpy as np
 import pytest
 
 from jaxprivacy.cards import defenses
-from jaxprivacy.commands import common
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation.intervals import student_t
 from jaxprivacy.report import plots, verdict_tradeoff
@@ -26,11 +23,7 @@ SMALL = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_device():
-    """JAX is in use by now, and its devices are what they are."""
-    with mock.patch.object(common, "use_every_core"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_device")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """The GAN attack under defenses, from the flags to the report."""
 
-from unittest import mock
-
 import pytest
 
-from jaxprivacy.commands import common
 from jaxprivacy.report import plots
 from tests.launch import contract, launched
 
@@ -24,11 +21,7 @@ SMALL = (
 DEFENSES = ("none", "participant_dp:8", "participant_dp:inf", "top_k:1")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_device():
-    """JAX is in use by now, and its devices are what they are."""
-    with mock.patch.object(common, "use_every_core"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_device")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """Gradient inversion under defenses, from the flags to the report."""
 
-from unittest import mock
-
 import pytest
 
-from jaxprivacy.commands import common
 from jaxprivacy.report import plots
 from tests.launch import contract, launched
 
@@ -23,11 +20,7 @@ SMALL = (
 DEFENSES = ("none", "top_k:1", "sign", "secure_aggregation", "dp_sgd:8")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_device():
-    """JAX is in use by now, and its devices are what they are."""
-    with mock.patch.object(common, "use_every_core"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_device")
 
 
 @pytest.fixture(scope="module")
