@@ -11,10 +11,10 @@ audit: $(VENV)/installed
 	$(BIN)/python -m launch.audit --out=$(OUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 test-all: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder -m 'slow or not slow'
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile -m 'slow or not slow'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
