@@ -30,7 +30,7 @@ setuptools.setup(
     install_requires=requirements(),
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
-        "bench": ["torch>=2.4"],
+        "bench": ["torch>=2.4", "opacus>=1.5"],
         "torch": ["torch>=2.6"],
         "cuda": ["jax[cuda12]>=0.10,<0.13"],
     },

@@ -29,6 +29,7 @@ from benchmarks import (
     measure,
     memory,
     memory_rows,
+    private_rows,
     whitebox_rows,
 )
 
@@ -40,6 +41,7 @@ ROWS = {
         *loop_rows.ROWS,
         *collaboration_rows.ROWS,
         *defense_rows.ROWS,
+        *private_rows.ROWS,
         *whitebox_rows.ROWS,
         *memory_rows.ROWS,
         *feature_memory_rows.ROWS,
@@ -68,8 +70,8 @@ def main(argv: list[str]) -> None:
     unknown = [name for name in ROW_NAMES.value if name not in ROWS]
     if unknown:
         _stop(f"--rows={','.join(unknown)}: accepted are {', '.join(ROWS)}")
-    if importlib.util.find_spec("torch") is None:
-        _stop("the peers need PyTorch: pip install -e '.[bench]'")
+    if None in map(importlib.util.find_spec, ("torch", "opacus")):
+        _stop("the peers need PyTorch and Opacus: pip install -e '.[bench]'")
     logging.set_verbosity(logging.WARNING)  # JAX reports absent accelerators as news
     rows = [ROWS[name] for name in ROW_NAMES.value]
     if SIDE.value is not None:
