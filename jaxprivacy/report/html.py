@@ -150,6 +150,7 @@ def page(
 def _context(
     result: dict[str, Any], facts: facts_lib.Facts, figures: dict[str, bytes]
 ) -> dict[str, Any]:
+    result = verdict_tradeoff.without_single_rows(result)
     membership = result["membership"]
     reconstruction = in_order(result["reconstruction"])
     several = text.several_seeds(membership)

@@ -42,6 +42,7 @@ def print_result(
       facts: what else is said.
       console: where to print.
     """
+    result = verdict_tradeoff.without_single_rows(result)
     if result["membership"]:
         console.print(_membership(result["membership"]))
         console.print(Text(_footnote(result["membership"]), style="dim"))

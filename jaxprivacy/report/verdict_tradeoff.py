@@ -51,6 +51,14 @@ def _verdict(level, said, part):
     return {"level": level, "sentences": said, "parts": parts}
 
 
+def without_single_rows(result: dict) -> dict:
+    """A result as readers see it: of defenses each has a line, which sums up its rows.
+
+    A mean of a class's rows over all defenses would say nothing.
+    """
+    return result | {"reconstruction": []} if result.get("tradeoff") else result
+
+
 def strongest(rows: list[dict]) -> list[dict]:
     """The row of the strongest attack on each defense, in the order they were run."""
     return [row for row in rows if row["strongest"]]

@@ -60,6 +60,8 @@ def test_each_defense_has_a_row(result, folder):
         assert (row["epsilon"] is not None) == (row["strength"] == 8)
     assert 7.5 < row_of(result, "participant_dp", 8)["epsilon"] <= 8
     launched.check_page(folder / "two", (plots.TRADEOFF, plots.CLASSES))
+    page = (folder / "two" / "report.html").read_text()
+    assert "Nearest private" not in page  # no mean over all defenses
 
 
 def test_what_no_defense_changes_stands_there_once(result):
