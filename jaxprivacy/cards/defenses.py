@@ -176,6 +176,11 @@ class Chosen(NamedTuple):
     card: Defense
     strength: float | None  # None: it takes none
 
+    def key(self) -> str:
+        """What is kept of a training under it is named, e.g. dp_sgd_8."""
+        strength = "" if self.strength is None else f"_{self.strength:g}"
+        return self.card.name + strength
+
     def number(self) -> float | str | None:
         """The strength as JSON can hold it: infinity by its name."""
         infinite = self.strength is not None and math.isinf(self.strength)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxprivacy.cards import defenses as cards
@@ -83,7 +84,9 @@ def identity(
         for name in "private_learning_rate max_norm update_norm delta seeds".split()
     }
     modules = (*collaboration.TRAINED_BY, "studies/tradeoff_gan.py")
-    return results.identity(of_runs | of_defenses, prepared.dataset, modules)
+    devices = {"devices": jax.device_count()}  # by which runs go together
+    trained_by = of_runs | of_defenses | devices
+    return results.identity(trained_by, prepared.dataset, modules)
 
 
 def run(
@@ -105,10 +108,12 @@ def run(
     judged_by = sweep_baselines.judges(dataset, points, stages.advance)
     told: dict[str, list] = {"reconstruction": [], "runs": []}
     attacked, seconds, pictures = [], [], []
-    for text, defended in zip(settings.named(), prepared.defended, strict=True):
+    for text, chosen, defended in zip(
+        settings.named(), prepared.chosen, prepared.defended, strict=True
+    ):
         begun = time.perf_counter()
         stages.stage(f"under {text}", 1.0)
-        runs = _played(settings, prepared, text, defended, stages, kept)
+        runs = _played(settings, prepared, chosen, defended, stages, kept)
         images = _images(dataset, points, runs)
         told["reconstruction"] += _judged(text, points, images, judged_by)
         told["runs"] += _runs(text, points, runs)
@@ -136,7 +141,7 @@ def run(
     )
 
 
-def _played(settings, prepared, text, defended, stages, kept):
+def _played(settings, prepared, chosen, defended, stages, kept):
     """The seeds' runs under one defense."""
     return sweep.run_points(
         settings.gan(settings.seed),
@@ -146,7 +151,7 @@ def _played(settings, prepared, text, defended, stages, kept):
         logged_samples=LOGGED,
         memory=MEMORY,
         advance=stages.advance,
-        kept=lambda name: kept(f"{text.replace(':', '_')}_{name}"),
+        kept=lambda name: kept(f"{chosen.key()}_{name}"),
         defended=defended,
     )
 

@@ -77,9 +77,9 @@ def identity(
 ) -> dict[str, Any]:
     """What kept trainings depend on; each is kept by its defense and seed."""
     names = (
-        "data model mlp_widths rounds local_epochs batch_size learning_rate momentum "
-        "participants private_learning_rate max_norm update_norm delta updates "
-        "update_size"
+        "data records model mlp_widths rounds local_epochs batch_size learning_rate "
+        "momentum participants private_learning_rate max_norm update_norm delta "
+        "updates update_size"
     ).split()
     modules = (
         "defenses",
@@ -171,7 +171,6 @@ def _trained(settings, prepared, which, number, stages, kept):
         group = simulate.Group(seats.honest, data)
         return simulate.simulate(seats.server, [group], order="parallel")
 
-    text = settings.named()[which].replace(":", "_")
     state, _ = chunks.run_rounds(
         chunks.runner(simulation),
         (data,),
@@ -179,7 +178,7 @@ def _trained(settings, prepared, which, number, stages, kept):
         target.params,
         settings.rounds,
         lambda share: stages.advance(share / settings.seeds),
-        kept(f"{text}_{seed}"),
+        kept(f"{prepared.chosen[which].key()}_{seed}"),
     )
     params = defended.shared(state.server)
     training.check_finite(params, learning_rate=settings.learning_rate)

@@ -114,8 +114,7 @@ def kept_as(chosen: cards.Chosen, seed: int, dataset: Dataset) -> str:
 
     Each seed draws records of its own, which the identity of the folder does not tell.
     """
-    strength = "" if chosen.strength is None else f"_{chosen.strength:g}"
-    return f"{chosen.card.name}{strength}_{seed}_{provenance.fingerprint(dataset)[:16]}"
+    return f"{chosen.key()}_{seed}_{provenance.fingerprint(dataset)[:16]}"
 
 
 class Point(NamedTuple):

@@ -186,13 +186,13 @@ class TradeoffSettings(
         kinds = dataclasses.fields(inversion_settings.InversionSettings)
         same = {field.name for field in kinds}
         shared = {name: v for name, v in vars(self).items() if name in same}
-        summed = any(one.card.name == "secure_aggregation" for one in self.chosen())
-        sizes = self.update_size, self.update_size * self.participants
         own = {
             "seed": seed,
             "records": self.updates,
             "attack": tuple(name for name in self.attacks if name in INVERSIONS),
-            "batch_size": sizes if summed else sizes[:1],
+            # Of a sum too, whether or not one is asked for: one defense more must not
+            # change whose records are attacked, and who trains.
+            "batch_size": (self.update_size, self.update_size * self.participants),
         }
         return inversion_settings.InversionSettings(**shared | own)
 

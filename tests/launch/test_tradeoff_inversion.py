@@ -1,8 +1,11 @@
 """Gradient inversion under defenses, from the flags to the report."""
 
+import dataclasses
+
 import pytest
 
 from jaxprivacy.report import plots
+from jaxprivacy.studies import tradeoff_inversion, tradeoff_settings
 from tests.launch import contract, launched
 
 SMALL = (
@@ -72,6 +75,33 @@ def test_one_record_s_noised_gradient_shows_nothing_of_it(result):
     row = row_of(result, "dp_sgd")
     assert row["noise_multiplier"] > 0.5
     assert row["psnr"]["value"] < row["guessed_psnr"]["value"]
+
+
+def test_a_defense_less_or_other_records_change_what_is_kept_and_nothing_else(
+    result, folder
+):
+    """No training of other records is taken for one's own, and none is another's."""
+    kept = f"--checkpoint={folder / 'kept'}"
+
+    def run(name, *arguments):
+        out = folder / name
+        given = ("--defenses=none", "--seeds=2", kept, *arguments)
+        status = launched.run("tradeoff", f"--out={out}", *SMALL, *given)
+        return status, out / "result.json"
+
+    status, path = run("alone")
+    assert status == 0
+    alone = row_of(contract.check(path.read_text()), "none")
+    whole = row_of(result, "none")
+    for name in ("psnr", "test_accuracy", "train_accuracy"):
+        assert alone[name] == pytest.approx(whole[name])
+    settings = tradeoff_settings.TradeoffSettings(attacks=("invert_gradients",))
+    prepared = tradeoff_inversion.prepare(settings)
+    first, second = (
+        tradeoff_inversion.identity(dataclasses.replace(settings, records=n), prepared)
+        for n in (300, 200)
+    )
+    assert first != second
 
 
 @pytest.mark.parametrize(
