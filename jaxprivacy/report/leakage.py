@@ -13,6 +13,8 @@ FPR, SMALL = 0.01, 0.001
 class Measure(NamedTuple):
     """By what the leak of an attack is told, and shown over the accuracy."""
 
+    part: str  # of a verdict's `parts`
+    against: str  # what is attacked by, for readers
     title: str  # in a sentence, e.g. "an AUC"
     axis: str  # of a figure
     take: Callable[[dict], dict]  # row -> interval over seeds
@@ -77,6 +79,8 @@ def percent(interval: dict) -> str:
 
 
 TPR = Measure(
+    "membership",
+    "membership inference",
     "a true positive rate at 1 % false positives",
     "true positive rate at 1 % false positives, %",
     rate,
@@ -95,6 +99,8 @@ AUC = TPR._replace(
     guessing=lambda rows: 0.5,
 )
 HIT_RATE = Measure(
+    "reconstruction",
+    "the GAN attack",
     "a hit rate",
     "hit rate of the samples, %",
     lambda row: row["hit_rate"],
@@ -109,6 +115,8 @@ HIT_RATE = Measure(
     "train at once and the server takes the mean.",
 )
 PSNR = Measure(
+    "gradient_inversion",
+    "gradient inversion",
     "a PSNR",
     "PSNR of what is found, dB",
     lambda row: row["psnr"],

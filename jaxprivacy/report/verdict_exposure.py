@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxprivacy.evaluation import exposure, null_checks
-from jaxprivacy.report import text, threats, verdict_rows
+from jaxprivacy.report import leakage, text, threats, verdict_rows
 
 PRIORS = (0.5, 0.1, 0.01)  # what share of all candidates was trained on
 MOST_RECORDS, MOST_CLASSES = 10, 10
@@ -103,17 +103,10 @@ def classes(result: dict) -> list[dict[str, str]]:
         {
             "class": str(row["label"]),
             "members": f"{row['members']:,}",
-            title: _stacked(row["tpr"]),
+            title: leakage.stacked(row["tpr"]),
         }
         for row in found["classes"][:MOST_CLASSES]
     ]
-
-
-def _stacked(interval):
-    value = text.percent(interval["value"])
-    if interval["low"] is None:
-        return value
-    return f"{value}\n{text.percent(interval['low'])}-{text.percent(interval['high'])}"
 
 
 def told(result: dict) -> str:

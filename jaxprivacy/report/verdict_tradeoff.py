@@ -10,12 +10,6 @@ from jaxprivacy.report import (
     verdict_membership,
 )
 
-# Of `parts`, by what is measured.
-_PARTS = {
-    leakage.HIT_RATE.title: "reconstruction",
-    leakage.PSNR.title: "gradient_inversion",
-}
-
 
 def verdict(rows: list[dict]) -> dict:
     """Returns the level of the undefended training, and a sentence for each defense.
@@ -28,22 +22,21 @@ def verdict(rows: list[dict]) -> dict:
     """
     shown = strongest(rows)
     by = leakage.measure(shown)
-    part = _PARTS.get(by.title, "membership")
     plain = next((row for row in shown if row["defense"] == "none"), None)
     said = [_sentence(row, plain, by) for row in shown if row is not plain]
     if plain is None:
         said.append(
             "Without `none` among the defenses nothing tells what they cost or prevent."
         )
-        return _verdict("cannot_tell", said, part)
-    level = _level(plain)
+        return _verdict("cannot_tell", said, by.part)
+    level = _LEVELS[by.part](plain)
     said.insert(0, f"Without a defense, {_found(plain, by)}.")
     if any(row["epsilon"] is not None for row in shown):
         said.append(
             "An epsilon is guaranteed of the training by sampling, noise and clipping "
             "norm as they were given; how these were chosen is not in it."
         )
-    return _verdict(level, said, part)
+    return _verdict(level, said, by.part)
 
 
 def _verdict(level, said, part):
@@ -86,10 +79,8 @@ def _epsilon(row):
 
 def told(rows: list[dict]) -> str:
     """Returns what stands below the table."""
-    by, names = (
-        leakage.measure(strongest(rows)),
-        dict.fromkeys(r["attack"] for r in rows),
-    )
+    by = leakage.measure(strongest(rows))
+    names = dict.fromkeys(row["attack"] for row in rows)
     seeds = rows[0][by.accuracy]["rows"]
     over = (
         f"means over {seeds} seeds with Student's t interval"
@@ -117,9 +108,7 @@ def told(rows: list[dict]) -> str:
 
 def title(rows: list[dict]) -> str:
     """Returns what stands above the table."""
-    against = {"a hit rate": "the GAN attack", "a PSNR": "gradient inversion"}
-    by = leakage.measure(strongest(rows))
-    return f"Defenses against {against.get(by.title, 'membership inference')}"
+    return f"Defenses against {leakage.measure(strongest(rows)).against}"
 
 
 def label(row: dict) -> str:
@@ -133,12 +122,8 @@ def strength(row: dict) -> float:
     return float(row["strength"] or 0)
 
 
-def _level(row):
+def _level_of_members(row):
     """By the lower end of the interval over seeds, where there is one."""
-    if "works" in row:
-        return _level_of_images(row)
-    if "psnr" in row:
-        return _level_of_updates(row)
     low, value = row["auc"]["low"], row["auc"]["value"]
     least = value if low is None else low
     if least <= 0.5:
@@ -162,6 +147,13 @@ def _level_of_updates(row):
     if least <= row["guessed_psnr"]["high"]:
         return "none_found"
     return next(w for above, w in verdict_inversion.LEVELS if least > above)
+
+
+_LEVELS = {
+    leakage.TPR.part: _level_of_members,
+    leakage.HIT_RATE.part: _level_of_images,
+    leakage.PSNR.part: _level_of_updates,
+}
 
 
 def _found(row, by):
