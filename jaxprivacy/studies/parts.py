@@ -61,6 +61,19 @@ def changed(part: type, name: str, **changes: Any) -> Any:
     return setting(**same | changes)
 
 
+def shared(settings: Any, kind: type, **own: Any) -> Any:
+    """Other settings, which take over all that these have too.
+
+    Args:
+      settings: these.
+      kind: of the others.
+      **own: what they have otherwise.
+    """
+    names = {field.name for field in dataclasses.fields(kind)}
+    both = {name: value for name, value in vars(settings).items() if name in names}
+    return kind(**both | own)
+
+
 def check(settings: Any) -> None:
     """Checks each setting by itself.
 

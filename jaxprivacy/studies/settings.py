@@ -34,9 +34,7 @@ class Settings(
 
     def collaboration(self) -> GanSettings:
         """The settings of the audit's run under the GAN attack."""
-        same = {field.name for field in dataclasses.fields(GanSettings)}
-        shared = {name: v for name, v in vars(self).items() if name in same}
-        return GanSettings(**shared | {"rounds": self.gan_rounds})
+        return parts.shared(self, GanSettings, rounds=self.gan_rounds)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -157,44 +157,42 @@ class TradeoffSettings(
 
     def audit(self, seed: int) -> settings_lib.Settings:
         """The stand-alone audit of one seed."""
-        same = {field.name for field in dataclasses.fields(settings_lib.Settings)}
-        shared = {name: v for name, v in vars(self).items() if name in same}
-        own = {"seed": seed, "setting": "standalone", "observed_rounds": 1}
-        return settings_lib.Settings(**shared | own)
+        return parts.shared(
+            self,
+            settings_lib.Settings,
+            seed=seed,
+            setting="standalone",
+            observed_rounds=1,
+        )
 
     def federated(self, seed: int) -> settings_lib.Settings:
         """The federated audit of one seed, by the server that sees uploads."""
-        same = {field.name for field in dataclasses.fields(settings_lib.Settings)}
-        shared = {name: v for name, v in vars(self).items() if name in same}
-        own = {
-            "seed": seed,
-            "setting": "federated",
-            "references": 0,
-            "targets_in_pool": 1,
-            "observed_rounds": min(self.rounds, OBSERVED),
-        }
-        return settings_lib.Settings(**shared | own)
+        return parts.shared(
+            self,
+            settings_lib.Settings,
+            seed=seed,
+            setting="federated",
+            references=0,
+            targets_in_pool=1,
+            observed_rounds=min(self.rounds, OBSERVED),
+        )
 
     def gan(self, seed: int) -> settings_lib.GanSettings:
         """The GAN attack of one seed."""
-        same = {field.name for field in dataclasses.fields(settings_lib.GanSettings)}
-        shared = {name: v for name, v in vars(self).items() if name in same}
-        return settings_lib.GanSettings(**shared | {"seed": seed, "compare": ()})
+        return parts.shared(self, settings_lib.GanSettings, seed=seed, compare=())
 
     def inversion(self, seed: int) -> inversion_settings.InversionSettings:
         """Gradient inversion of one seed."""
-        kinds = dataclasses.fields(inversion_settings.InversionSettings)
-        same = {field.name for field in kinds}
-        shared = {name: v for name, v in vars(self).items() if name in same}
-        own = {
-            "seed": seed,
-            "records": self.updates,
-            "attack": tuple(name for name in self.attacks if name in INVERSIONS),
+        return parts.shared(
+            self,
+            inversion_settings.InversionSettings,
+            seed=seed,
+            records=self.updates,
+            attack=tuple(name for name in self.attacks if name in INVERSIONS),
             # Of a sum too, whether or not one is asked for: one defense more must not
             # change whose records are attacked, and who trains.
-            "batch_size": (self.update_size, self.update_size * self.participants),
-        }
-        return inversion_settings.InversionSettings(**shared | own)
+            batch_size=(self.update_size, self.update_size * self.participants),
+        )
 
 
 def kind(settings: TradeoffSettings) -> str:
