@@ -34,7 +34,6 @@ from jaxprivacy.studies import (
 LOGGED = 32  # samples kept of each round and run
 JUDGES = 0.3  # weight on the progress bar, of a defense's runs
 MEMORY = 4 * 2**30  # bytes that the seeds' runs take at once
-BESIDE = ("real", *verdict_works.BESIDE)  # rows that no defense changes
 
 
 class Prepared(NamedTuple):
@@ -106,38 +105,35 @@ def run(
     dataset, points = prepared.dataset, prepared.points
     stages.stage("training the judges", JUDGES)
     judged_by = sweep_baselines.judges(dataset, points, stages.advance)
-    told: dict[str, list] = {"reconstruction": [], "runs": []}
-    attacked, seconds, pictures = [], [], []
+    attacked, seconds = {}, []
     for text, chosen, defended in zip(
         settings.named(), prepared.chosen, prepared.defended, strict=True
     ):
         begun = time.perf_counter()
         stages.stage(f"under {text}", 1.0)
-        runs = _played(settings, prepared, chosen, defended, stages, kept)
-        images = _images(dataset, points, runs)
-        told["reconstruction"] += _judged(text, points, images, judged_by)
-        told["runs"] += _runs(text, points, runs)
-        pictures.append(_picture(text, images[0]))
-        attacked.append(runs)
+        attacked[text] = _played(settings, prepared, chosen, defended, stages, kept)
         seconds.append(time.perf_counter() - begun)
-    told["reconstruction"] = _once(told["reconstruction"])
-    told["judge_accuracy"] = {
-        str(seed): one.accuracy for seed, one in judged_by.items()
+    images = _images(dataset, points, attacked)
+    told = {
+        "reconstruction": _judged(attacked, points, images, judged_by),
+        "runs": _runs(attacked, points),
+        "judge_accuracy": {str(n): one.accuracy for n, one in judged_by.items()},
     }
     who, every = points[0].seats, list(judged_by.values())
+    first = next(iter(attacked.values()))
     return found.Found(
         dataset,
-        results.accuracies(attacked[0][0].info),
+        results.accuracies(first[0].info),
         [
-            _row(settings.named()[which], prepared, which, *one, told)
-            for which, one in enumerate(zip(attacked, seconds, strict=True))
+            _row(prepared, which, text, attacked[text], seconds[which], told)
+            for which, text in enumerate(attacked)
         ],
         {"defenses": settings.named()},
         {},
         gan_attack.counts(dataset, who),
         [judges.told(every, len(sweep_baselines.learned([who])))],
         told,
-        pictures,
+        [_picture(text, images[0]) for text in attacked],
     )
 
 
@@ -157,60 +153,50 @@ def _played(settings, prepared, chosen, defended, stages, kept):
 
 
 def _images(dataset, points, attacked):
-    """What is judged of each seed under one defense."""
+    """What is judged of each seed: the generators' samples, by the defenses' texts."""
     return [
         reconstruction.reconstruct(
             dataset,
             point.seats,
             {},
-            {"gan": run.generator_params},
+            {text: runs[number].generator_params for text, runs in attacked.items()},
             collaboration.keys(point.settings.seed)[3],
         )
-        for point, run in zip(points, attacked, strict=True)
+        for number, point in enumerate(points)
     ]
 
 
 def _judged(
-    text: str,
+    attacked: Mapping[str, Sequence[collaboration.Attacked]],
     points: Sequence[sweep.Point],
     images: Sequence[reconstruction.Images],
     judged_by: Mapping[int, judges.Judge],
 ) -> list[dict]:
-    """The rows of `reconstruction` in result.json under one defense."""
+    """The rows of `reconstruction` in result.json."""
     made = []
     for point, one in zip(points, images, strict=True):
         seed = point.settings.seed
-        rows = reconstruction.rows(point.seats.target_class, one, judged_by[seed])
-        for row in rows:
-            swept = {} if row["attack"] in BESIDE else {"swept": {"defense": text}}
-            made.append(row | {"seed": seed} | swept)
+        for row in reconstruction.rows(point.seats.target_class, one, judged_by[seed]):
+            text = row["attack"]
+            of = {"attack": "gan", "swept": {"defense": text}}
+            made.append(row | {"seed": seed} | (of if text in attacked else {}))
     return made
 
 
-def _once(rows):
-    """Rows without those that stand there already: what no defense changes."""
-    seen, kept = set(), []
-    for row in rows:
-        key = row["attack"], row["seed"], str(row.get("swept"))
-        if key not in seen:
-            kept.append(row)
-        seen.add(key)
-    return kept
-
-
-def _runs(text, points, attacked):
-    """The entries of `runs` in result.json under one defense."""
+def _runs(attacked, points):
+    """The entries of `runs` in result.json."""
     return [
         entry | {"seed": point.settings.seed, "defense": text}
-        for point, run in zip(points, attacked, strict=True)
+        for text, runs in attacked.items()
+        for point, run in zip(points, runs, strict=True)
         for entry in results.runs({"gan": run}, point.seats.target_class)
     ]
 
 
-def _row(text, prepared, which, attacked, seconds, told):
+def _row(prepared, which, text, attacked, seconds, told):
     """The row of one defense in `tradeoff` of result.json."""
     chosen, defended = prepared.chosen[which], prepared.defended[which]
-    own = [r for r in told["reconstruction"] if _is_of(r, text)]
+    own = [r for r in told["reconstruction"] if r.get("swept") == {"defense": text}]
     compared = [verdict_works.compared(row, told["reconstruction"]) for row in own]
     distances = [row["frechet"] for row in own if row["frechet"] is not None]
     return {
@@ -232,12 +218,8 @@ def _row(text, prepared, which, attacked, seconds, told):
     }
 
 
-def _is_of(row, text):
-    return row.get("swept", {}).get("defense") == text
-
-
 def _picture(text, images):
     """The first seed's samples beside the victim's images."""
     count = reconstruction.SHOWN
-    samples = images.attacks["gan"][:count]
+    samples = images.attacks[text][:count]
     return contents.Samples(f"under {text}", images.private[:count], samples)
