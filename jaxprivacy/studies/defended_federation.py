@@ -27,7 +27,7 @@ from jaxprivacy.defenses import (
 )
 from jaxprivacy.federated import roles
 from jaxprivacy.studies import defended_training
-from jaxprivacy.training import gradients, local
+from jaxprivacy.training import gradients
 
 NAMES = (
     "none",
@@ -112,18 +112,6 @@ def defended(chosen: cards.Chosen, recipe: Recipe, model: types.Model) -> Defend
 def undefended() -> Defended:
     """The plain federation."""
     return _honest_only(lambda honest: honest)
-
-
-def plain(recipe: defended_training.Recipe, model: types.Model) -> roles.Participant:
-    """A participant that trains by the recipe, without any defense."""
-    optimizer = optax.sgd(recipe.learning_rate, recipe.momentum or None)
-    train = local.sgd(
-        gradients.plain(model),
-        optimizer,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-    )
-    return roles.honest_participant(train, optimizer)
 
 
 def private_gradient(

@@ -111,17 +111,16 @@ def run(
       kept: where trainings are kept.
     """
     rows, pictures, first = [], [], None
+    seeds = [_seed(settings, prepared, n) for n in range(settings.seeds)]
     for which, text in enumerate(settings.named()):
         begun = time.perf_counter()
         stages.stage(f"training under {text}", TRAINING)
         trained = [
-            _trained(settings, prepared, which, number, stages, kept)
-            for number in range(settings.seeds)
+            _trained(settings, prepared, which, seed, stages, kept) for seed in seeds
         ]
         stages.stage(f"inverting updates under {text}", 1.0)
         inverted = [
-            _inverted(settings, prepared, which, number, stages)
-            for number in range(settings.seeds)
+            _inverted(settings, prepared, which, seed, stages) for seed in seeds
         ]
         first = first or trained[0]
         seconds = time.perf_counter() - begun
@@ -149,19 +148,28 @@ def run(
     )
 
 
-def _trained(settings, prepared, which, number, stages, kept):
-    """The accuracies of a model trained by all participants under one defense."""
-    one, defended = prepared.seeds[number], prepared.defended[which]
-    seed = settings.seed + number
-    given = settings.inversion(seed)
+class Seed(NamedTuple):
+    """What all defenses of one seed have in common."""
+
+    settings: inversion_settings.InversionSettings
+    prepared: study.Prepared
+    target: inversion_target.Target  # as it was drawn
+    known: inversion_attacks.Known
+
+
+def _seed(settings, prepared, number):
+    given, one = settings.inversion(settings.seed + number), prepared.seeds[number]
     target = inversion_target.target(given, one.dataset, one.training)
-    honest = defended_federation.plain(settings.recipe(1), target.model)
+    return Seed(given, one, target, study.knowledge(one, target))
+
+
+def _trained(settings, prepared, which, of: Seed, stages, kept):
+    """The accuracies of a model trained by all participants under one defense."""
+    one, target, defended = of.prepared, of.target, prepared.defended[which]
+    seed = of.settings.seed
+    honest = training.participant(settings.federated(seed), target.model)
     each = len(one.training) // settings.participants
     shares = one.training[: each * settings.participants].reshape(-1, each)
-    data = jax.tree.map(
-        lambda a: jnp.reshape(a, (*shares.shape, *a.shape[1:])),
-        training.batch(one.dataset, shares.ravel()),
-    )
 
     def simulation(swept):
         (data,) = swept
@@ -173,7 +181,7 @@ def _trained(settings, prepared, which, number, stages, kept):
 
     state, _ = chunks.run_rounds(
         chunks.runner(simulation),
-        (data,),
+        (training.stack(one.dataset, shares),),
         tuple(jax.random.split(training.named_key(seed, "training"))),
         target.params,
         settings.rounds,
@@ -186,23 +194,20 @@ def _trained(settings, prepared, which, number, stages, kept):
     return inversion_target.accuracies(trained, one.dataset, one.training, one.public)
 
 
-def _inverted(settings, prepared, which, number, stages) -> study.Row:
+def _inverted(settings, prepared, which, of: Seed, stages) -> study.Row:
     """Inverts the updates of one seed as the server sees them under one defense."""
-    one, chosen = prepared.seeds[number], prepared.chosen[which]
-    given = settings.inversion(settings.seed + number)
-    target = inversion_target.target(given, one.dataset, one.training)
-    known = study.knowledge(one, target)
+    chosen = prepared.chosen[which]
     size = settings.update_size
     if chosen.card.name == "secure_aggregation":
         size *= settings.participants  # The sum of all of them is what is seen.
-    (attack,) = given.attack
+    (attack,) = of.settings.attack
     return study.row(
-        given,
-        one,
-        known,
+        of.settings,
+        of.prepared,
+        of.known,
         inversion_settings.Case(attack, size, 1),
         lambda share: stages.advance(share / settings.seeds),
-        _release(settings, chosen, prepared.defended[which], target, size),
+        _release(settings, chosen, prepared.defended[which], of.target, size),
     )
 
 
