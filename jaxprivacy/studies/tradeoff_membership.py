@@ -7,7 +7,7 @@ knows the defense: references are trained like the target.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -141,17 +141,14 @@ def run(
       stages: where progress is shown.
       kept: where trained models are kept.
     """
-    rows, first = [], None
-    for which, (text, chosen) in enumerate(
-        zip(settings.named(), prepared.chosen, strict=True)
-    ):
-        stages.stage(f"under {text}", 1.0)
-        points = [
-            point(settings, prepared, which, number, stages.advance, kept)
-            for number in range(settings.seeds)
-        ]
-        rows += summary(chosen, points)
-        first = first or points[0].accuracy
+    rows, first = rows_of(
+        settings,
+        prepared.chosen,
+        stages,
+        lambda which, number: point(
+            settings, prepared, which, number, stages.advance, kept
+        ),
+    )
     dataset, _, dealt = prepared.seeds[0]
     return found.Found(
         dataset,
@@ -162,6 +159,29 @@ def run(
         _counts(prepared),
         copies.notes(dealt.left_out, dealt.kept),
     )
+
+
+def rows_of(
+    settings: tradeoff_settings.TradeoffSettings,
+    chosen: Sequence[cards.Chosen],
+    stages: progress.Stages,
+    play: Callable[[int, int], Point],
+) -> tuple[list[dict], dict[str, float]]:
+    """The rows of all defenses, a stage each, and the first seed's first accuracies.
+
+    Args:
+      settings: checked settings.
+      chosen: the defenses.
+      stages: where progress is shown.
+      play: number of the defense and of the seed -> what came of them.
+    """
+    rows, first = [], None
+    for which, text in enumerate(settings.named()):
+        stages.stage(f"under {text}", 1.0)
+        points = [play(which, number) for number in range(settings.seeds)]
+        rows += summary(chosen[which], points)
+        first = first or points[0].accuracy
+    return rows, first
 
 
 def point(

@@ -83,15 +83,12 @@ def run(
       kept: not used: a run takes seconds.
     """
     del kept
-    rows, first = [], None
-    for which, text in enumerate(settings.named()):
-        stages.stage(f"under {text}", 1.0)
-        points = [
-            _point(settings, prepared, which, number, stages.advance)
-            for number in range(settings.seeds)
-        ]
-        rows += tradeoff_membership.summary(prepared.chosen[which], points)
-        first = first or points[0].accuracy
+    rows, first = tradeoff_membership.rows_of(
+        settings,
+        prepared.chosen,
+        stages,
+        lambda which, number: _point(settings, prepared, which, number, stages.advance),
+    )
     one = prepared.seeds[0]
     held = sum(map(len, one.split.participants))
     each = f"held by {settings.participants} participants; one of them is attacked"
