@@ -12,6 +12,7 @@ from jaxprivacy.report import progress
 from jaxprivacy.studies import (
     federated_run,
     membership,
+    membership_records,
     server_attacks,
     settings as settings_lib,
     training,
@@ -37,7 +38,7 @@ class Found(NamedTuple):
     scored: list[membership_rows.Scored]  # the attacks
     stand_ins: list[membership_rows.Scored]  # further null checks
     controls: list[membership_rows.Scored]  # those on a planted leak
-    records: membership.Records
+    records: membership_records.Records
     passive: membership.Run
     raised: membership.Run | None  # under gradient ascent; None: nobody attacks it
 

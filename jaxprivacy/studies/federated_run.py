@@ -13,6 +13,7 @@ from jaxprivacy.studies import (
     attack_training,
     defended_federation,
     membership,
+    membership_records,
     settings as settings_lib,
     training,
 )
@@ -32,7 +33,7 @@ def play(
     settings: settings_lib.Settings,
     dataset: Dataset,
     split: Split,
-    records: membership.Records,
+    records: membership_records.Records,
     key: jax.Array,
     advance: Advance,
     *,

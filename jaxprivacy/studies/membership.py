@@ -16,29 +16,13 @@ from jaxprivacy.federated import transcript as transcript_lib
 from jaxprivacy.programs import compilation
 from jaxprivacy.studies import (
     attack_training,
+    membership_records,
     planted,
     settings as settings_lib,
     training,
 )
-from jaxprivacy.studies.attack_training import (
-    Advance,
-    Fit,
-    Positions,
-    Trained,
-    scores,
-    train_attack,
-)
+from jaxprivacy.studies.membership_records import Records
 from jaxprivacy.targets import layers as layers_lib
-
-
-class Records(NamedTuple):
-    """The records whose membership is asked, and where each kind stands."""
-
-    batch: types.Batch  # members, then non-members, then untrained records
-    members: Positions
-    non_members: Positions
-    untrained: Positions
-    others: Positions | None = None  # other participants', among the non-members too
 
 
 class Run(NamedTuple):
@@ -52,7 +36,7 @@ class Run(NamedTuple):
 def attacked_records(
     dataset: Dataset, split: Split, others: Sequence[np.ndarray] | None = None
 ) -> Records:
-    """Gathers the records of all sets: three kinds of n records each, set after set.
+    """Gathers the records of all sets: three kinds of n records each.
 
     Args:
       dataset: the data.
@@ -60,22 +44,11 @@ def attacked_records(
       others: of `data.of_others`, which stand behind them.
     """
     sets = (split.attack_train, split.selection, split.evaluation)
-    kinds = [np.concatenate(kind) for kind in zip(*sets, strict=True)]
-    ends = np.cumsum([len(s.members) for s in sets])
-
-    def positions(kind):
-        return Positions(*np.split(kind * ends[-1] + np.arange(ends[-1]), ends[:-1]))
-
-    numbers = [np.zeros(0, int), *(others or ())]
-    placed = np.split(
-        3 * ends[-1] + np.arange(sum(map(len, numbers))),
-        np.cumsum([len(part) for part in numbers])[:-1],
-    )
-    return Records(
-        training.batch(dataset, np.concatenate([*kinds, *numbers])),
-        *map(positions, range(3)),
-        others=None if others is None else Positions(*placed),
-    )
+    kinds = list(zip(*sets, strict=True))
+    if others is not None:
+        kinds.append((np.zeros(0, int), *others))  # None to learn from.
+    batch, positions = membership_records.gather(dataset, kinds)
+    return Records(batch, *positions)
 
 
 def captured_layers(
@@ -122,19 +95,19 @@ def black_box(features: features_lib.Features) -> features_lib.Features:
     return features._replace(hidden={}, gradients={})
 
 
-def make_fit(settings: settings_lib.Settings, layers) -> Fit:
+def make_fit(settings: settings_lib.Settings, layers) -> attack_training.Fit:
     """Builds a supervised attack on the gradients of `layers`; () is the black box."""
     preset = settings.attack_preset()
     return attack_training.make_fit(whitebox.supervised(tuple(layers), preset), preset)
 
 
 def attack_run(
-    fits: dict[str, Fit],
+    fits: dict[str, attack_training.Fit],
     run: Run,
     records: Records,
     mode: str,
     key: jax.Array,
-    advance: Advance,
+    advance: attack_training.Advance,
     *,
     null_checks: bool = True,
     first: int = 0,
@@ -144,27 +117,36 @@ def attack_run(
     Their keys are made of `key` and their numbers, from `first` on.
     """
     inputs = {"white_box": run.features, "black_box": black_box(run.features)}
-    kinds = (records.members, records.untrained)[: 1 + null_checks]
-    result = []
-    for i, (attack, fit) in enumerate(fits.items(), first):
-        both = []
-        for j, members in enumerate(kinds):
-            learned = train_attack(
+
+    def attack(number, name, fit):
+        def score(members, non_members, which, tell):
+            return attack_training.train_attack(
                 fit,
-                jax.random.fold_in(key, 2 * i + j),
-                inputs[attack],
+                jax.random.fold_in(key, 2 * number + which),
+                inputs[name],
                 members,
-                records.non_members,
-                lambda share: advance(share / (len(kinds) * len(fits))),
-                keep_network=j > 0,
+                non_members,
+                tell,
+                keep_network=which > 0,
             )
-            both.append((learned, members))
-        result.append(_scored(attack, mode, records, *both))
-    return result
+
+        return membership_records.scored(
+            _row(name, mode),
+            records,
+            score,
+            lambda share: advance(share / len(fits)),
+            null_checks=null_checks,
+        )
+
+    return [attack(i, *named) for i, named in enumerate(fits.items(), first)]
 
 
 def named_attacks(
-    fits: dict[str, Fit], run: Run, records: Records, seed: int, advance: Advance
+    fits: dict[str, attack_training.Fit],
+    run: Run,
+    records: Records,
+    seed: int,
+    advance: attack_training.Advance,
 ) -> list[Scored]:
     """The same, passive, with a key for each attack by its name."""
     found = []
@@ -180,24 +162,8 @@ def named_attacks(
     return found
 
 
-def _scored(attack, mode, records, real, null=None):
-    def picked(learned, members):
-        non_members = records.non_members
-        if records.others is not None and members is records.members:
-            pairs = zip(non_members, records.others, strict=True)
-            non_members = Positions(*map(np.concatenate, pairs))
-        return scores(learned.scores, members, non_members)
-
-    row = {"attack": attack, "attacker": "global", "mode": mode}
-    if real[0].learned is not None:
-        row["learned"] = real[0].learned
-    return Scored(
-        row,
-        picked(*real),
-        picked(*null) if null else None,
-        trained=real[0].trained,
-        null_trained=null[0].trained if null else None,
-    )
+def _row(attack: str, mode: str) -> dict:
+    return {"attack": attack, "attacker": "global", "mode": mode}
 
 
 NETWORKS = ("white_box", "black_box")
@@ -213,27 +179,37 @@ def simple_rules(
 ) -> list[Scored]:
     """Scores one run's records by loss, confidence and the gradient's norm."""
     return [
-        scored_rule(attack, np.asarray(rule(run.features), np.float64), mode, records)
+        scored_rule(attack, rule(run.features), mode, records)
         for attack, rule in RULES.items()
         if attack in names
     ]
 
 
-def scored_rule(attack: str, values: np.ndarray, mode: str, records: Records) -> Scored:
+def scored_rule(
+    attack: str,
+    values: np.ndarray,
+    mode: str,
+    records: Records,
+    *,
+    null_checks: bool = True,
+) -> Scored:
     """What a rule says of all attacked records, (N,), and its null check along."""
-    found = Trained(values, None)
-    return _scored(
-        attack, mode, records, (found, records.members), (found, records.untrained)
+    return membership_records.scored(
+        _row(attack, mode),
+        records,
+        membership_records.rule(values),
+        lambda share: None,
+        null_checks=null_checks,
     )
 
 
 def control(
-    fits: dict[str, Fit],
+    fits: dict[str, attack_training.Fit],
     run: Run,
     records: Records,
     seed: int,
     key: jax.Array,
-    advance: Advance,
+    advance: attack_training.Advance,
 ) -> list[Scored]:
     """The positive control: records that nobody trained on, of which some leak.
 
@@ -250,17 +226,9 @@ def control(
     Returns:
       The attacks' scores, their rows marked `control` and with the AUC `planted`.
     """
-    kinds = zip(records.untrained, records.non_members, strict=True)
-    pool = Positions(*map(np.concatenate, kinds))
     signal = np.asarray(threshold.loss_threshold(run.features))
-    members, others, auc = planted.plant(
-        pool, signal, np.random.default_rng([seed, *b"control"])
-    )
-    leaking = records._replace(
-        members=members, non_members=others, untrained=members, others=None
-    )
-    [rule] = simple_rules(run, leaking, "passive", ["loss_threshold"])
-    rule = rule._replace(null=None)
-    found = attack_run(fits, run, leaking, "passive", key, advance, null_checks=False)
-    told = {"control": "planted", "planted": auc}
+    leaking, told = planted.leaking(records, signal, seed)
+    name, alone = "loss_threshold", {"null_checks": False}
+    rule = scored_rule(name, signal, "passive", leaking, **alone)
+    found = attack_run(fits, run, leaking, "passive", key, advance, **alone)
     return [s._replace(row=s.row | told) for s in (rule, *found)]

@@ -5,10 +5,33 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from jaxprivacy.studies.attack_training import Positions
+from jaxprivacy.studies import membership_records
+
+Positions = membership_records.Positions
 
 # How strongly membership follows the ranks; without ties it makes an AUC of 0.7.
 STRENGTH = 0.6
+
+
+def leaking(
+    records: membership_records.Records, signal: np.ndarray, seed: int
+) -> tuple[membership_records.Records, dict]:
+    """Plants a leak among the non-members of a study.
+
+    Args:
+      records: the attacked ones; members play no part.
+      signal: (N,) of all of them, by which they leak.
+      seed: of the study.
+
+    Returns:
+      The records, in which some non-members are called members, for attacks without a
+      null check; and what marks the rows of these attacks, with the AUC `planted`.
+    """
+    pool = membership_records.all_non_members(records)
+    rng = np.random.default_rng([seed, *b"control"])
+    members, others, auc = plant(pool, signal, rng)
+    leaking = membership_records.Records(records.batch, members, others)
+    return leaking, {"control": "planted", "planted": auc}
 
 
 def plant(

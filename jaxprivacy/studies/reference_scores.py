@@ -13,6 +13,7 @@ from jaxprivacy.studies import (
     attack_training,
     lookup,
     membership,
+    membership_records,
     reference_attacks,
     reference_records,
     training,
@@ -122,7 +123,7 @@ def from_within(
     ends = (np.cumsum(shares) * len(nobodys)).astype(int)
     member = dealt.held[0]
     parts = dealt.known, dealt.selection, dealt.judged
-    records = membership.Records(
+    records = membership_records.Records(
         training.batch(dataset, dealt.everyone),
         *(
             attack_training.Positions(*(np.flatnonzero(kind & part) for part in parts))

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxprivacy.attacks import membership as attacks, statistics
 from jaxprivacy.programs import compilation
-from jaxprivacy.studies import attack_training, membership
+from jaxprivacy.studies import attack_training, membership, membership_records
 from jaxprivacy.targets import directions, gradients
 
 NAMES = tuple(attacks.SERVER_ATTACKS)
@@ -78,7 +78,7 @@ def _log_odds(apply, params, x, y):
 
 def attack(
     seen: attacks.Signals,
-    records: membership.Records,
+    records: membership_records.Records,
     victim: int,
     names: Sequence[str],
 ) -> list[membership.Scored]:
@@ -100,7 +100,7 @@ def attack(
 
 def stand_ins(
     seen: attacks.Signals,
-    records: membership.Records,
+    records: membership_records.Records,
     victim: int,
     names: Sequence[str],
 ) -> list[membership.Scored]:
@@ -123,11 +123,11 @@ def stand_ins(
         if len(others) < FEWEST - 1:
             continue
         values = attacks.SERVER_ATTACKS[name](seen, another, others)
-        scored = membership.scored_rule(name, values, "passive", records)
-        row = scored.row | {"target": "stand-in"}
         # The members with nobody's records, as in the null check of other rules.
-        scores = membership.scores(values, records.members, records.non_members)
-        found.append(scored._replace(row=row, scores=scores, null=None))
+        scored = membership.scored_rule(
+            name, values, "passive", records._replace(others=None), null_checks=False
+        )
+        found.append(scored._replace(row=scored.row | {"target": "stand-in"}))
     return found
 
 

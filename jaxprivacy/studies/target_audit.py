@@ -122,15 +122,9 @@ def run(
     scored += compared.scored
     rows, null_rows = membership_rows.rows(scored, "standalone")
     told = target_facts.answers(given.task, dealt)
-    in_effect = {
-        "model": given.target.name,
-        "task": given.task.kind,
-        "loss": given.task.loss_name,
-    }
+    origin = command, dataclasses.asdict(settings), _in_effect(given)
     result = {
-        **results.origin(
-            command, dataclasses.asdict(settings), in_effect, dealt.dataset, begun
-        ),
+        **results.origin(*origin, dealt.dataset, begun),
         "target": told,
         **({"references": compared.accuracies} if compared.accuracies else {}),
         "evidence": [target_facts.visible(given.task, observed, dealt, told)],
@@ -140,21 +134,11 @@ def run(
         "positive_controls": membership_rows.control_rows(controls, "standalone"),
         "reconstruction": [],
     }
-    result["data"] |= copies.told(*observed.copies)
-    result["data"] |= target_facts.shape(given)
+    result["data"] |= copies.told(*observed.copies) | target_facts.shape(given)
     result["verdict"] = verdict.verdict(result)
     return contents.Report(
         result=result,
-        settings=[
-            ("target", given.target.name),
-            ("outputs", target_facts.described(given.task)),
-            ("loss", given.task.loss_name),
-            ("attacks", ", ".join(settings.attacks)),
-            *target_facts.seen(given.transcript),
-            *[("references", settings.references)] * bool(settings.references),
-            ("preset", settings.preset),
-            ("seed", settings.seed),
-        ],
+        settings=_table(settings, given),
         split_counts=target_facts.counts(observed, records),
         roc_curves=[
             results.roc_curve(*s.scores[2:], row)
@@ -162,15 +146,41 @@ def run(
             if s.trained is not False
         ],
         gradient_norms=target_facts.norms(given.transcript, features, records),
-        notes=[
-            *notes,
-            *compared.notes,
-            *[target_layers.told(observed.taken)] * sees_layers,
-            *copies.notes(*observed.copies),
-            *target_facts.caveats(given, bool(compared.accuracies)),
-        ],
+        notes=[*notes, *_notes(given, observed, compared, sees_layers)],
         simulated=False,
     )
+
+
+def _in_effect(given):
+    """What was taken for settings that nobody gave."""
+    return {
+        "model": given.target.name,
+        "task": given.task.kind,
+        "loss": given.task.loss_name,
+    }
+
+
+def _notes(given, observed, compared, sees_layers):
+    return [
+        *compared.notes,
+        *[target_layers.told(observed.taken)] * sees_layers,
+        *copies.notes(*observed.copies),
+        *target_facts.caveats(given, bool(compared.accuracies)),
+    ]
+
+
+def _table(settings, given):
+    """The report's table of settings."""
+    return [
+        ("target", given.target.name),
+        ("outputs", target_facts.described(given.task)),
+        ("loss", given.task.loss_name),
+        ("attacks", ", ".join(settings.attacks)),
+        *target_facts.seen(given.transcript),
+        *[("references", settings.references)] * bool(settings.references),
+        ("preset", settings.preset),
+        ("seed", settings.seed),
+    ]
 
 
 def _attacks(settings, features, records, layers, stages):

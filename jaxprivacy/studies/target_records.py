@@ -14,7 +14,7 @@ from jaxprivacy.attacks import features as features_lib
 from jaxprivacy.data import Dataset, copies
 from jaxprivacy.studies import (
     attack_training,
-    membership,
+    membership_records,
     streams,
     target_given,
     target_layers,
@@ -105,7 +105,7 @@ def _apart(digests: np.ndarray, members: np.ndarray, others: np.ndarray) -> None
 class Dealt(NamedTuple):
     """The records that are attacked, each kind in the order of its purposes."""
 
-    records: membership.Records
+    records: membership_records.Records
     features: features_lib.Features
     right: np.ndarray  # (N,)
     dataset: Dataset  # digests of all that were given in the place of records
@@ -139,7 +139,7 @@ def deal(observed: Observed, task: tasks.Task, seed: int) -> Dealt:
     features = jax.tree.map(lambda a: jnp.asarray(a[:, everyone]), bare)
     features = features._replace(label=jnp.asarray(signals.features.label[everyone]))
     return Dealt(
-        membership.Records(batch, *map(positions, range(3))),
+        membership_records.Records(batch, *map(positions, range(3))),
         features,
         signals.right[everyone],
         dataset,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxprivacy import types
-from jaxprivacy.attacks import threshold as rules, unsupervised
+from jaxprivacy.attacks import unsupervised
 from jaxprivacy.data import Dataset, attack_sets
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.programs import compilation
 from jaxprivacy.studies import (
     attack_training,
-    training,
+    membership,
+    membership_records,
     whitebox_settings,
     whitebox_unsupervised,
     whitebox_views as views_lib,
@@ -24,14 +25,6 @@ from jaxprivacy.studies import (
 from jaxprivacy.studies.attack_training import Advance, Positions, Trained
 
 UNSUPERVISED = 1000  # its keys are numbered from here on
-
-
-class Records(NamedTuple):
-    """The records whose membership is asked, and where each kind stands."""
-
-    batch: types.Batch
-    members: Positions
-    non_members: Positions
 
 
 Seen = tuple[whitebox_settings.Variant, views_lib.View]  # by one attack
@@ -48,21 +41,10 @@ class Attacks(NamedTuple):
 
 def gather(
     dataset: Dataset, members: attack_sets.Sets, non_members: attack_sets.Sets
-) -> Records:
+) -> membership_records.Records:
     """Gathers the attacked records: members, then non-members, set after set."""
-    batch, positions = gather_kinds(dataset, [members, non_members])
-    return Records(batch, *positions)
-
-
-def gather_kinds(
-    dataset: Dataset, kinds: Iterable[attack_sets.Sets]
-) -> tuple[types.Batch, list[Positions]]:
-    """Gathers the records of any number of kinds: kind after kind, set after set."""
-    parts = [part for sets in kinds for part in sets]
-    ends = np.cumsum([len(part) for part in parts])
-    where = np.split(np.arange(ends[-1]), ends[:-1])
-    batch = training.batch(dataset, np.concatenate(parts))
-    return batch, [Positions(*where[i : i + 3]) for i in range(0, len(parts), 3)]
+    batch, positions = membership_records.gather(dataset, [members, non_members])
+    return membership_records.Records(batch, *positions)
 
 
 def limited(positions: Positions, count: int | None) -> Positions:
@@ -74,16 +56,22 @@ def limited(positions: Positions, count: int | None) -> Positions:
     )
 
 
-def null_positions(records: Records) -> tuple[Positions, Positions]:
-    """Non-members in the place of members and of non-members."""
-    first, second = attack_sets.halves(attack_sets.Sets(*records.non_members))
-    return Positions(*first), Positions(*second)
+def sized(
+    score: membership_records.Score, size: whitebox_settings.Size
+) -> membership_records.Score:
+    """The same attack, which learns from so many records of each kind."""
+
+    def score_by_some(members, non_members, number, advance):
+        members = limited(members, size.members)
+        return score(members, limited(non_members, size.non_members), number, advance)
+
+    return score_by_some
 
 
 def attack(
     attacks: Attacks,
     observation: views_lib.Observation,
-    records: Records,
+    records: membership_records.Records,
     key: jax.Array,
     row: dict[str, Any],
     advance: Advance,
@@ -119,7 +107,7 @@ def widest(views: list[Seen]) -> Seen:
 def on_untrained(
     attacks: Attacks,
     network: types.Model,
-    records: Records,
+    records: membership_records.Records,
     key: jax.Array,
     row: dict[str, Any],
     advance: Advance,
@@ -160,54 +148,13 @@ def on_untrained(
     )
 
 
-Job = Callable[[Records, Advance], Scored]
+Job = Callable[[membership_records.Records, Advance], Scored]
 
 
-def _scored(
-    settings: whitebox_settings.WhiteboxSettings,
-    row: dict,
-    records: Records,
-    score: Callable[[Positions, Positions, int, Advance], Trained],
-    advance: Advance,
-    *,
-    size: whitebox_settings.Size | None = None,
-    threshold: float | None = None,
-) -> Scored:
-    """Scores members against non-members and, for the null check, among the latter.
-
-    `score` takes where members and non-members stand, a number for its key, and who is
-    told the share done; it returns scores of all records, and whether it was trained.
-    """
-    passes = 2 if settings.null_checks else 1
-
-    def once(number, members, non_members):
-        return score(
-            members, non_members, number, lambda share: advance(share / passes)
-        )
-
-    size = size or whitebox_settings.Size(None, None)
-    known = limited(records.members, size.members)
-    others = limited(records.non_members, size.non_members)
-    found = once(0, known, others)
-    if found.learned is not None:
-        row = row | {"learned": found.learned}
-    real = attack_training.scores(found.scores, known, others)
-    null, null_trained = None, None
-    if settings.null_checks:
-        first, second = null_positions(records)
-        first, second = limited(first, size.members), limited(second, size.non_members)
-        of_null = once(1, first, second)
-        null = attack_training.scores(of_null.scores, first, second)
-        null_trained = of_null.trained
-    return Scored(
-        row,
-        real,
-        null,
-        threshold,
-        everyone=found.scores,
-        trained=found.trained,
-        null_trained=null_trained,
-    )
+def _scored(attacks, row, records, score, advance, **options) -> Scored:
+    """The attack and, where the settings ask for it, its null check."""
+    checks = {"null_checks": attacks.settings.null_checks}
+    return membership_records.scored(row, records, score, advance, **checks, **options)
 
 
 def _thresholds(attacks, observation, row) -> list[Job]:
@@ -217,11 +164,7 @@ def _thresholds(attacks, observation, row) -> list[Job]:
     gradients give away to an attacker that learns nothing.
     """
     basic = observation.basic
-    cases = [
-        ({"attack": "loss_threshold"}, rules.loss_threshold(basic)),
-        ({"attack": "confidence"}, rules.confidence(basic)),
-        ({"attack": "gradient_norm"}, rules.gradient_norm(basic)),
-    ]
+    cases = [({"attack": name}, rule(basic)) for name, rule in membership.RULES.items()]
     limited_to = {
         variant.gradients: [layer in view.gradients for layer in attacks.layers]
         for variant, view in attacks.views
@@ -233,14 +176,8 @@ def _thresholds(attacks, observation, row) -> list[Job]:
 
     def job(name, values):
         def run(records, advance):
-            scores = Trained(np.asarray(values, np.float64), None)
-            return _scored(
-                attacks.settings,
-                {**name, **row},
-                records,
-                lambda members, others, number, tell: (tell(1), scores)[1],
-                advance,
-            )
+            score = membership_records.rule(values)
+            return _scored(attacks, {**name, **row}, records, score, advance)
 
         return run
 
@@ -286,9 +223,8 @@ def _supervised(attacks, observation, key, row, size) -> list[Job]:
                     keep_network=which > 0,
                 )
 
-            return _scored(
-                settings, {**name, **row, **told}, records, score, advance, size=size
-            )
+            score = sized(score, size)
+            return _scored(attacks, {**name, **row, **told}, records, score, advance)
 
         return run
 
@@ -328,13 +264,9 @@ def _unsupervised(attacks, observation, key, row) -> list[Job]:
                 scores[where], numbers[which][where] = found
                 return Trained(scores, bool(np.ptp(found[0]) > 0))
 
+            undecided = unsupervised.UNDECIDED
             scored = _scored(
-                settings,
-                {**told, **row},
-                records,
-                score,
-                advance,
-                threshold=unsupervised.UNDECIDED,
+                attacks, {**told, **row}, records, score, advance, threshold=undecided
             )
             kinds = (records.members, records.non_members)
             return scored._replace(

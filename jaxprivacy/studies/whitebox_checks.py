@@ -12,6 +12,7 @@ from jaxprivacy.attacks import threshold as rules
 from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.studies import (
     attack_training,
+    membership_records,
     planted,
     whitebox_attacks,
     whitebox_settings,
@@ -47,7 +48,7 @@ def untrained_pairs(
 def control(
     attacks: whitebox_attacks.Attacks,
     observation: views_lib.Observation,
-    records: whitebox_attacks.Records,
+    records: membership_records.Records,
     key: jax.Array,
     row: dict,
     advance: attack_training.Advance,
@@ -71,8 +72,7 @@ def control(
     """
     settings = attacks.settings
     signal = np.asarray(rules.loss_threshold(observation.basic))
-    rng = np.random.default_rng([settings.seed, *b"control"])
-    members, others, auc = planted.plant(records.non_members, signal, rng)
+    leaking, told = planted.leaking(records, signal, settings.seed)
     _, widest = view = whitebox_attacks.widest(attacks.views)
     settings = dataclasses.replace(
         settings,
@@ -85,9 +85,9 @@ def control(
     found = whitebox_attacks.attack(
         attacks._replace(settings=settings, views=[view] if widest.loss else []),
         observation,
-        records._replace(members=members, non_members=others),
+        leaking,
         key,
-        row | {"control": "planted", "planted": auc},
+        row | told,
         advance,
     )
     return [s for s in found if s.row["attack"] in CONTROLLED]

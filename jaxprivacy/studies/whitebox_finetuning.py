@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxprivacy.evaluation import membership as membership_evaluation, three_way
 from jaxprivacy.studies import (
+    membership_records,
     results,
     whitebox_attacks,
     whitebox_splits as splits,
@@ -34,7 +35,7 @@ def fine_tuned(
         lambda a, b: np.stack([a[-1], b[-1]]), before.snapshots, after.snapshots
     )
     study.stages.stage(f"attacks (seed {seed})", shared.ATTACKING)
-    batch, positions = whitebox_attacks.gather_kinds(dataset, split.members.values())
+    batch, positions = membership_records.gather(dataset, split.members.values())
     observation = shared.observed_at(study, snapshots, batch)
     where = dict(zip(split.members, positions, strict=True))
     pairs = list(itertools.combinations(where, 2))
@@ -43,7 +44,7 @@ def fine_tuned(
         found[first, second] = whitebox_attacks.attack(
             study.attacks,
             observation,
-            whitebox_attacks.Records(batch, where[first], where[second]),
+            membership_records.Records(batch, where[first], where[second]),
             jax.random.fold_in(shared.key(settings, seed, "attacks"), number),
             row | {"pair": f"{first} / {second}"},
             lambda share: study.stages.advance(share / len(pairs)),
@@ -54,7 +55,9 @@ def fine_tuned(
     evaluation = {kind: of_kind.evaluation for kind, of_kind in where.items()}
     controls = ()
     if control:
-        fresh = whitebox_attacks.Records(batch, where[splits.BASE], where[splits.FRESH])
+        fresh = membership_records.Records(
+            batch, where[splits.BASE], where[splits.FRESH]
+        )
         told = shared.row_of(settings, seed, count, place, mode)
         controls = shared.control(study, observation, fresh, told, seed)
     finding = shared.Finding(

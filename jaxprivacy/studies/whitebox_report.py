@@ -9,13 +9,13 @@ import numpy as np
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.evaluation import membership as membership_evaluation, membership_rows
 from jaxprivacy.report import contents, threats
-from jaxprivacy.studies import results, whitebox_attacks
+from jaxprivacy.studies import membership_records, results
 
 DIAGNOSED_RECORDS = 1000  # of each kind
 MOST_CURVES = 6
 
 
-def diagnosed(records: whitebox_attacks.Records) -> np.ndarray:
+def diagnosed(records: membership_records.Records) -> np.ndarray:
     """Where the records of the diagnostics stand: members, then as many others."""
     kinds = (records.members, records.non_members)
     return np.concatenate([kind.evaluation[:DIAGNOSED_RECORDS] for kind in kinds])

@@ -15,17 +15,15 @@ from jaxprivacy.evaluation.membership_rows import Scored
 from jaxprivacy.programs import checkpoint as checkpoint_lib, chunks, placement
 from jaxprivacy.studies import (
     attack_training,
+    membership_records,
     training,
     whitebox_settings,
     whitebox_splits,
     whitebox_targets,
     whitebox_views as views_lib,
 )
-from jaxprivacy.studies.whitebox_attacks import (
-    Attacks,
-    Records,
-    null_positions,
-)
+from jaxprivacy.studies.membership_records import Records
+from jaxprivacy.studies.whitebox_attacks import Attacks
 
 
 class Shadows(NamedTuple):
@@ -248,7 +246,7 @@ def _scored(row, learned, members, others, records, attacks):
 
     null = None
     if attacks.settings.null_checks:
-        null = scores(*null_positions(records))
+        null = scores(*membership_records.null_pair(records))
     # The null check's attack is the same one, trained on shadows: so is what it knows.
     return Scored(
         row,

@@ -11,7 +11,7 @@ import pytest
 
 from jaxprivacy import data
 from jaxprivacy.attacks.features import Features
-from jaxprivacy.studies import federated_run, membership
+from jaxprivacy.studies import federated_run, membership, membership_records
 from jaxprivacy.studies.attack_training import Positions, Trained
 from jaxprivacy.studies.settings import Settings
 
@@ -106,9 +106,9 @@ def test_an_attack_and_its_null_check_draw_apart():
 
     kinds = []
     untrained = Positions(*(part + 22 for part in OTHERS))
-    records = membership.Records(None, MEMBERS, OTHERS, untrained)
+    records = membership_records.Records(None, MEMBERS, OTHERS, untrained)
     run = membership.Run(NOTHING, {})
-    with mock.patch.object(membership, "train_attack", train):
+    with mock.patch.object(membership.attack_training, "train_attack", train):
         found = membership.attack_run(
             {"white_box": None, "black_box": None},
             run,

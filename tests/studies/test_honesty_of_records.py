@@ -20,6 +20,7 @@ from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.report.progress import Stages
 from jaxprivacy.studies import (
     attack_training,
+    membership_records,
     whitebox_attacks,
     whitebox_cases,
     whitebox_shadows,
@@ -87,7 +88,7 @@ def attack(settings=SETTINGS, signal=None, records=(MEMBERS, OTHERS)):
         return whitebox_attacks.attack(
             attacks_of(settings),
             seen,
-            whitebox_attacks.Records(None, *records),
+            membership_records.Records(None, *records),
             KEY,
             ROW,
             lambda share: None,
@@ -248,7 +249,7 @@ def test_the_last_shadow_selects_and_no_other_does():
             attacks_of(),
             observed(target),
             shadows,
-            whitebox_attacks.Records(None, MEMBERS, OTHERS),
+            membership_records.Records(None, MEMBERS, OTHERS),
             KEY,
             ROW,
             lambda share: None,

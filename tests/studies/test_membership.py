@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxprivacy import data
-from jaxprivacy.studies import federated_run, membership
+from jaxprivacy.studies import attack_training, federated_run, membership
 from jaxprivacy.studies.settings import Settings
 
 KINDS = ("members", "non_members", "untrained")
@@ -80,7 +80,7 @@ def test_only_members_are_trained_on(dataset, split):
 def test_scores_are_those_of_the_positions(dataset, split):
     records = membership.attacked_records(dataset, split)
     numbers = np.asarray(records.batch.x)[:, 0]
-    found = membership.scores(numbers, records.members, records.non_members)
+    found = attack_training.scores(numbers, records.members, records.non_members)
     np.testing.assert_array_equal(found.selection_members, split.selection.members)
     np.testing.assert_array_equal(
         found.selection_non_members, split.selection.non_members

@@ -12,7 +12,13 @@ from jaxprivacy.evaluation.membership import null_holds
 from jaxprivacy.evaluation.membership_rows import rows
 from jaxprivacy.federated import transcript as transcript_lib
 from jaxprivacy.models import targets
-from jaxprivacy.studies import federated_run, membership, server_attacks, training
+from jaxprivacy.studies import (
+    federated_run,
+    membership,
+    membership_records,
+    server_attacks,
+    training,
+)
 from jaxprivacy.studies.attack_training import Positions
 from jaxprivacy.studies.settings import Settings
 from tests import arrays
@@ -81,7 +87,7 @@ def drawn(participants=5):
     )
     parts = np.split(np.arange(n), 3)
     kinds = [Positions(k[:0], k[:50], k[50:]) for k in parts]
-    return seen, membership.Records(None, *kinds)
+    return seen, membership_records.Records(None, *kinds)
 
 
 def leaking(seen, records, participant):

@@ -12,6 +12,7 @@ from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.evaluation import membership, membership_rows
 from jaxprivacy.programs import checkpoint
 from jaxprivacy.studies import (
+    membership_records,
     training,
     whitebox_attacks,
     whitebox_shadows,
@@ -181,7 +182,7 @@ def test_the_unsupervised_attack_sees_no_membership_label(
     seen = watch.observe(snapshots, records.batch.x, records.batch.y)
 
     def shuffled(name):
-        both = np.concatenate([getattr(kind, name) for kind in records[1:]])
+        both = np.concatenate([getattr(kind, name) for kind in records[1:3]])
         return np.split(np.random.default_rng(5).permutation(both), 2)
 
     changed = zip(*(shuffled(name) for name in Positions._fields), strict=True)
@@ -207,7 +208,7 @@ def test_the_unsupervised_attack_sees_no_membership_label(
 
 
 def test_null_checks_use_non_members_alone(records):
-    first, second = whitebox_attacks.null_positions(records)
+    first, second = membership_records.null_pair(records)
     for a, b, whole in zip(first, second, records.non_members, strict=True):
         assert not np.isin(a, b).any()
         assert np.isin(np.concatenate([a, b]), whole).all()
@@ -301,17 +302,14 @@ def test_an_unsupervised_attack_that_diverges_is_named(
 
 
 def test_null_checks_learn_from_as_many_records_as_the_attack(records):
-    settings = dataclasses.replace(SETTINGS, null_checks=True)
     learned = []
 
     def score(members, non_members, which, advance):
         learned.append((len(members.train), len(non_members.train)))
         return Trained(np.zeros(len(records.batch.y)), True)
 
-    size = Size(5, 7)
-    whitebox_attacks._scored(
-        settings, {}, records, score, lambda share: None, size=size
-    )
+    score = whitebox_attacks.sized(score, Size(5, 7))
+    membership_records.scored({}, records, score, lambda share: None)
     assert learned == [(5, 7), (5, 7)]
 
 

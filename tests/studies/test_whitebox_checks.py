@@ -14,6 +14,7 @@ from jaxprivacy.attacks.statistics import Statistics
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.studies import (
     attack_training,
+    membership_records,
     whitebox_attacks,
     whitebox_checks,
     whitebox_views as views_lib,
@@ -71,7 +72,7 @@ def control(trained, *, loss=True, settings=SETTINGS):
         found = whitebox_checks.control(
             whitebox_attacks.Attacks(settings, Observer(), views, LAYERS),
             Observed(features, np.arange(COUNT) % 2),
-            whitebox_attacks.Records(None, MEMBERS, OTHERS),
+            membership_records.Records(None, MEMBERS, OTHERS),
             jax.random.key(0),
             {"attacker": "global", "mode": "passive", "seed": 4},
             lambda share: None,
