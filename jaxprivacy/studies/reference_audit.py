@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -128,7 +128,7 @@ def run(
     begun = results.begin()
     dataset, _, dealt = prepared
     trained = train(settings, prepared, stages, kept)
-    scored = _attacked(settings, prepared, trained, stages)
+    scored = attacked(settings, prepared, trained, stages)
     rows, null_rows = membership_rows.rows(scored, "standalone")
     controls = reference_scores.of_lookup(
         prepared.records, dealt, prepared.names, settings.seed
@@ -178,36 +178,54 @@ def train(
     stages: progress.Stages,
     kept: checkpoint.Checkpoints = checkpoint.nowhere,
 ) -> Trained:
-    """Trains all models and asks them about everyone's records.
-
-    Of no more than a lot of them the parameters are held at a time.
-    """
-    dataset, names, dealt = prepared
+    """Trains all models and asks them about everyone's records."""
+    dataset, _, dealt = prepared
     model = training.target_model(settings, dataset, dataset.num_classes)
     stages.stage("target and reference models", STAGES["models"] * len(dealt.held))
-    key = jax.random.key(settings.seed)
     lots = references.lots(
         recipe(settings, model),
         training.batch(dataset, dealt.attacked),
         dealt.held,
-        key,
+        jax.random.key(settings.seed),
         stages.advance,
         kept,
     )
+    return ask(settings, prepared, model, model.apply, lots)
+
+
+def ask(
+    settings: settings_lib.Settings,
+    prepared: Prepared,
+    model: types.Model,
+    release: Callable[[types.Params, jax.Array], jax.Array],
+    lots: Iterable[types.Params],
+) -> Trained:
+    """Asks trained models about everyone's records.
+
+    Of no more than a lot of them the parameters are held at a time.
+
+    Args:
+      settings: by whose seed the models were trained.
+      prepared: see `prepare`.
+      model: the classifier.
+      release: (params, x) -> the logits (N, K) that outputs are asked by.
+      lots: the models' parameters, some at a time, the target's first.
+    """
     x, y = prepared.records
-    ask = None
+    names, key = prepared.names, jax.random.key(settings.seed)
+    look = None
     if set(names) & set(reference_records.OF_GRADIENTS):
         drawn = training.named_key(settings.seed, "projection")
-        ask = reference_signals.asker(model.apply, x, y, drawn)
+        look = reference_signals.asker(model.apply, x, y, drawn)
     first, said, inside = None, [], []
     for lot in lots:
-        said.append(references.ask(model.apply, lot, x, y))
+        said.append(references.ask(release, lot, x, y))
         for one in references.each(lot):
             first = one if first is None else first
-            if ask:
+            if look:
                 own = jax.random.fold_in(key, len(inside))
-                inside.append(ask(one, training.begin(model, own)[0]))
-    outputs = references.outputs(model.apply, first, x[: len(dealt.attacked)])
+                inside.append(look(one, training.begin(model, own)[0]))
+    outputs = references.outputs(release, first, x[: len(prepared.dealt.attacked)])
     return Trained(
         jax.tree.map(lambda a: a[None], first),
         references.joined(said),
@@ -216,8 +234,13 @@ def train(
     )
 
 
-def _attacked(settings, prepared, trained, stages):
-    """Every attack's scores, of each target in turn."""
+def attacked(
+    settings: settings_lib.Settings,
+    prepared: Prepared,
+    trained: Trained,
+    stages: progress.Stages,
+) -> list[membership_rows.Scored]:
+    """Every attack's scores, of each target in turn; networks attack the first."""
     dataset, names, dealt = prepared
     records, several, scored = prepared.records, settings.targets_in_pool > 1, []
     stages.stage("attacks", STAGES["attacks"])

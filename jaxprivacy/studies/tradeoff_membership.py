@@ -23,7 +23,6 @@ from jaxprivacy.studies import (
     mimicry,
     provenance,
     reference_audit,
-    reference_scores,
     references,
     results,
     tradeoff_found as found,
@@ -42,6 +41,7 @@ TRAINED_BY = (
     "targets",
 )
 FPRS = (0.01, 0.001)
+STAGES = 3  # of a point: models, attacks on them, attacks from within
 
 
 class Prepared(NamedTuple):
@@ -207,8 +207,12 @@ def point(
     """
     chosen, noise = prepared.chosen[which], prepared.noise[which][number]
     begun = time.perf_counter()
-    dataset, names, dealt = prepared.seeds[number]
-    seed = settings.seed + number
+    one, seed = prepared.seeds[number], settings.seed + number
+    dataset, _, dealt = one
+
+    def tell(share):
+        advance(share / settings.seeds / STAGES)
+
     model = training.target_model(settings, dataset, dataset.num_classes)
     defended = defended_training.defended(
         chosen,
@@ -223,19 +227,16 @@ def point(
         training.batch(dataset, dealt.attacked),
         dealt.held,
         jax.random.key(seed),  # The same for all defenses.
-        lambda share: advance(share / settings.seeds),
+        tell,
         lambda name: kept(f"{place}_{name}"),
     )
-    x, y = records = prepared.seeds[number].records
-    said = references.joined(
-        [references.ask(defended.release, lot, x, y) for lot in lots]
+    audited = settings.audit(seed)
+    trained = reference_audit.ask(audited, one, model, defended.release, lots)
+    scored = reference_audit.attacked(
+        audited, one, trained, progress.Stages(lambda name, weight: None, tell)
     )
-    scored = []
-    for target in range(settings.targets_in_pool):
-        ones = reference_scores.of_outputs(said, records, dealt, names, target, seed)
-        scored += [one._replace(row=one.row | {"seed": target}) for one in ones]
     return Point(
-        _accuracies(said, dealt, settings.targets_in_pool),
+        _accuracies(trained.said, dealt, settings.targets_in_pool),
         membership_rows.rows(scored, "standalone")[0],
         noise and noise.multiplier,
         noise and noise.claim and noise.claim.epsilon,

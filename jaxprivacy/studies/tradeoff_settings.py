@@ -14,7 +14,7 @@ from jaxprivacy.studies import (
     inversion_settings,
     parts,
     privacy_settings,
-    reference_attacks,
+    reference_records,
     server_attacks,
     settings as settings_lib,
     whitebox_parts,
@@ -66,7 +66,7 @@ class TradeoffSettings(
     )
     attacks: tuple[str, ...] = parts.setting(
         ATTACKS,
-        "Names of membership attacks on outputs, as launch.audit has them; or gan, "
+        "Names of membership attacks, as a stand-alone launch.audit has them; or gan, "
         "a participant's attack on a class; or invert_gradients or dlg, a server's on "
         "one update; or fedmia_loss, mean_cosine and others, a server's on members.",
         "attacks",
@@ -228,7 +228,7 @@ def check(settings: TradeoffSettings) -> None:
     parts.check(settings)
     checks.positive("max_norm", settings.max_norm)
     for name in settings.attacks:
-        checks.one_of("attacks", name, (*reference_attacks.ATTACKS, *KIND_OF))
+        checks.one_of("attacks", name, (*reference_records.ATTACKS, *KIND_OF))
     _check_different("attacks", settings.attacks)
     of = kind(settings)
     if of in ("gan", "inversion") and len(settings.attacks) > 1:

@@ -97,6 +97,25 @@ def test_one_seed_of_one_defense_is_the_same_alone(result, folder):
         assert first["auc"]["low"] is None
 
 
+def test_a_temperature_hides_nothing_from_who_holds_the_parameters(folder):
+    inside = ("gradient_norm", "lira_gradient_norm", "white_box")
+    with launched.small_attacks():
+        found = run(
+            folder / "inside",
+            "--defenses=none,temperature:4",
+            f"--attacks=entropy,{','.join(inside)}",
+            "--seeds=1",
+            "--checkpoint=",
+        )
+    plain, cooled = (
+        {row["attack"]: row["auc"] for row in found["tradeoff"] if row["defense"] == of}
+        for of in ("none", "temperature")
+    )
+    assert plain.keys() == cooled.keys() == {"entropy", *inside}
+    assert plain["entropy"] != cooled["entropy"]
+    assert all(plain[name] == cooled[name] for name in inside)
+
+
 def test_models_of_other_records_are_not_taken_for_a_seed_s():
     """With other labels in what a seed draws, whatever the first seed's data are."""
     data = Dataset("made up", np.zeros((4, 2), np.float32), np.arange(4) % 2, 2)
@@ -128,7 +147,7 @@ def test_models_of_other_records_are_not_taken_for_a_seed_s():
         (["--defenses=none,none"], "each of them once"),
         (["--delta=1"], "--delta=1"),
         (["--max_norm=0"], "--max_norm=0"),
-        (["--attacks=white_box"], "--attacks=white_box: accepted are loss_threshold"),
+        (["--attacks=shadow"], "--attacks=shadow: accepted are loss_threshold"),
         (["--references=5"], "--references=5"),
         (["--seeds=0"], "--seeds=0"),
     ],
