@@ -254,7 +254,8 @@ def summary(chosen: cards.Chosen, points: Sequence[Point]) -> list[dict]:
 
     Each value is a mean over seeds, each seed's over its targets, with Student's t
     interval over seeds. The strongest attack is that of the highest mean TPR at the
-    smallest false positive rate that can be told, and is marked.
+    smallest false positive rate that can be told, among those that trained, and is
+    marked.
 
     Args:
       chosen: the defense.
@@ -267,10 +268,12 @@ def summary(chosen: cards.Chosen, points: Sequence[Point]) -> list[dict]:
         for mean in seeds_lib.summarise(point.rows)
     ]
     made = [_row(chosen, points, mean) for mean in seeds_lib.summarise(by_seed)]
-    rates = [row["tpr_at_fpr"][0]["value"] for row in made]
+    # An attack that did not train says nothing of the defense.
+    able = [row for row in made if row["trained"] is not False] or made
+    rates = [row["tpr_at_fpr"][0]["value"] for row in able]
     if None in rates:
-        rates = [row["auc"]["value"] for row in made]
-    best = made[int(np.argmax(rates))]
+        rates = [row["auc"]["value"] for row in able]
+    best = able[int(np.argmax(rates))]
     return [row | {"strongest": row is best} for row in made]
 
 
@@ -280,6 +283,7 @@ def _row(chosen, points, mean):
         "defense": chosen.card.name,
         "strength": chosen.number(),
         "attack": mean["attack"],
+        "trained": mean.get("trained"),
         **{
             name: intervals.student_t([point.accuracy[name] for point in points], 1.0)
             for name in ("train_accuracy", "test_accuracy")

@@ -116,6 +116,23 @@ def test_a_temperature_hides_nothing_from_who_holds_the_parameters(folder):
     assert all(plain[name] == cooled[name] for name in inside)
 
 
+def test_what_did_not_train_is_not_the_strongest():
+    def row(attack, auc, trained):
+        rate = {"value": auc, "low": None, "high": None}
+        fprs = [rate | {"fpr": fpr} for fpr in tradeoff_membership.FPRS]
+        told = {"attacker": "global", "mode": "passive", "setting": "standalone"}
+        counts = {"members": 50, "non_members": 50, "accuracy": rate, "auc": rate}
+        made = {"attack": attack, "trained": trained, "tpr_at_fpr": fprs}
+        return made | told | counts
+
+    accuracy = {"train_accuracy": 1.0, "test_accuracy": 0.5}
+    rows = [row("white_box", 0.9, False), row("lira_online", 0.7, None)]
+    point = tradeoff_membership.Point(accuracy, rows, None, None, 1.0)
+    found = tradeoff_membership.summary(defenses.read("none"), [point])
+    assert [r["strongest"] for r in found] == [False, True]
+    assert [r["trained"] for r in found] == [False, None]
+
+
 def test_models_of_other_records_are_not_taken_for_a_seed_s():
     """With other labels in what a seed draws, whatever the first seed's data are."""
     data = Dataset("made up", np.zeros((4, 2), np.float32), np.arange(4) % 2, 2)
