@@ -36,7 +36,27 @@ def verdict(rows: list[dict]) -> dict:
             "An epsilon is guaranteed of the training by sampling, noise and clipping "
             "norm as they were given; how these were chosen is not in it."
         )
-    return _verdict(level, said, by.part)
+    audited = [row for row in shown if row.get("audit")]
+    said += [_audited(row) for row in audited]
+    refuted = any(row["audit"]["refuted"] for row in audited)
+    return _verdict("severe" if refuted else level, said, by.part)
+
+
+def _audited(row):
+    """What canaries say of a promise that they share with a row's models."""
+    audit, claim = row["audit"], f"{row['epsilon']:.3g}"
+    sure = f"with {text.rate(audit['confidence'])} confidence"
+    if audit["refuted"]:
+        return (
+            f"{label(row)}: the epsilon of {claim} is refuted, {sure}: what canaries "
+            "show of a training with the same promise is more than it allows. Training "
+            "or accountant do not do what they say."
+        )
+    return (
+        f"{label(row)}: {audit['canaries']:,} canaries in a further training with the "
+        f"same promise refute every epsilon below {audit['epsilon']:.2g}, {sure}, and "
+        f"not the {claim}; at best they refute those below {audit['detectable']:.2g}."
+    )
 
 
 def _verdict(level, said, part):
@@ -74,7 +94,10 @@ def table(rows: list[dict]) -> list[dict[str, str]]:
 
 
 def _epsilon(row):
-    return text.MISSING if row["epsilon"] is None else f"{row['epsilon']:.3g}"
+    if row["epsilon"] is None:
+        return text.MISSING
+    claim, audit = f"{row['epsilon']:.3g}", row.get("audit")
+    return f"{claim}\n> {audit['epsilon']:.2g}" if audit else claim
 
 
 def told(rows: list[dict]) -> str:
@@ -100,9 +123,11 @@ def told(rows: list[dict]) -> str:
         if "references_without" in needs
         else ""
     )
+    audited = any(row.get("audit") for row in rows)
+    below = "; behind >, what canaries refute all that is less of" if audited else ""
     return (
         f"{which}. {by.told}{like} Epsilon: what is guaranteed of any attack, where "
-        "something is."
+        f"something is{below}."
     )
 
 

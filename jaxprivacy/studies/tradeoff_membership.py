@@ -6,6 +6,7 @@ knows the defense: references are trained like the target.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from jaxprivacy.studies import (
     reference_audit,
     references,
     results,
+    tradeoff_canaries,
     tradeoff_found as found,
     tradeoff_settings,
     training,
@@ -41,7 +43,7 @@ TRAINED_BY = (
     "targets",
 )
 FPRS = (0.01, 0.001)
-STAGES = 3  # of a point: models, attacks on them, attacks from within
+STAGES = 4  # of a point: models, attacks on them and from within, canaries
 
 
 class Prepared(NamedTuple):
@@ -52,6 +54,8 @@ class Prepared(NamedTuple):
     chosen: tuple[cards.Chosen, ...]
     # Of each defense and, in each, of each seed; None where it is not DP-SGD.
     noise: tuple[tuple[defended_training.Noise | None, ...], ...]
+    # Of each defense: of each seed a training with canaries, or none.
+    audits: tuple[tuple[tradeoff_canaries.Audit, ...], ...]
 
 
 def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
@@ -70,7 +74,17 @@ def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
     chosen = tuple(settings.chosen())
     counts = [_most(one.dealt) for one in seeds]
     noise = tuple(_noise(settings, defense, counts) for defense in chosen)
-    return Prepared(tuple(seeds), tuple(validation), chosen, noise)
+    model = training.model_name(settings, seeds[0].dataset)
+    audits = tuple(_audits(settings, model, defense) for defense in chosen)
+    return Prepared(tuple(seeds), tuple(validation), chosen, noise, audits)
+
+
+def _audits(settings, model, defense):
+    if not settings.canaries or defense.card.name != "dp_sgd":
+        return ()
+    if math.isinf(defense.strength):  # Nothing is promised.
+        return ()
+    return tradeoff_canaries.prepare(settings, model, defense.strength)
 
 
 def _most(dealt):
@@ -125,6 +139,7 @@ class Point(NamedTuple):
     noise_multiplier: float | None
     epsilon: float | None  # that is guaranteed
     seconds: float
+    audited: dict | None = None  # `privacy_audit` of a training with canaries
 
 
 def run(
@@ -206,6 +221,7 @@ def point(
       InputError: a training diverges.
     """
     chosen, noise = prepared.chosen[which], prepared.noise[which][number]
+    audits = prepared.audits[which]
     begun = time.perf_counter()
     one, seed = prepared.seeds[number], settings.seed + number
     dataset, _, dealt = one
@@ -241,6 +257,7 @@ def point(
         noise and noise.multiplier,
         noise and noise.claim and noise.claim.epsilon,
         time.perf_counter() - begun,
+        tradeoff_canaries.bound(audits[number], tell) if audits else None,
     )
 
 
@@ -292,6 +309,10 @@ def _row(chosen, points, mean):
         "auc": mean["auc"],
         "epsilon": max(epsilons, default=None),  # what holds with every seed
         "noise_multiplier": points[0].noise_multiplier,
+        "audit": tradeoff_canaries.summary(
+            [point.audited for point in points if point.audited],
+            tradeoff_settings.CONFIDENCE,
+        ),
         "seconds": sum(point.seconds for point in points),
     }
 

@@ -23,6 +23,7 @@ from jaxprivacy.studies import (
 ATTACKS = ("loss_threshold", "lira_online", "rmia_online")
 # A server's attacks on membership, which see uploads.
 UPLOADS = tuple(server_attacks.NAMES)
+CONFIDENCE = 0.95  # of lower bounds
 OBSERVED = 10  # rounds that the server keeps, evenly spaced
 INVERSIONS = ("invert_gradients", "dlg")
 KIND_OF = {
@@ -120,6 +121,14 @@ class TradeoffSettings(
         "delta",
         told="Delta at which the epsilon of DP-SGD is guaranteed.",
     )
+    canaries: int = parts.changed(
+        privacy_settings.Canaries,
+        "canaries",
+        default=0,
+        told="How many canaries a further training by DP-SGD is given, on all records, "
+        "to bound its epsilon from below; 0: it is not bounded.",
+        check=checks.integers(least=0),
+    )
 
     def chosen(self) -> list[cards.Chosen]:
         """The defenses in the order given."""
@@ -163,6 +172,19 @@ class TradeoffSettings(
             seed=seed,
             setting="standalone",
             observed_rounds=1,
+        )
+
+    def private(self, seed: int, model: str) -> privacy_settings.PrivacySettings:
+        """The training of a model with canaries of one seed, its noise aside."""
+        return parts.shared(
+            self,
+            privacy_settings.PrivacySettings,
+            seed=seed,
+            model=model,
+            epochs=self.rounds * self.local_epochs,
+            learning_rate=self.private_learning_rate,
+            # The largest bound of all seeds is to hold with the confidence.
+            confidence=1 - (1 - CONFIDENCE) / self.seeds,
         )
 
     def federated(self, seed: int) -> settings_lib.Settings:
@@ -245,6 +267,14 @@ def check(settings: TradeoffSettings) -> None:
                 found=f"is none of what `attacks`={','.join(settings.attacks)} attacks",
                 accepted=f"are {', '.join(known)}",
             )
+    names = {chosen.card.name for chosen in settings.chosen()}
+    if settings.canaries and not (of == "membership" and "dp_sgd" in names):
+        raise errors.InputError(
+            "canaries",
+            settings.canaries,
+            found="nothing is promised that they could refute",
+            accepted="beside attacks on stand-alone models are defenses with dp_sgd",
+        )
     for seed in range(settings.seed, settings.seed + settings.seeds):
         if of == "gan":
             settings_lib.check_gan(settings.gan(seed))

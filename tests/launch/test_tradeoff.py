@@ -7,7 +7,7 @@ from jaxprivacy.cards import defenses
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation.intervals import student_t
 from jaxprivacy.report import plots, verdict_tradeoff
-from jaxprivacy.studies import tradeoff_membership
+from jaxprivacy.studies import tradeoff_canaries, tradeoff_membership
 from tests.launch import contract, launched
 from tests.report import made_up
 
@@ -43,6 +43,7 @@ def result(folder):
         folder / "two",
         "--defenses=none,mixup:0,dp_sgd:8",
         "--seeds=2",
+        "--canaries=40",
         f"--checkpoint={folder / 'kept'}",
     )
 
@@ -71,6 +72,39 @@ def test_each_defense_has_its_rows(result, folder):
         if row["epsilon"] is not None:
             assert 7 < row["epsilon"] <= 8
     launched.check_page(folder / "two", (plots.TRADEOFF,))
+
+
+def test_canaries_bound_what_is_promised_and_nothing_else(result):
+    for row in result["tradeoff"]:
+        assert (row["audit"] is not None) == (row["defense"] == "dp_sgd")
+    audit = row["audit"]
+    assert audit["epsilon"] <= audit["detectable"]
+    assert not audit["refuted"] and audit["epsilon"] < row["epsilon"]
+    assert (audit["canaries"], audit["confidence"]) == (40, 0.95)
+    [told] = [s for s in result["verdict"]["sentences"] if "canaries" in s]
+    assert "and not the 7.9" in told
+
+
+def test_the_largest_bound_of_all_seeds_counts_and_so_does_each_refutation():
+    def of_seed(epsilon, refuted):
+        rows = [("nothing", epsilon), ("gaussian", 9.0)]
+        rows = [{"assumes": assumes, "epsilon": value} for assumes, value in rows]
+        return {"bounds": rows, "detectable": 5, "refuted": refuted, "canaries": 9}
+
+    assert tradeoff_canaries.summary([], 0.9) is None
+    found = tradeoff_canaries.summary([of_seed(0.5, False), of_seed(2, True)], 0.9)
+    assert found == {
+        "epsilon": 2,
+        "detectable": 5,
+        "refuted": True,
+        "canaries": 9,
+        "confidence": 0.9,
+    }
+    row = made_up.tradeoff_row("dp_sgd", 1.0, 0.02, epsilon=1.0) | {"audit": found}
+    told = verdict_tradeoff.verdict([made_up.tradeoff_row("none", None, 0.5), row])
+    assert told["level"] == "severe"
+    assert "epsilon of 1 is refuted, with 90 % confidence" in told["sentences"][-1]
+    assert verdict_tradeoff.table([row])[0]["epsilon"] == "1\n> 2"
 
 
 def test_at_strength_zero_it_is_the_plain_training(result):
@@ -166,6 +200,10 @@ def test_models_of_other_records_are_not_taken_for_a_seed_s():
         (["--max_norm=0"], "--max_norm=0"),
         (["--attacks=shadow"], "--attacks=shadow: accepted are loss_threshold"),
         (["--references=5"], "--references=5"),
+        (["--canaries=-1"], "--canaries=-1"),
+        (["--canaries=5", "--defenses=none"], "nothing is promised"),
+        (["--canaries=5", "--attacks=gan"], "nothing is promised"),
+        (["--canaries=300", "--defenses=dp_sgd:8"], "--canaries=300: accepted are 1"),
         (["--seeds=0"], "--seeds=0"),
     ],
 )
