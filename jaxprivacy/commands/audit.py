@@ -33,7 +33,7 @@ common.define_target(
 flags.adopt_module_key_flags(common)
 # The settings that count beside a target.
 _OF_TARGETS = ("data", "preset", "seed", "attacks", "references")
-_OF_REFERENCES = ("references", "targets_in_pool", "checkpoint")
+_OF_REFERENCES = ("references", "targets_in_pool", "queries", "checkpoint")
 _OF_FEDERATION = (
     "participants",
     "members_per_participant",

@@ -72,6 +72,14 @@ class Membership:
         "attacks",
         checks.integers(),
     )
+    queries: int = parts.setting(
+        1,
+        "In how many forms each image is shown to target and reference models: itself, "
+        "then shifted by a pixel, in colour mirrored too. Of stand-alone targets; "
+        "attacks with reference models look at all forms, others at the first.",
+        "attacks",
+        checks.integers(),
+    )
     victim: int = parts.setting(
         0,
         "Which participant's members are attacked, counted from 0.",

@@ -20,7 +20,7 @@ class Shown(NamedTuple):
     The others are records that no model was trained on.
     """
 
-    said: references.Said  # of the target, (N + Z,) each, the others last
+    said: references.Said  # of the target, (N + Z, ...) each, the others last
     labels: np.ndarray  # (N + Z,)
     records: np.ndarray  # (N + Z, *D)
     log_odds: membership.Pool  # the references', of the N records
@@ -76,9 +76,14 @@ def _own(seen: Shown, a: np.ndarray) -> np.ndarray:
     return a[: seen.count]
 
 
+def _once(signal: np.ndarray) -> np.ndarray:
+    """Of signals of one model (N,) or (N, Q) those of the record as it is: (N,)."""
+    return signal[:, 0] if signal.ndim == 2 else signal
+
+
 def _population(seen):
     (odds, others), (labels, other_labels) = (
-        _parts(seen, a) for a in (seen.said.log_odds, seen.labels)
+        _parts(seen, a) for a in (_once(seen.said.log_odds), seen.labels)
     )
     return membership.population_attack(odds, labels, others, other_labels)
 
@@ -116,12 +121,12 @@ def _of_gradients(attack: Callable, signal: str, change: Callable = np.asarray):
 
 # By the names of their cards, (what is shown) -> scores (N,).
 ATTACKS: dict[str, Callable[[Shown], np.ndarray]] = {
-    "loss_threshold": lambda seen: _own(seen, seen.said.log_probability),
-    "confidence": lambda seen: _own(seen, seen.said.log_odds),
+    "loss_threshold": lambda seen: _own(seen, _once(seen.said.log_probability)),
+    "confidence": lambda seen: _own(seen, _once(seen.said.log_odds)),
     "entropy": lambda seen: _own(seen, seen.said.entropy),
     "modified_entropy": lambda seen: _own(seen, seen.said.modified_entropy),
     "population": _population,
-    "quantile": _quantile(lambda seen: seen.said.log_odds),
+    "quantile": _quantile(lambda seen: _once(seen.said.log_odds)),
     "lira_online": _of_pool(membership.lira_online, "log_odds"),
     "lira_offline": _of_pool(membership.lira_offline, "log_odds"),
     "rmia_online": _of_pool(membership.rmia_online, "log_probability"),

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 import optax
 
-from jaxprivacy import types
-from jaxprivacy.data import Dataset, copies
+from jaxprivacy import errors, types
+from jaxprivacy.data import Dataset, copies, shifts
 from jaxprivacy.evaluation import membership_rows
 from jaxprivacy.programs import checkpoint
 from jaxprivacy.report import contents, progress, verdict
@@ -85,7 +85,20 @@ def prepare(settings: settings_lib.Settings) -> Prepared:
     settings_lib.check(settings)
     names = reference_records.chosen(settings)
     dataset = audit_data.load(settings)
+    _check_queries(settings.queries, dataset)
     return Prepared(dataset, names, reference_records.deal(settings, dataset, names))
+
+
+def _check_queries(queries, dataset):
+    most = shifts.most(dataset.x.shape[1:]) if dataset.is_image else 1
+    if queries > most:
+        told = "a table's record" if most == 1 else "each of these images"
+        raise errors.InputError(
+            "queries",
+            queries,
+            found=f"there {'is' if most == 1 else 'are'} {most} of {told}",
+            accepted=f"is 1 to {most}" if most > 1 else "is 1",
+        )
 
 
 def weight(settings: settings_lib.Settings) -> float:
@@ -219,7 +232,7 @@ def ask(
         look = reference_signals.asker(model.apply, x, y, drawn)
     first, said, inside = None, [], []
     for lot in lots:
-        said.append(references.ask(release, lot, x, y))
+        said.append(references.ask(release, lot, x, y, settings.queries))
         for one in references.each(lot):
             first = one if first is None else first
             if look:

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxprivacy import errors, types
 from jaxprivacy.attacks import membership
+from jaxprivacy.data import shifts
 from jaxprivacy.programs import checkpoint, chunks, compilation, placement
 from jaxprivacy.training import losses, population
 
@@ -78,7 +79,11 @@ def lots(
 
 
 class Said(NamedTuple):
-    """What S models say of N records; of each output no more than its numbers here."""
+    """What S models say of N records; of each output no more than its numbers here.
+
+    Where records are shown in Q forms, the first two are (S, N, Q), and the others of
+    the first form.
+    """
 
     log_odds: np.ndarray  # (S, N) of each record's own class
     log_probability: np.ndarray  # (S, N)
@@ -102,7 +107,13 @@ def joined(parts: Sequence[Said]) -> Said:
     return Said(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) -> Said:
+def ask(
+    apply: Callable,
+    params: types.Params,
+    x: types.Array,
+    y: np.ndarray,
+    queries: int = 1,
+) -> Said:
     """Asks each of S models about all records, one model after the other.
 
     Args:
@@ -110,9 +121,22 @@ def ask(apply: Callable, params: types.Params, x: types.Array, y: np.ndarray) ->
       params: (S, ...).
       x: (N, *D).
       y: (N,) classes.
+      queries: Q, in how many forms each record is shown; more than 1 of images alone.
     """
-    found = (said(outputs(apply, one, x), y) for one in each(params))
-    return Said(*map(np.stack, zip(*found, strict=True)))
+
+    def asked(one):
+        if queries == 1:
+            return said(outputs(apply, one, x), y)
+        first, *others = (
+            said(outputs(apply, one, form), y) for form in shifts.forms(x, queries)
+        )
+        signals = (
+            np.stack(signal, axis=-1)
+            for signal in zip(first[:2], *(other[:2] for other in others), strict=True)
+        )
+        return Said(*signals, *first[2:])
+
+    return Said(*map(np.stack, zip(*map(asked, each(params)), strict=True)))
 
 
 def ask_each(

@@ -7,7 +7,7 @@ import pytest
 
 from jaxprivacy import cards, errors
 from jaxprivacy.report import progress
-from jaxprivacy.studies import reference_audit, reference_records
+from jaxprivacy.studies import reference_attacks, reference_audit, reference_records
 from jaxprivacy.studies.settings import Settings
 
 OF_OUTPUTS = (
@@ -117,6 +117,60 @@ def test_attacks_that_need_references_are_refused_without(data):
         reference_records.chosen(settings(data, references=0, attacks=("lira_online",)))
     left = reference_records.chosen(settings(data, references=0, attacks=()))
     assert "loss_threshold" in left and "rmia_offline" not in left
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(256, size=(200, 8, 8)), rng.integers(2, size=200)
+    path = tmp_path_factory.mktemp("data") / "images.npz"
+    np.savez(path, x=x.astype(np.uint8), y=y)
+    return path
+
+
+def test_further_forms_of_an_image_are_further_queries_of_some_attacks(images):
+    names = ("loss_threshold", "confidence", "population", "lira_online", "rmia_online")
+    once, thrice = (
+        settings(images, model="mlp", attacks=names, rounds=8, queries=queries)
+        for queries in (1, 3)
+    )
+    prepared = reference_audit.prepare(thrice)
+    with progress.silent(1) as stages:
+        said = reference_audit.train(thrice, prepared, stages).said
+        plain = reference_audit.train(once, prepared, stages).said
+    assert said.log_odds.shape == (*plain.log_odds.shape, 3)
+    for signal, single in zip(said[:2], plain[:2], strict=True):
+        np.testing.assert_array_equal(signal[..., 0], single)
+        assert (signal[..., 1] != single).any(axis=1).all()
+    np.testing.assert_array_equal(said.entropy, plain.entropy)
+
+    def scores(said):
+        dealt, records = prepared.dealt, prepared.records
+        left = np.arange(2, len(dealt.held))
+        seen = reference_attacks.shown(
+            said, dealt.held, *reversed(records), 0, left, seed=0
+        )
+        return reference_attacks.scores(seen, names)
+
+    one, three = scores(plain), scores(said)
+    for name in names:
+        same = name in names[:3]
+        assert np.array_equal(one[name], three[name]) == same, name
+    # By each form alone, and their mean.
+    alone = [
+        scores(said._replace(log_odds=said.log_odds[..., i]))["lira_online"]
+        for i in range(3)
+    ]
+    np.testing.assert_allclose(three["lira_online"], np.mean(alone, axis=0))
+    row = run(thrice).result["membership"]
+    assert [r["attack"] for r in row] == list(names)
+
+
+def test_more_forms_than_there_are_are_refused(data, images):
+    with pytest.raises(errors.InputError, match="queries=2: .* a table's .* is 1"):
+        reference_audit.prepare(settings(data, queries=2))
+    with pytest.raises(errors.InputError, match="queries=10: .* accepted is 1 to 9"):
+        reference_audit.prepare(settings(images, queries=10))
 
 
 @pytest.mark.parametrize(
