@@ -132,7 +132,7 @@ def test_one_seed_of_one_defense_is_the_same_alone(result, folder):
 
 
 def test_a_temperature_hides_nothing_from_who_holds_the_parameters(folder):
-    inside = ("gradient_norm", "lira_gradient_norm", "white_box")
+    inside = ("gradient_norm", "white_box")
     with launched.small_attacks():
         found = run(
             folder / "inside",

@@ -16,7 +16,6 @@ SMALL = (
     "--generator_steps=1",
     "--generator_batch=4",
     "--injected=4",
-    "--compilation_cache=",
 )
 DEFENSES = ("none", "participant_dp:8", "top_k:1")
 
@@ -26,14 +25,14 @@ pytestmark = pytest.mark.usefixtures("one_device")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    with launched.compiled_fast():
+    with launched.compiled_fast(), launched.small_attacks():
         yield tmp_path_factory.mktemp("tradeoff_gan")
 
 
 def run(folder, name, *arguments):
-    kept = f"--checkpoint={folder / 'kept'}"
+    kept = f"--checkpoint={folder / 'kept'}", f"--compilation_cache={folder / 'cache'}"
     out = f"--out={folder / name}"
-    assert launched.run("tradeoff", out, kept, *SMALL, *arguments) == 0
+    assert launched.run("tradeoff", out, *kept, *SMALL, *arguments) == 0
     return contract.check((folder / name / "result.json").read_text())
 
 
