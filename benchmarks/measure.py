@@ -6,7 +6,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -32,6 +32,10 @@ class Pair(NamedTuple):
     peer_gflop: float | None = None
 
 
+BENCH = "pip install -e '.[bench]'"
+PEERS = {"torch": BENCH, "opacus": BENCH}
+
+
 class Row(NamedTuple):
     """One line of the comparison."""
 
@@ -39,6 +43,8 @@ class Row(NamedTuple):
     target: float | None  # the least ratio peer / ours
     build: Callable[[], Pair]
     limit: str = ""  # why the target is missed, printed where it is
+    # Packages that the peer needs, and how they are had.
+    needs: Mapping[str, str] = PEERS
 
 
 def cores() -> int:

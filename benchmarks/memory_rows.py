@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
@@ -23,6 +23,7 @@ class Growth(NamedTuple):
     # Name of a size -> what loads its libraries and data, for `memory.own_peak`.
     sides: dict[str, Callable[[], memory.Prepare]]
     lines: Callable[[Growth], Iterator[dict]]
+    needs: Mapping[str, str] = {}  # It has no peer.
 
 
 def load(participants: int) -> memory.Prepare:

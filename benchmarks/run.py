@@ -25,6 +25,7 @@ from benchmarks import (
     defense_rows,
     feature_memory_rows,
     federated_rows,
+    jax_privacy_rows,
     loop_rows,
     measure,
     memory,
@@ -42,13 +43,16 @@ ROWS = {
         *collaboration_rows.ROWS,
         *defense_rows.ROWS,
         *private_rows.ROWS,
+        *jax_privacy_rows.ROWS,
         *whitebox_rows.ROWS,
         *memory_rows.ROWS,
         *feature_memory_rows.ROWS,
     )
 }
 
-ROW_NAMES = flags.DEFINE_list("rows", list(ROWS), "Rows to measure.")
+ROW_NAMES = flags.DEFINE_list(
+    "rows", None, "Rows to measure. Absent: all whose peers are installed."
+)
 REPEATS = flags.DEFINE_integer(
     "repeats", 5, "Runs of each side, of which the median is taken.", lower_bound=5
 )
@@ -67,19 +71,32 @@ SIDE = flags.DEFINE_string(
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown argument {argv[1]}")
-    unknown = [name for name in ROW_NAMES.value if name not in ROWS]
+    unknown = [name for name in ROW_NAMES.value or () if name not in ROWS]
     if unknown:
         _stop(f"--rows={','.join(unknown)}: accepted are {', '.join(ROWS)}")
-    if None in map(importlib.util.find_spec, ("torch", "opacus")):
-        _stop("the peers need PyTorch and Opacus: pip install -e '.[bench]'")
+    rows = [ROWS[name] for name in ROW_NAMES.value or ROWS]
+    missing = {row.name: needed for row in rows if (needed := _missing(row))}
+    for name, needed in missing.items():
+        print(f"{name} needs {needed}", file=sys.stderr)
+    if ROW_NAMES.value and missing:
+        _stop("what is asked for cannot be measured")
+    rows = [row for row in rows if row.name not in missing]
     logging.set_verbosity(logging.WARNING)  # JAX reports absent accelerators as news
-    rows = [ROWS[name] for name in ROW_NAMES.value]
     if SIDE.value is not None:
         print(json.dumps({"peak_mib": _peak(rows[0], SIDE.value)}))
         return
     for row in rows:
         for line in _lines(row):
             print(json.dumps(line), flush=True)
+
+
+def _missing(row):
+    """What a row's peer lacks, and how it is had; empty: nothing."""
+    return ", ".join(
+        f"{package} ({had})"
+        for package, had in row.needs.items()
+        if importlib.util.find_spec(package) is None
+    )
 
 
 def _lines(row):
