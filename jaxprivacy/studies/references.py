@@ -72,7 +72,8 @@ def lots(
             1,
             length=1,
             advance=lambda share, lot=lot: advance(share * lot.count / len(held)),
-            checkpoint=checkpoints(f"references_{lot.start}"),
+            # By both: another number of devices makes other lots, which begin alike.
+            checkpoint=checkpoints(f"references_{lot.start}_{lot.count}"),
         )
         _check_finite(params, lot.start)
         yield params

@@ -48,6 +48,22 @@ def test_a_model_is_the_same_in_a_larger_pool():
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[:4]), small, large)
 
 
+def test_lots_of_another_size_are_not_taken_for_these(monkeypatch):
+    """As where a killed run goes on with more cores, and trains more models at once."""
+    stored = {}
+
+    def kept(name):
+        def save(done, tree):
+            stored[name] = done, jax.tree.map(np.asarray, tree)
+
+        return Checkpoint(lambda shapes: stored.get(name), save)
+
+    which = held(6)
+    for together in (1, 2, 4):
+        monkeypatch.setitem(references.AT_ONCE, "cpu", together)
+        jax.tree.map(np.testing.assert_array_equal, train(which, kept), train(which))
+
+
 def test_a_killed_run_trains_no_lot_twice_and_ends_in_the_same_numbers():
     stored, saved = {}, []
 
