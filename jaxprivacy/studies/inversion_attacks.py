@@ -34,8 +34,15 @@ class Known(NamedTuple):
 
 # (key, x (B, *D), y (B,)) -> what was found: the update is computed within
 Attack = Callable[[jax.Array, np.ndarray, np.ndarray], inversion.Found]
-# (key, x (B, *D), y (B,), mean gradient) -> what the server sees of it
-Release = Callable[[jax.Array, jax.Array, jax.Array, types.Params], types.Params]
+
+
+class Release(NamedTuple):
+    """A defense of the participant's, whose protocol the attacker knows."""
+
+    # (key, x (B, *D), y (B,), mean gradient) -> what the server sees of it
+    observe: Callable[[jax.Array, jax.Array, jax.Array, types.Params], types.Params]
+    # (a simulated gradient, what was seen) -> what the two are compared by
+    compare: Callable[[types.Params, types.Params], types.Params] | None = None
 
 
 def attack(
@@ -75,14 +82,19 @@ def attack(
         return inversion.mean_gradient(made, **local)
 
     def find(key, observed):
+        def seen_of(x, y):
+            made = simulate(x, y)
+            compare = None if release is None else release.compare
+            return made if compare is None else compare(made, observed)
+
         bias = known.last_bias(observed["model"] if trapped else observed)
         labels = inversion.recover_labels(bias, case.batch_size, known.probabilities)
-        found = _find(settings, case, known, key, simulate, observed, labels)
+        found = _find(settings, case, known, key, seen_of, observed, labels)
         return found._replace(x=jnp.clip(found.x, known.low, known.high))
 
     def observe(key, x, y):
         seen = simulate(x, y)
-        return seen if release is None else release(key, x, y, seen)
+        return seen if release is None else release.observe(key, x, y, seen)
 
     observe, find = map(compilation.compiled, (observe, find))
 

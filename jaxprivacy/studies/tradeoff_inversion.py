@@ -1,12 +1,13 @@
 """Gradient inversion under defenses of uploads, beside the accuracy that they leave.
 
 A participant's first update of a model as it was drawn is inverted as the server sees
-it; how well a model can be trained under the same defense is told by rounds of
-federated training of that model.
+it, by an attacker who knows the defense; how well a model can be trained under the same
+defense is told by rounds of federated training of that model.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 from jax import flatten_util
 
 from jaxprivacy import types
+from jaxprivacy.attacks import compressed_inversion
 from jaxprivacy.cards import defenses as cards
 from jaxprivacy.evaluation import images, intervals
 from jaxprivacy.federated import simulate
@@ -214,7 +216,7 @@ def _inverted(settings, prepared, which, of: Seed, stages) -> study.Row:
 def _release(
     settings, chosen, defended, target: inversion_target.Target, size: int
 ) -> inversion_attacks.Release | None:
-    """What of a participant's mean gradient the server sees."""
+    """What of a participant's mean gradient the server sees, and makes of it."""
     name = chosen.card.name
     if name in defended_federation.COMPRESSIONS:
         compress = defended_federation.compressor(chosen)
@@ -224,7 +226,7 @@ def _release(
             flat, unravel = flatten_util.ravel_pytree(seen)
             return unravel(compress(key, flat))
 
-        return compressed
+        return inversion_attacks.Release(compressed, compared(chosen))
     if name != "dp_sgd":
         return None
     private = defended_federation.private_gradient(
@@ -235,7 +237,15 @@ def _release(
         del seen
         return private(key, target.params, types.Batch(x, y, jnp.ones(len(y))))[0]
 
-    return noised
+    return inversion_attacks.Release(noised)
+
+
+def compared(chosen: cards.Chosen):
+    """What an attacker who knows a compression compares gradients by; None: as is."""
+    if chosen.card.name == "top_k":
+        as_sparse = compressed_inversion.as_sparse
+        return functools.partial(as_sparse, fraction=chosen.strength)
+    return compressed_inversion.as_signs if chosen.card.name == "sign" else None
 
 
 def _row(prepared, which, trained, inverted, seconds):

@@ -3,12 +3,14 @@
 import functools
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn import datasets
 
-from jaxprivacy.attacks import gradient_inversion as inversion
+from jaxprivacy.attacks import compressed_inversion, gradient_inversion as inversion
+from jaxprivacy.defenses import compression
 
 SHAPE, K = (8, 8, 1), 10
 DIGITS = datasets.load_digits()
@@ -174,3 +176,49 @@ def test_the_gradient_of_another_record_gives_the_other_record():
     assert psnr(found.x, X[:1]) < 15
     found = invert(jax.random.key(0), gradient(X[5:6], Y[5:6]), Y[5:6])
     assert psnr(found.x, X[:1]) < 15
+
+
+def test_entries_that_were_not_sent_are_not_compared():
+    made = {"a": jnp.array([1.0, 2.0]), "b": jnp.array([3.0, 4.0])}
+    half = {"a": jnp.array([0.0, 5.0]), "b": jnp.array([0.0, 6.0])}
+    seen = compressed_inversion.as_sparse(made, half, 0.5)
+    close(seen, {"a": np.array([0.0, 2.0]), "b": np.array([0.0, 4.0])})
+    # Where all could have been sent, those that are 0 are 0 indeed.
+    close(compressed_inversion.as_sparse(made, half, 1.0), made)
+
+
+def test_signs_are_smooth_and_of_the_size_that_was_sent():
+    observed = {"a": jnp.array([2.0, -2.0, 2.0])}
+    made = {"a": jnp.array([30.0, -3.0, 0.0])}  # Their mean size is 11.
+    soft = compressed_inversion.SOFT * 11
+    wanted = [2 * m / np.sqrt(m**2 + soft**2) for m in (30, -3, 0)]
+    close(compressed_inversion.as_signs(made, observed)["a"], wanted, rtol=1e-5)
+    again = jax.tree.map(lambda m: 7 * m, made)
+    close(compressed_inversion.as_signs(again, observed)["a"], wanted, rtol=1e-5)
+    slope = jax.grad(
+        lambda m: compressed_inversion.as_signs({"a": m}, observed)["a"].sum()
+    )
+    assert np.isfinite(slope(jnp.zeros(3))).all()
+
+
+def test_who_knows_that_a_tenth_was_sent_finds_more():
+    fraction, whole = 0.1, gradient(X[:1], Y[:1])
+    compress = compression.top_k(fraction)
+    flat, unravel = jax.flatten_util.ravel_pytree(whole)
+    sent = unravel(compress(jax.random.key(0), flat))
+
+    @jax.jit
+    def search(key, knows):
+        def simulate(x, y):
+            made = inversion.mean_gradient(inversion.update(mlp, PARAMS, x, y))
+            known = compressed_inversion.as_sparse(made, sent, fraction)
+            return jax.tree.map(lambda a, b: jnp.where(knows, a, b), known, made)
+
+        return inversion.invert_gradients(
+            key, simulate, sent, Y[:1], shape=SHAPE, variation=1e-4, steps=600
+        )
+
+    knowing, not_knowing = (
+        psnr(search(jax.random.key(0), knows).x, X[:1]) for knows in (True, False)
+    )
+    assert knowing > not_knowing + 3
