@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import jaxprivacy
 from benchmarks import private_rows
 from benchmarks.measure import Pair, Row, compiled
 from jaxprivacy import types
@@ -55,6 +56,22 @@ def transformer() -> tuple[types.Model, types.Params, types.Batch]:
     return model, jax.jit(model.init)(jax.random.key(0)), batch
 
 
+def clipped(model: types.Model, microbatch: int | None, divisor: float = 1.0):
+    """The sum of clipped gradients by jax_privacy: (params, x, y) -> like params."""
+    import jax_privacy
+
+    def loss(params, x, y):
+        return losses.cross_entropy(model.apply(params, x), y)[0]
+
+    return jax_privacy.clipped_grad(
+        loss,
+        l2_clip_norm=private_rows.MAX_NORM,
+        normalize_by=divisor,
+        batch_argnums=(1, 2),
+        microbatch_size=microbatch,
+    )
+
+
 def theirs(
     model: types.Model,
     params: types.Params,
@@ -65,20 +82,11 @@ def theirs(
     """A step of DP-SGD by jax_privacy, jitted."""
     import jax_privacy
 
-    def loss(params, x, y):
-        return losses.cross_entropy(model.apply(params, x), y)[0]
-
-    clipped = jax_privacy.clipped_grad(
-        loss,
-        l2_clip_norm=private_rows.MAX_NORM,
-        normalize_by=float(len(batch.y)),
-        batch_argnums=(1, 2),
-        microbatch_size=microbatch,
-    )
+    gradient = clipped(model, microbatch, float(len(batch.y)))
     deviation = noise * private_rows.MAX_NORM / len(batch.y)
 
     def step(key, params, batch):
-        found = clipped(params, batch.x, batch.y)
+        found = gradient(params, batch.x, batch.y)
         privatizer = jax_privacy.noise_addition.gaussian_privatizer(
             stddev=deviation, prng_key=key
         )
@@ -88,31 +96,63 @@ def theirs(
     return compiled(step, jax.random.key(1), params, batch)
 
 
-def versus(work_of: Callable, microbatch: int | None) -> Pair:
-    """A step on a network, beside theirs."""
-    model, params, batch = work_of()
+def _beside(ours: Callable, peer: Callable, what: str, microbatch: int | None) -> Pair:
     at_once = f"{microbatch} at a time" if microbatch else "all at once"
     return Pair(
+        ours,
+        peer,
+        f"jax_privacy {importlib.metadata.version('jax-privacy')}",
+        f"{what} of {private_rows.RECORDS} records, theirs {at_once}",
+    )
+
+
+def versus(work_of: Callable, microbatch: int | None) -> Pair:
+    """A step of DP-SGD on a network, noise included, beside theirs."""
+    model, params, batch = work_of()
+    return _beside(
         lambda: private_rows.ours(model, params, batch),
         lambda: theirs(model, params, batch, microbatch),
-        f"jax_privacy {importlib.metadata.version('jax-privacy')}",
-        f"one step of DP-SGD on {private_rows.RECORDS} records, {at_once}, noise "
-        "included",
+        "one step of DP-SGD, noise included,",
+        microbatch,
     )
 
 
-ROWS = tuple(
-    Row(
-        f"dp_sgd_{name}_vs_jax_privacy{'_microbatches' if microbatch else ''}",
-        target,
-        functools.partial(versus, work_of, microbatch),
-        "1.4 million normal numbers by Threefry are nearly half of ours",
-        NEEDS,
+def versus_clipping(work_of: Callable) -> Pair:
+    """The sum of clipped gradients alone."""
+    model, params, batch = work_of()
+    norm = private_rows.MAX_NORM
+
+    def ours(params, x, y):
+        return jaxprivacy.clipped_gradient(model.apply, params, x, y, max_norm=norm)
+
+    return _beside(
+        lambda: compiled(ours, params, batch.x, batch.y),
+        lambda: compiled(clipped(model, None), params, batch.x, batch.y),
+        "the sum of clipped gradients",
+        None,
     )
-    for name, work_of, target in (
-        ("mlp", private_rows.mlp, 2),
-        ("cnn", private_rows.cnn, 1),
-        ("transformer", transformer, 1),
-    )
-    for microbatch in (None, MICROBATCH)
+
+
+WORK = {"mlp": private_rows.mlp, "cnn": private_rows.cnn, "transformer": transformer}
+ROWS = (
+    *(
+        Row(
+            f"dp_sgd_{name}_vs_jax_privacy{'_microbatches' if microbatch else ''}",
+            2 if name == "mlp" else 1,
+            functools.partial(versus, work_of, microbatch),
+            private_rows.NOISE_LIMIT if name == "mlp" else "",
+            NEEDS,
+        )
+        for name, work_of in WORK.items()
+        for microbatch in (None, MICROBATCH)
+    ),
+    *(
+        Row(
+            f"clipping_{name}_vs_jax_privacy",
+            None,
+            functools.partial(versus_clipping, work_of),
+            needs=NEEDS,
+        )
+        for name, work_of in WORK.items()
+    ),
 )

@@ -18,6 +18,7 @@ from jaxprivacy import types
 from jaxprivacy.defenses import dp_sgd
 
 RECORDS, MAX_NORM, NOISE, RATE = 256, 1.0, 1.0, 0.1
+NOISE_LIMIT = "1.4 million normal numbers by Threefry are nearly half of ours"
 
 
 def mlp() -> tuple[types.Model, types.Params, types.Batch]:
@@ -138,7 +139,7 @@ ROWS = tuple(
         f"dp_sgd_{name}_vs_opacus_{mode}",
         target,
         functools.partial(versus_opacus, work_of, mode),
-        "1.4 million normal numbers by Threefry are nearly half of ours",
+        NOISE_LIMIT,
     )
     for name, work_of, target in (("mlp", mlp, 2), ("cnn", cnn, 1))
     for mode in ("hooks", "ghost")
