@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from jaxprivacy import checks, errors
 from jaxprivacy.cards import defenses as cards
@@ -267,8 +268,11 @@ def check(settings: TradeoffSettings) -> None:
                 found=f"is none of what `attacks`={','.join(settings.attacks)} attacks",
                 accepted=f"are {', '.join(known)}",
             )
-    names = {chosen.card.name for chosen in settings.chosen()}
-    if settings.canaries and not (of == "membership" and "dp_sgd" in names):
+    promised = of == "membership" and any(
+        chosen.card.name == "dp_sgd" and math.isfinite(chosen.strength)
+        for chosen in settings.chosen()
+    )
+    if settings.canaries and not promised:
         raise errors.InputError(
             "canaries",
             settings.canaries,

@@ -203,6 +203,7 @@ def test_models_of_other_records_are_not_taken_for_a_seed_s():
         (["--canaries=-1"], "--canaries=-1"),
         (["--canaries=5", "--defenses=none"], "nothing is promised"),
         (["--canaries=5", "--attacks=gan"], "nothing is promised"),
+        (["--canaries=5", "--defenses=dp_sgd:inf"], "nothing is promised"),
         (["--canaries=3000", "--defenses=dp_sgd:8"], "--canaries=3000: accepted are 1"),
         (["--seeds=0"], "--seeds=0"),
     ],
