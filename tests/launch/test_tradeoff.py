@@ -7,7 +7,11 @@ from jaxprivacy.cards import defenses
 from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation.intervals import student_t
 from jaxprivacy.report import plots, verdict_tradeoff
-from jaxprivacy.studies import tradeoff_canaries, tradeoff_membership
+from jaxprivacy.studies import (
+    tradeoff_canaries,
+    tradeoff_membership,
+    tradeoff_settings,
+)
 from tests.launch import contract, launched
 from tests.report import made_up
 
@@ -83,6 +87,13 @@ def test_canaries_bound_what_is_promised_and_nothing_else(result):
     assert (audit["canaries"], audit["confidence"]) == (40, 0.95)
     [told] = [s for s in result["verdict"]["sentences"] if "canaries" in s]
     assert "and not the 7.9" in told
+
+
+def test_the_seeds_share_the_error_of_their_bounds():
+    settings = tradeoff_settings.TradeoffSettings(seeds=5, rounds=7, local_epochs=2)
+    given = settings.private(3, "cnn")
+    assert 1 - given.confidence == pytest.approx(0.05 / 5)
+    assert (given.seed, given.model, given.epochs) == (3, "cnn", 14)
 
 
 def test_the_largest_bound_of_all_seeds_counts_and_so_does_each_refutation():

@@ -2,12 +2,19 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
 from jaxprivacy import data, errors
+from jaxprivacy.cards import defenses
 from jaxprivacy.report import progress
-from jaxprivacy.studies import gradient_inversion, inversion_settings
+from jaxprivacy.studies import (
+    gradient_inversion,
+    inversion_attacks,
+    inversion_settings,
+    tradeoff_inversion,
+)
 from jaxprivacy.studies.inversion_settings import Case, InversionSettings
 
 FAST = InversionSettings(
@@ -24,6 +31,49 @@ def run(settings):
     with progress.silent(1.0) as stages:
         prepared = gradient_inversion.prepare(settings)
         return gradient_inversion.run(settings, prepared, stages, "a test")
+
+
+def test_a_search_goes_by_what_its_attacker_compares():
+    """The update in full, of which it looks at no entry but the last bias'."""
+    settings = changed(attack=("invert_gradients",), restarts=1, iterations=3)
+    made = np.zeros((2, 3)), np.zeros(3)
+    known = inversion_attacks.Known(
+        lambda params, x: x @ params[0] + params[1],
+        made,
+        lambda tree: tree[1],
+        np.full(3, 1 / 3),
+        np.zeros((5, 2)),
+        -1.0,
+        1.0,
+    )
+    key, x, y = jax.random.key(0), np.array([[0.3, -0.7]]), np.array([1])
+
+    def search(compare):
+        release = inversion_attacks.Release(lambda key, x, y, seen: seen, compare)
+        case = Case("invert_gradients", 1, 1)
+        return inversion_attacks.attack(settings, case, known, key, release)(key, x, y)
+
+    whole, blind = (
+        search(compare)
+        for compare in (None, lambda made, seen: (0 * made[0], 0 * made[1] + 1e-3))
+    )
+    assert whole.cost < 0.5 < blind.cost
+    assert not np.array_equal(whole.x, blind.x)
+
+
+def test_who_inverts_knows_how_an_update_was_compressed():
+    made, seen = np.array([3.0, -1.0]), np.array([2.0, 0.0])
+    found = {
+        name: tradeoff_inversion.compared(defenses.read(name))
+        for name in ("none", "top_k:0.5", "sign", "quantised:4", "dp_sgd:8")
+    }
+    assert [name for name, compare in found.items() if compare is None] == [
+        "none",
+        "quantised:4",
+        "dp_sgd:8",
+    ]
+    np.testing.assert_array_equal(found["top_k:0.5"](made, seen), [3, 0])
+    np.testing.assert_allclose(found["sign"](made, seen), [1, -0.98], atol=0.03)
 
 
 def row(report, attack):
