@@ -175,7 +175,7 @@ def test_the_federated_attacks(study):
         "--mode=gradient_ascent,isolating",
         "--observed_rounds=2",
         "--observed_rounds=4,6",
-        "--ascent_rate=0.05",
+        "--ascent_rate=0.05,0.1",
         "--gradients=-1",
         "--noblack_box",
     )
@@ -189,7 +189,7 @@ def test_the_federated_attacks(study):
     assert [row["observed_rounds"] for row in rows] == [[6, 12], [4, 6]] * 3
     for row in rows:
         active = row["mode"].endswith("gradient_ascent")
-        assert (row.get("ascent_rate") == 0.05) == active
+        assert (row.get("ascent_rate") in (0.05, 0.1)) == active
     assert len(result["targets"]) == 3
     for row in result["targets"]:
         assert ("victim_test_accuracy" in row) == (row["attacker"] == "global")
@@ -365,11 +365,11 @@ def test_a_rate_at_which_training_diverges_is_left_out(study):
         "--participants=2",
         "--members_per_participant=60",
         "--mode=gradient_ascent",
-        "--ascent_rate=1e38,0.05,0.1",
+        "--ascent_rate=1e38,0.05",
         "--momentum=0.9",
         "--gradients=-1",
         "--noblack_box",
         "--nonull_checks",
     )
     rates = {row["ascent_rate"] for row in result["membership"]}
-    assert rates in ({0.05}, {0.1})  # The better one, by the selection records.
+    assert rates == {0.05}
