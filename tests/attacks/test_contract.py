@@ -4,7 +4,6 @@ A card says what an attack sees and needs. Here each attack is given all of it a
 place of the rest, noise: its scores must not notice.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -26,28 +25,15 @@ from jaxprivacy.attacks import (
     whitebox,
 )
 from jaxprivacy.evaluation.membership import auc
-from jaxprivacy.models import attack_presets
 from jaxprivacy.studies import reference_attacks, reference_signals, references
 from jaxprivacy.types import Layer
+from tests.attacks import networks
 
 N, Z, CLASSES, MODELS, ROUNDS, PARTICIPANTS = 60, 40, 3, 12, 2, 4
 KEY = jax.random.key(2, impl="unsafe_rbg")  # Draws that compile fast.
 LAYERS = (Layer("Dense_0", "dense", CLASSES, True),)
 EPOCHS = np.arange(6)
-PRESET = dataclasses.replace(
-    attack_presets.TABLE_XIV,
-    gradient_kernels=2,
-    gradient_widths=(4,),
-    output_widths=(4,),
-    label_widths=(2,),
-    loss_widths=(4,),
-    encoder_widths=(4,),
-    decoder_widths=(4,),
-    dropout=0.0,
-    init_std=0.3,
-    learning_rate=1e-2,
-    batch_size=16,
-)
+PRESET = networks.small(dropout=0.0, learning_rate=1e-2, batch_size=16)
 
 
 class World(NamedTuple):

@@ -14,27 +14,15 @@ import pytest
 from jaxprivacy.attacks import threshold, unsupervised, whitebox
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.attacks.statistics import Statistics
-from jaxprivacy.models import attack_presets
 from jaxprivacy.types import Layer
 from tests import arrays
+from tests.attacks import networks
 from tests.launch import launched
 
 N = 24
 LAYERS = (Layer("Dense_0", "dense", 3, True),)
 KEY = jax.random.key(2, impl="unsafe_rbg")  # Draws that compile fast.
-PRESET = dataclasses.replace(
-    attack_presets.TABLE_XIV,
-    gradient_kernels=2,
-    gradient_widths=(4,),
-    output_widths=(4,),
-    label_widths=(2,),
-    loss_widths=(4,),
-    encoder_widths=(4,),
-    decoder_widths=(4,),
-    init_std=0.3,
-    batch_size=4,
-    dropout=1.0,
-)
+PRESET = networks.small(batch_size=4, dropout=1.0)
 EXAMPLES = whitebox.Examples(jnp.arange(4), jnp.arange(4, 16))
 SELECTION = whitebox.Examples(jnp.arange(16, 20), jnp.arange(20, 24))
 

@@ -1,6 +1,5 @@
 """The unsupervised attack tells populations apart of which it is told nothing."""
 
-import dataclasses
 import inspect
 
 import chex
@@ -12,21 +11,16 @@ import pytest
 from jaxprivacy import errors
 from jaxprivacy.attacks import features as features_lib, unsupervised
 from jaxprivacy.attacks.features import Features
-from jaxprivacy.models import attack_presets
 from jaxprivacy.types import Layer
 from tests import arrays
+from tests.attacks import networks
 
-PRESET = dataclasses.replace(
-    attack_presets.TABLE_XIV,
-    gradient_kernels=2,
-    gradient_widths=(4,),
+PRESET = networks.small(
     output_widths=(8,),
-    label_widths=(2,),
     loss_widths=(8,),
     encoder_widths=(8,),
     decoder_widths=(8,),
     dropout=0.0,
-    init_std=0.3,
     learning_rate=1e-2,
     batch_size=32,
 )

@@ -14,22 +14,14 @@ from jaxprivacy import errors
 from jaxprivacy.attacks import features as features_lib, whitebox
 from jaxprivacy.attacks.features import Features
 from jaxprivacy.evaluation import membership
-from jaxprivacy.models import attack_presets, targets
+from jaxprivacy.models import targets
 from jaxprivacy.targets import layers as layers_lib
 from jaxprivacy.types import Layer
 from tests import arrays
+from tests.attacks import networks
 
-PRESET = dataclasses.replace(
-    attack_presets.TABLE_XIV,
-    gradient_kernels=2,
-    gradient_widths=(4,),
-    output_widths=(4,),
-    label_widths=(2,),
-    loss_widths=(8,),
-    encoder_widths=(8,),
-    init_std=0.3,
-    learning_rate=1e-2,
-    batch_size=16,
+PRESET = networks.small(
+    loss_widths=(8,), encoder_widths=(8,), learning_rate=1e-2, batch_size=16
 )
 LAYERS = (Layer("Dense_0", "dense", 3, True),)
 ATTACK = whitebox.supervised(LAYERS, PRESET)
