@@ -5,13 +5,12 @@ It compares what records would have sent, not the gradients that they would have
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jax import flatten_util, lax
 
 from jaxprivacy import types
+from jaxprivacy.federated import selection
 
 SOFT = 0.1  # of a gradient's mean entry: below it a smooth sign is in between
 
@@ -32,7 +31,7 @@ def as_sparse(
     """
     leaves = jax.tree.leaves(observed)
     sent = sum(jnp.sum(leaf != 0) for leaf in leaves)
-    all_known = sent < math.ceil(fraction * sum(leaf.size for leaf in leaves)) - 1
+    all_known = sent < selection.count_of(fraction, sum(leaf.size for leaf in leaves))
     return jax.tree.map(
         lambda m, o: jnp.where((o != 0) | all_known, m, 0.0), made, observed
     )
