@@ -44,9 +44,7 @@ def gather(
     return batch, [Positions(*where[i : i + 3]) for i in range(0, len(parts), 3)]
 
 
-def null_pair(
-    records: Records,
-) -> tuple[Positions, Positions]:
+def null_pair(records: Records) -> tuple[Positions, Positions]:
     """Non-members in the place of members and of non-members."""
     if records.untrained is not None:
         return records.untrained, records.non_members
@@ -81,8 +79,9 @@ def scored(
       threshold: above which a record is called a member; None: the best on the
         selection records.
     """
-    pairs = [(records.members, records.non_members), null_pair(records)]
-    pairs = pairs[: 1 + null_checks]
+    pairs = [(records.members, records.non_members)]
+    if null_checks:
+        pairs.append(null_pair(records))
 
     def tell(share):
         advance(share / len(pairs))
