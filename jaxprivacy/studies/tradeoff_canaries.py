@@ -7,6 +7,7 @@ among its records, and what these give away is held against the promise.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -20,37 +21,48 @@ from jaxprivacy.studies import (
 
 
 class Audit(NamedTuple):
-    """A training with canaries, of one seed."""
+    """A training with canaries, of one seed; its noise is that of a promise."""
 
     settings: privacy_settings.PrivacySettings
     prepared: privacy_audit.Prepared
 
 
 def prepare(
-    settings: tradeoff_settings.TradeoffSettings, model: str, epsilon: float
+    settings: tradeoff_settings.TradeoffSettings, model: str
 ) -> tuple[Audit, ...]:
-    """The trainings of all seeds, with the noise that guarantees an epsilon.
-
-    The noise is worked out anew: canaries are put among other records than those that
-    the attacked models hold, and more of them.
+    """The trainings of all seeds, of which nothing is promised yet.
 
     Args:
       settings: checked settings.
       model: the name of the model that is trained.
-      epsilon: what is promised.
 
     Raises:
-      InputError: what the settings ask for cannot be had; no noise that is searched
-        guarantees the epsilon.
+      InputError: what the settings ask for cannot be had.
     """
-    found = []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        given = settings.private(seed, model)
-        made = privacy_audit.prepare(given)
-        noise = accounting.noise(epsilon, made.rate, made.steps, given.delta)
-        given = dataclasses.replace(given, noise_multiplier=noise)
-        found.append(Audit(given, made))
-    return tuple(found)
+    numbers = range(settings.seed, settings.seed + settings.seeds)
+    given = (settings.private(seed, model) for seed in numbers)
+    return tuple(Audit(one, privacy_audit.prepare(one)) for one in given)
+
+
+def promising(audits: Sequence[Audit], epsilon: float) -> tuple[Audit, ...]:
+    """The same trainings with the noise that guarantees an epsilon.
+
+    It is worked out anew: canaries are put among other records than those that the
+    attacked models hold, and more of them.
+
+    Raises:
+      InputError: no noise that is searched guarantees it.
+    """
+    noise = functools.cache(functools.partial(accounting.noise, epsilon))
+    return tuple(
+        Audit(
+            dataclasses.replace(
+                given, noise_multiplier=noise(made.rate, made.steps, given.delta)
+            ),
+            made,
+        )
+        for given, made in audits
+    )
 
 
 def bound(audit: Audit, advance: Callable[[float], None]) -> dict:

@@ -6,7 +6,6 @@ knows the defense: references are trained like the target.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -74,17 +73,22 @@ def prepare(settings: tradeoff_settings.TradeoffSettings) -> Prepared:
     chosen = tuple(settings.chosen())
     counts = [_most(one.dealt) for one in seeds]
     noise = tuple(_noise(settings, defense, counts) for defense in chosen)
-    model = training.model_name(settings, seeds[0].dataset)
-    audits = tuple(_audits(settings, model, defense) for defense in chosen)
+    audits = _audits(settings, chosen, seeds[0].dataset)
     return Prepared(tuple(seeds), tuple(validation), chosen, noise, audits)
 
 
-def _audits(settings, model, defense):
-    if not settings.canaries or defense.card.name != "dp_sgd":
-        return ()
-    if math.isinf(defense.strength):  # Nothing is promised.
-        return ()
-    return tradeoff_canaries.prepare(settings, model, defense.strength)
+def _audits(settings, chosen, dataset):
+    """Of each defense the trainings with canaries, where something is promised."""
+    if not settings.canaries:
+        return ((),) * len(chosen)
+    model = training.model_name(settings, dataset)
+    audits = tradeoff_canaries.prepare(settings, model)
+    return tuple(
+        tradeoff_canaries.promising(audits, defense.strength)
+        if tradeoff_settings.promises(defense)
+        else ()
+        for defense in chosen
+    )
 
 
 def _most(dealt):

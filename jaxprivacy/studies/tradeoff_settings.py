@@ -232,6 +232,11 @@ def kind(settings: TradeoffSettings) -> str:
     return named.pop() if named else "membership"
 
 
+def promises(chosen: cards.Chosen) -> bool:
+    """Whether a stand-alone model under a defense comes with an epsilon."""
+    return chosen.card.name == "dp_sgd" and math.isfinite(chosen.strength)
+
+
 def defenses_of(settings: TradeoffSettings) -> tuple[str, ...]:
     """The defenses that there are of what is trained."""
     if kind(settings) == "membership":
@@ -268,10 +273,7 @@ def check(settings: TradeoffSettings) -> None:
                 found=f"is none of what `attacks`={','.join(settings.attacks)} attacks",
                 accepted=f"are {', '.join(known)}",
             )
-    promised = of == "membership" and any(
-        chosen.card.name == "dp_sgd" and math.isfinite(chosen.strength)
-        for chosen in settings.chosen()
-    )
+    promised = of == "membership" and any(map(promises, settings.chosen()))
     if settings.canaries and not promised:
         raise errors.InputError(
             "canaries",
