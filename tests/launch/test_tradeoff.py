@@ -8,6 +8,7 @@ from jaxprivacy.data import Dataset
 from jaxprivacy.evaluation.intervals import student_t
 from jaxprivacy.report import plots, verdict_tradeoff
 from jaxprivacy.studies import (
+    privacy_audit,
     tradeoff_canaries,
     tradeoff_membership,
     tradeoff_settings,
@@ -94,6 +95,18 @@ def test_the_seeds_share_the_error_of_their_bounds():
     given = settings.private(3, "cnn")
     assert 1 - given.confidence == pytest.approx(0.05 / 5)
     assert (given.seed, given.model, given.epochs) == (3, "cnn", 14)
+
+
+def test_trainings_with_canaries_are_promised_what_the_defense_is():
+    settings = tradeoff_settings.TradeoffSettings(
+        records=300, rounds=4, seeds=2, canaries=40
+    )
+    audits = tradeoff_canaries.prepare(settings, "mlp")
+    assert [audit.settings.seed for audit in audits] == [0, 1]
+    for epsilon in (2.0, 8.0):
+        for given, made in tradeoff_canaries.promising(audits, epsilon):
+            claimed = privacy_audit.claim(given, made).epsilon
+            assert 0.9 * epsilon < claimed <= epsilon
 
 
 def test_the_largest_bound_of_all_seeds_counts_and_so_does_each_refutation():
